@@ -1,0 +1,1 @@
+//! Comity on a real control plane: the harness that stories, demo and benchmark share.

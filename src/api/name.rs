@@ -1,0 +1,229 @@
+//! Every name, label, annotation and finalizer that Comity derives or reserves.
+//!
+//! A name that can be computed is never stored, so two processes can't disagree about it.
+
+use sha2::{Digest as _, Sha256};
+
+use super::stage::Stage;
+
+/// What every stage's namespace is called, to begin with. Admission holds Comity to it.
+pub const NAMESPACE_PREFIX: &str = "comity-";
+
+/// Label: the UID of the grant that an object belongs to. Only Comity sets it.
+pub const LABEL_GRANT_UID: &str = "comity.dev/grant-uid";
+/// Label: the name of the grant that an object belongs to.
+pub const LABEL_GRANT: &str = "comity.dev/grant";
+/// Label: the namespace of the grant that an object belongs to.
+pub const LABEL_GRANT_NAMESPACE: &str = "comity.dev/grant-namespace";
+/// Label: the stage, in lower case, that a namespace is for. Only Comity sets it.
+pub const LABEL_STAGE: &str = "comity.dev/stage";
+/// Label on a stage's namespace: whether pods are admitted ([`PODS_OPEN`], [`PODS_CLOSED`]).
+pub const LABEL_PODS: &str = "comity.dev/pods";
+/// Label on a stage's namespace: set to [`CLOSING`] once it is being closed for good, never removed.
+pub const LABEL_CLOSING: &str = "comity.dev/closing";
+/// Label on a namespace, set by the platform: contracts and grants may be written there.
+pub const LABEL_SHARES: &str = "comity.dev/shares";
+/// Label on a dataset's namespace, set by the platform: Comity may add ingress policies there.
+pub const LABEL_DATASET_INGRESS: &str = "comity.dev/dataset-ingress";
+/// Label on a pod: the purpose of the grant that it works for.
+pub const LABEL_PURPOSE: &str = "comity.dev/purpose";
+/// Label on a pod: the workload of the grant that it is.
+pub const LABEL_WORKLOAD: &str = "comity.dev/workload";
+/// Label on everything that Comity applies, for the tools that read it.
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// Value of [`LABEL_PODS`]: admission admits pods that conform.
+pub const PODS_OPEN: &str = "Open";
+/// Value of [`LABEL_PODS`]: admission refuses every pod.
+pub const PODS_CLOSED: &str = "Closed";
+/// Value of [`LABEL_CLOSING`].
+pub const CLOSING: &str = "true";
+/// Value of [`LABEL_SHARES`] and [`LABEL_DATASET_INGRESS`] where the platform says yes.
+pub const YES: &str = "true";
+/// Value of [`LABEL_MANAGED_BY`].
+pub const MANAGED_BY: &str = "comity";
+
+/// Annotation: SHA-256 of the object as Comity wanted it, to tell drift from rest.
+pub const ANNOTATION_WANTED: &str = "comity.dev/wanted";
+
+/// Finalizer on a grant from its first reconcile until it has ended.
+pub const FINALIZER: &str = "comity.dev/grant";
+
+/// Field manager, and part of the ServiceAccount's name, of `comity run`.
+pub const RUN: &str = "comity-run";
+/// Field manager, and part of the ServiceAccount's name, of `comity sign`.
+pub const SIGN: &str = "comity-sign";
+
+/// Where Comity is installed unless it is said otherwise.
+pub const DEFAULT_SYSTEM_NAMESPACE: &str = "comity-system";
+
+/// The ClusterRole that `comity sign` is given in each stage's namespace.
+pub const SIGNER_CLUSTER_ROLE: &str = "comity:signer";
+
+/// The StagePolicy of a stage's namespace: there is one, so it has one name.
+pub const STAGE_POLICY: &str = "comity";
+/// The ResourceQuota of a stage's namespace.
+pub const QUOTA: &str = "comity";
+/// The LimitRange of a stage's namespace.
+pub const LIMIT_RANGE: &str = "comity";
+/// The RoleBinding that lets `comity sign` act in a stage's namespace.
+pub const SIGNER_BINDING: &str = "comity-sign";
+/// The NetworkPolicy that denies all that no other one allows.
+pub const DEFAULT_DENY: &str = "comity-default-deny";
+/// The NetworkPolicy that allows DNS to the cluster's own DNS.
+pub const ALLOW_DNS: &str = "comity-allow-dns";
+/// The NetworkPolicy that allows traffic between the pods of a stage's namespace.
+pub const ALLOW_WITHIN: &str = "comity-allow-within";
+/// The NetworkPolicy that allows egress to the contract's destinations.
+pub const ALLOW_DESTINATIONS: &str = "comity-allow-destinations";
+/// The ConfigMap in a stage's namespace in which `comity sign` publishes the trust anchor,
+/// each workload's certificate chain, or why it refuses.
+pub const TRUST_CONFIG_MAP: &str = "comity-trust-stage";
+
+/// The NetworkPolicy that allows egress to one dataset's Service.
+///
+/// `dataset` is the dataset's name (at most 63 characters).
+pub fn allow_dataset_policy(dataset: &str) -> String {
+    shorten("comity-allow-dataset-", dataset, 63)
+}
+
+/// The NetworkPolicy in a dataset's namespace that lets one stage's namespace in.
+pub fn dataset_ingress_policy(stage_namespace: &str, dataset: &str) -> String {
+    let hash = short_hash(&[stage_namespace, dataset]);
+    format!("comity-from-{hash}")
+}
+
+/// The namespace of an opening: `comity-<grant, at most 35>-<stage>-<8 hex>`.
+///
+/// `grant_uid` and `digest` make it unique; the grant's name is there for people.
+pub fn stage_namespace(grant: &str, grant_uid: &str, stage: Stage, digest: &str) -> String {
+    let readable: String = grant.chars().take(35).collect();
+    let readable = readable.replace('.', "-");
+    let readable = readable.trim_end_matches('-');
+    let hash = short_hash(&[grant_uid, digest]);
+    format!("{NAMESPACE_PREFIX}{readable}-{}-{hash}", stage.lower())
+}
+
+/// The eight hexadecimal digits at the end of a stage's namespace.
+pub fn opening_hash(grant_uid: &str, digest: &str) -> String {
+    short_hash(&[grant_uid, digest])
+}
+
+/// The record of a grant's journal with this sequence number (from 1).
+///
+/// Zero-padded, so that names sort as numbers do.
+pub fn record(grant_uid: &str, sequence: i64) -> String {
+    format!("{grant_uid}-{sequence:06}")
+}
+
+/// The ServiceAccount of a workload in a stage's namespace.
+pub fn workload_service_account(workload: &str) -> String {
+    shorten("workload-", workload, 63)
+}
+
+/// The Secret with a workload's certificate, key and trust anchor.
+pub fn workload_secret(workload: &str) -> String {
+    shorten("comity-tls-", workload, 63)
+}
+
+/// The RoleBinding that gives a partner's role its rights in a stage's namespace.
+///
+/// `role` is in kebab case (`model-engineer`).
+pub fn role_binding(role: &str) -> String {
+    format!("comity-role-{role}")
+}
+
+/// The ServiceAccount that stands for a role of people. It is never created (see DESIGN,
+/// "People's roles"): it can be impersonated, but not run as or be given a token.
+pub fn role_service_account(role: &str) -> String {
+    format!("role-{role}")
+}
+
+/// The ClusterRole that says what a role of people may do at a stage.
+pub fn role_cluster_role(role: &str, stage: Stage) -> String {
+    format!("comity:{role}:{}", stage.lower())
+}
+
+/// The Secret in Comity's own namespace with the CA key of a contract's stage.
+pub fn ca_secret(contract_uid: &str, stage: Stage) -> String {
+    format!("comity-ca-{}-{}", short_hash(&[contract_uid]), stage.lower())
+}
+
+/// The public ConfigMap in Comity's own namespace that marks that this CA exists.
+pub fn ca_config_map(contract_uid: &str, stage: Stage) -> String {
+    format!("comity-trust-{}-{}", short_hash(&[contract_uid]), stage.lower())
+}
+
+/// The SPIFFE ID of a workload (SPIFFE-ID, sections 2.1 to 2.4).
+pub fn spiffe_id(trust_domain: &str, identity: &WorkloadIdentity<'_>) -> String {
+    let WorkloadIdentity { partner, namespace, grant, stage, opening_hash, workload } = identity;
+    let stage = stage.lower();
+    format!(
+        "spiffe://{trust_domain}/partner/{partner}/grant/{namespace}/{grant}/{stage}/{opening_hash}/{workload}"
+    )
+}
+
+/// What makes a workload's SPIFFE ID.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkloadIdentity<'a> {
+    /// Name of the `Partner`.
+    pub partner: &'a str,
+    /// Namespace of the grant.
+    pub namespace: &'a str,
+    /// Name of the grant.
+    pub grant: &'a str,
+    /// The stage that the workload runs at.
+    pub stage: Stage,
+    /// [`opening_hash`] of the opening.
+    pub opening_hash: &'a str,
+    /// Name of the workload in the grant.
+    pub workload: &'a str,
+}
+
+/// `prefix` and `name`, cut to `limit` characters with a hash where they don't fit, so that
+/// two long names that begin alike stay two names.
+fn shorten(prefix: &str, name: &str, limit: usize) -> String {
+    let whole = format!("{prefix}{name}");
+    if whole.len() <= limit {
+        return whole;
+    }
+    let kept: String = whole.chars().take(limit - 9).collect();
+    format!("{}-{}", kept.trim_end_matches(['-', '.']), short_hash(&[name]))
+}
+
+/// Eight hexadecimal digits of the SHA-256 of the parts, each with its length before it, so
+/// that (`a-b`, `c`) and (`a`, `b-c`) differ.
+fn short_hash(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces_of_look_alike_grants_differ() {
+        let one = stage_namespace("a-b", "uid-1", Stage::Sandbox, "v1:x");
+        let other = stage_namespace("a", "uid-2", Stage::Sandbox, "v1:x");
+        assert_ne!(one, other);
+        assert!(one.starts_with("comity-a-b-sandbox-"));
+    }
+
+    #[test]
+    fn the_longest_namespace_is_a_label() {
+        let name = stage_namespace(&"x".repeat(63), "uid", Stage::Production, "v1:x");
+        assert!(name.len() <= 63, "{} characters", name.len());
+    }
+
+    #[test]
+    fn a_long_name_is_cut_but_stays_itself() {
+        let (one, other) = (format!("{}a", "x".repeat(62)), format!("{}b", "x".repeat(62)));
+        assert_ne!(workload_secret(&one), workload_secret(&other));
+        assert!(workload_secret(&one).len() <= 63);
+    }
+}

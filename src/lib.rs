@@ -1,0 +1,3 @@
+//! Comity: what a partner may use, for as long, and for as much, as was agreed.
+
+pub mod api;
