@@ -1,3 +1,4 @@
 //! Comity: what a partner may use, for as long, and for as much, as was agreed.
 
 pub mod api;
+pub mod pki;

@@ -1,0 +1,255 @@
+//! How long certificates and authorities live, and when they are renewed: arithmetic only.
+//!
+//! The rules, each with a property below:
+//! - a workload's certificate never outlives the stage's recorded end, its own authority, or the
+//!   credential lifetime counted from now;
+//! - it is renewed at two thirds of its life, earlier by up to a tenth so that those that were
+//!   issued together aren't renewed together, and not at all where a new one couldn't last longer;
+//! - its lifetime is at most a sixth of its authority's, and the authority outlives all that it
+//!   was asked to serve.
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use super::error::PkiError;
+
+/// How far a certificate reaches back, for verifiers whose clock is behind.
+const SKEW: SignedDuration = SignedDuration::from_secs(60);
+/// A certificate reaches back by no more than this part of what it reaches ahead.
+const SKEW_PART: i32 = 10;
+/// The latest renewal is at this part of a certificate's life: two thirds.
+const RENEWAL: (i32, i32) = (2, 3);
+/// Renewals are spread over this part of a certificate's life.
+const SPREAD_PART: i32 = 10;
+/// An authority lives at least this many times as long as what it signs.
+const AUTHORITY_PART: i32 = 6;
+
+/// From when until when, in whole seconds, because X.509 knows no smaller ones.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lifetime {
+    not_before: Timestamp,
+    not_after: Timestamp,
+}
+
+impl Lifetime {
+    /// What a certificate says about itself. Refused if it ends before it starts.
+    pub fn read(not_before: Timestamp, not_after: Timestamp) -> Result<Self, PkiError> {
+        if not_after <= not_before {
+            return Err(PkiError::OtherProfile("it ends before it starts"));
+        }
+        Ok(Self { not_before, not_after })
+    }
+
+    /// For a workload's certificate that is issued now.
+    ///
+    /// `ttl` is the credential lifetime, `end` the recorded end of the stage, and `authority`
+    /// the lifetime of what signs.
+    pub fn of_leaf(
+        now: Timestamp,
+        ttl: SignedDuration,
+        end: Timestamp,
+        authority: Self,
+    ) -> Result<Self, PkiError> {
+        let ttl = ttl.min(authority.length() / AUTHORITY_PART);
+        let not_after = whole_seconds(later(now, ttl).min(end).min(authority.not_after));
+        if not_after <= now || not_after <= authority.not_before {
+            return Err(PkiError::NothingLeft { end: not_after });
+        }
+        let skew = SKEW.min(not_after.duration_since(now) / SKEW_PART);
+        let not_before = whole_seconds(earlier(now, skew)).max(authority.not_before);
+        Ok(Self { not_before, not_after })
+    }
+
+    /// For an authority that is made now, and that will serve until `needed_until` certificates
+    /// that live for `ttl`.
+    pub fn of_authority(now: Timestamp, ttl: SignedDuration, needed_until: Timestamp) -> Self {
+        let not_before = whole_seconds(earlier(now, SKEW));
+        let by_need = later(needed_until, ttl);
+        let by_ttl = later(now, ttl.saturating_mul(AUTHORITY_PART));
+        // A second more, for what rounding takes off.
+        let not_after = later(whole_seconds(by_need.max(by_ttl)), SignedDuration::from_secs(1));
+        Self { not_before, not_after: not_after.min(latest()) }
+    }
+
+    /// Whether an authority of this lifetime can serve until `needed_until` certificates that
+    /// live for `ttl`. Where it can't, it is certified anew (same key, later end) before it signs.
+    pub fn suffices(self, ttl: SignedDuration, needed_until: Timestamp) -> bool {
+        self.not_after >= later(needed_until, ttl).min(latest()) && self.length() / AUTHORITY_PART >= ttl
+    }
+
+    /// When to renew a certificate of this lifetime, if a new one could last longer.
+    ///
+    /// `spiffe_id` and `serial` spread renewals: the same certificate always gets the same instant.
+    /// `last` is the latest end that any new certificate could have.
+    pub fn renewal(self, spiffe_id: &str, serial: &str, last: Timestamp) -> Option<Timestamp> {
+        if self.not_after >= whole_seconds(last) {
+            return None;
+        }
+        let (part, whole) = RENEWAL;
+        let after = self.length() / whole * part;
+        let spread = self.length() / SPREAD_PART;
+        let early = spread.as_millis() * i128::from(draw(spiffe_id, serial)) / i128::from(u32::MAX);
+        let early = SignedDuration::from_millis(i64::try_from(early).unwrap_or(0));
+        Some(later(self.not_before, after - early))
+    }
+
+    /// Whether this is longer than a certificate may be that is issued for `ttl` today.
+    pub fn exceeds(self, ttl: SignedDuration) -> bool {
+        let skew = SKEW.min(ttl / SKEW_PART) + SignedDuration::from_secs(1);
+        self.length() > ttl.saturating_add(skew)
+    }
+
+    /// The first instant at which the certificate is valid.
+    pub const fn not_before(self) -> Timestamp {
+        self.not_before
+    }
+
+    /// The last instant at which the certificate is valid.
+    pub const fn not_after(self) -> Timestamp {
+        self.not_after
+    }
+
+    /// How long it is from the first instant to the last.
+    pub fn length(self) -> SignedDuration {
+        self.not_after.duration_since(self.not_before)
+    }
+}
+
+/// A number that is the same for the same certificate, and anything for another.
+fn draw(spiffe_id: &str, serial: &str) -> u32 {
+    let hash = Sha256::new().chain_update(spiffe_id).chain_update([0]).chain_update(serial).finalize();
+    hash.iter().take(4).fold(0, |number, byte| (number << 8) | u32::from(*byte))
+}
+
+/// The latest time that stands in a certificate.
+fn latest() -> Timestamp {
+    whole_seconds(Timestamp::MAX)
+}
+
+/// Cut to the second, towards the past.
+fn whole_seconds(time: Timestamp) -> Timestamp {
+    let part = i64::from(time.subsec_nanosecond().rem_euclid(1_000_000_000));
+    earlier(time, SignedDuration::from_nanos(part))
+}
+
+fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+fn earlier(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.checked_sub(by).unwrap_or(Timestamp::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Any instant from 1970 to 2200, in milliseconds.
+    fn instant() -> impl Strategy<Value = Timestamp> {
+        (0_i64..7_258_118_400_000).prop_map(|ms| Timestamp::from_millisecond(ms).unwrap())
+    }
+
+    /// From nothing to a hundred days, in milliseconds.
+    fn duration() -> impl Strategy<Value = SignedDuration> {
+        prop_oneof![0_i64..30_000, 0_i64..8_640_000_000].prop_map(SignedDuration::from_millis)
+    }
+
+    proptest! {
+        #[test]
+        fn no_certificate_outlives_anything_that_bounds_it(
+            now in instant(), ttl in duration(), end in instant(), near in duration(),
+            needed in duration(), life in duration(),
+        ) {
+            let authority = Lifetime::of_authority(earlier(now, needed), life, now);
+            for end in [end, later(now, near), earlier(now, near)] {
+                match Lifetime::of_leaf(now, ttl, end, authority) {
+                    Ok(leaf) => {
+                        prop_assert!(leaf.not_after <= end);
+                        prop_assert!(leaf.not_after <= later(now, ttl));
+                        prop_assert!(leaf.not_after <= authority.not_after);
+                        prop_assert!(leaf.not_before >= authority.not_before);
+                        prop_assert!(leaf.not_before <= now && now < leaf.not_after);
+                        prop_assert!(leaf.length() <= authority.length() / 6 + SKEW + SignedDuration::from_secs(1));
+                        prop_assert!(!leaf.exceeds(ttl));
+                    }
+                    Err(error) => {
+                        let nothing_left = matches!(error, PkiError::NothingLeft { .. });
+                        prop_assert!(nothing_left);
+                        let left = end.min(later(now, ttl)).min(authority.not_after);
+                        let capped = authority.length() / 6 < SignedDuration::from_secs(2);
+                        prop_assert!(capped || left < later(now, SignedDuration::from_secs(1)));
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn an_authority_made_for_something_serves_it(
+            now in instant(), ttl in duration(), needed in instant(),
+        ) {
+            let authority = Lifetime::of_authority(now, ttl, needed);
+            prop_assert!(authority.suffices(ttl, needed));
+            prop_assert!(authority.length() >= ttl * 6);
+            // So a leaf of that lifetime is never cut by its authority.
+            if needed > later(now, SignedDuration::from_secs(2)) && ttl > SignedDuration::from_secs(2) {
+                let leaf = Lifetime::of_leaf(now, ttl, needed, authority).unwrap();
+                prop_assert_eq!(leaf.not_after, whole_seconds(later(now, ttl).min(needed)));
+            }
+        }
+
+        #[test]
+        fn renewal_is_within_life_and_always_the_same(
+            now in instant(), ttl in 2_i64..8_640_000, serial in "[0-9a-f]{40}",
+        ) {
+            let ttl = SignedDuration::from_secs(ttl);
+            let authority = Lifetime::of_authority(now, ttl, later(now, ttl * 10));
+            let leaf = Lifetime::of_leaf(now, ttl, later(now, ttl * 9), authority).unwrap();
+            let renewal = leaf.renewal("spiffe://d/a", &serial, later(now, ttl * 9)).unwrap();
+            prop_assert!(leaf.not_before < renewal && renewal < leaf.not_after);
+            prop_assert!(renewal <= later(leaf.not_before, leaf.length() * 2 / 3));
+            prop_assert!(renewal >= later(leaf.not_before, leaf.length() / 2));
+            prop_assert_eq!(Some(renewal), leaf.renewal("spiffe://d/a", &serial, later(now, ttl * 9)));
+        }
+
+        #[test]
+        fn what_can_not_last_longer_is_not_renewed(now in instant(), ttl in 2_i64..8_640_000) {
+            let ttl = SignedDuration::from_secs(ttl);
+            let end = later(now, ttl);
+            let authority = Lifetime::of_authority(now, ttl, end);
+            let leaf = Lifetime::of_leaf(now, ttl, end, authority).unwrap();
+            prop_assert_eq!(leaf.renewal("spiffe://d/a", "00", end), None);
+        }
+    }
+
+    #[test]
+    fn renewals_of_what_was_issued_together_are_spread() {
+        let now: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
+        let hour = SignedDuration::from_hours(1);
+        let authority = Lifetime::of_authority(now, hour, later(now, hour * 9));
+        let leaf = Lifetime::of_leaf(now, hour, later(now, hour * 9), authority).unwrap();
+        let minutes: std::collections::BTreeSet<i64> = (0..200)
+            .filter_map(|number| leaf.renewal("spiffe://d/a", &format!("{number:x}"), authority.not_after))
+            .map(|renewal| renewal.as_second() / 60)
+            .collect();
+        assert!(minutes.len() >= 6, "all of 200 renewals in {} minutes", minutes.len());
+    }
+
+    #[test]
+    fn an_authority_with_a_contract_prolonged_no_longer_suffices() {
+        let now: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
+        let (hour, day) = (SignedDuration::from_hours(1), SignedDuration::from_hours(24));
+        let authority = Lifetime::of_authority(now, hour, later(now, day));
+        assert!(authority.suffices(hour, later(now, day)));
+        assert!(!authority.suffices(hour, later(now, day * 2)));
+        assert!(!authority.suffices(day, now));
+    }
+
+    #[test]
+    fn the_end_of_time_holds() {
+        let now: Timestamp = "9999-12-30T00:00:00Z".parse().unwrap();
+        let authority = Lifetime::of_authority(now, SignedDuration::MAX, Timestamp::MAX);
+        assert!(authority.not_after <= Timestamp::MAX);
+        assert!(!Lifetime::of_authority(now, SignedDuration::ZERO, now).exceeds(SignedDuration::MAX / 2));
+    }
+}

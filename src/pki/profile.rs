@@ -1,0 +1,85 @@
+//! What certificates say, and nothing that they don't have to: the X.509 profile of SPIFFE
+//! (X509-SVID, sections 2 to 4), as the parameters from which they are made.
+
+use jiff::Timestamp;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyUsagePurpose, SanType, SerialNumber,
+};
+use sha2::{Digest as _, Sha256};
+
+use super::error::PkiError;
+use super::lifetime::Lifetime;
+use super::spiffe::SpiffeId;
+
+/// The longest common name that X.509 allows.
+const LONGEST_COMMON_NAME: usize = 64;
+/// The longest serial number that X.509 allows, in bytes.
+const SERIAL_BYTES: usize = 20;
+
+/// A workload's certificate: its SPIFFE ID and no other name, for both ends of a connection.
+///
+/// The subject is empty, which makes the SPIFFE ID critical: a verifier that doesn't understand
+/// it must refuse the certificate rather than trust it for nothing in particular.
+pub fn workload(id: &SpiffeId, public_key: &[u8], lifetime: Lifetime) -> Result<CertificateParams, PkiError> {
+    let mut params = common(id, public_key, lifetime)?;
+    params.distinguished_name = DistinguishedName::new();
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+    Ok(params)
+}
+
+/// An authority's certificate: it signs workloads' certificates, and no further authority.
+///
+/// There are no name constraints: no verifier in wide use handles those on URIs.
+pub fn authority(
+    id: &SpiffeId,
+    common_name: &str,
+    public_key: &[u8],
+    lifetime: Lifetime,
+) -> Result<CertificateParams, PkiError> {
+    let mut params = common(id, public_key, lifetime)?;
+    let common_name: String = common_name.chars().take(LONGEST_COMMON_NAME).collect();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    Ok(params)
+}
+
+fn common(id: &SpiffeId, public_key: &[u8], lifetime: Lifetime) -> Result<CertificateParams, PkiError> {
+    let name = id.as_str().try_into().map_err(|_discarded| PkiError::Library("write the SPIFFE ID"))?;
+    let mut params = CertificateParams::default();
+    params.subject_alt_names = vec![SanType::URI(name)];
+    params.serial_number = Some(serial(public_key, lifetime));
+    params.use_authority_key_identifier_extension = true;
+    // The type of these is of a crate that nothing else here needs, hence the long way round.
+    params.not_before = rcgen::date_time_ymd(1970, 1, 1) + since_epoch(lifetime.not_before())?;
+    params.not_after = rcgen::date_time_ymd(1970, 1, 1) + since_epoch(lifetime.not_after())?;
+    Ok(params)
+}
+
+/// 158 bits that nobody can guess before the key exists, because they follow from the public half
+/// of a random key; the lifetime is in it for the authority, which keeps its key when it is
+/// certified anew.
+fn serial(public_key: &[u8], lifetime: Lifetime) -> SerialNumber {
+    let hash = Sha256::new()
+        .chain_update(public_key)
+        .chain_update(lifetime.not_before().as_second().to_be_bytes())
+        .chain_update(lifetime.not_after().as_second().to_be_bytes())
+        .finalize();
+    let mut bytes: Vec<u8> = hash.iter().copied().take(SERIAL_BYTES).collect();
+    if let Some(first) = bytes.first_mut() {
+        // Positive, and always of the same length.
+        *first = (*first & 0x7f) | 0x40;
+    }
+    SerialNumber::from(bytes)
+}
+
+fn since_epoch(time: Timestamp) -> Result<std::time::Duration, PkiError> {
+    u64::try_from(time.as_second())
+        .map(std::time::Duration::from_secs)
+        .map_err(|_discarded| PkiError::TimeOutOfRange(time))
+}

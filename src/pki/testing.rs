@@ -1,0 +1,42 @@
+//! Test only: one authority, one workload, one point in time.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Authority, Issued, Lifetime, SpiffeId, issue};
+
+/// The time of every test that needs one.
+pub fn now() -> Timestamp {
+    "2026-12-01T12:00:00.123Z".parse().unwrap()
+}
+
+/// The recorded end of the stage.
+pub fn end() -> Timestamp {
+    now() + SignedDuration::from_hours(48)
+}
+
+/// The credential lifetime.
+pub fn ttl() -> SignedDuration {
+    SignedDuration::from_hours(2)
+}
+
+/// The workload.
+pub fn id() -> SpiffeId {
+    let path = "partner/northpay/grant/risk-data/northpay-fraud/sandbox/1a2b3c4d/scorer";
+    SpiffeId::workload(&format!("spiffe://comity.local/{path}")).unwrap()
+}
+
+/// From when until when the authority lives.
+pub fn authority_lifetime() -> Lifetime {
+    Lifetime::of_authority(now(), ttl(), end())
+}
+
+/// An authority with a new key.
+pub fn authority() -> Authority {
+    let id = SpiffeId::of_trust_domain("comity.local").unwrap();
+    Authority::create(&id, "Comity fraud-scoring sandbox", authority_lifetime()).unwrap()
+}
+
+/// A certificate of the workload, issued now.
+pub fn leaf(authority: &Authority) -> Issued {
+    issue(authority, &id(), now(), ttl(), end()).unwrap()
+}
