@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 /// How far a partner has come: from synthetic data, over a rehearsal, to the real thing.
 ///
 /// The order of the variants is the order in which stages open.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 pub enum Stage {
+    #[default]
     /// Synthetic data only; nothing real can be reached.
     Sandbox,
     /// Masked data, in a place just like production, to prove that every clause holds.

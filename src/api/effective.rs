@@ -1,0 +1,131 @@
+//! The effective policy of an opening: everything that it allows, resolved, as its record keeps it.
+
+use std::collections::BTreeMap;
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use super::boundary::Quota;
+use super::contract::{
+    Artifact, Destination, EgressPort, Model, Operation, Prohibited, Prohibition, Rows, Security, TimeTerms,
+};
+use super::grant::{Person, Workload};
+use super::value::{ContentDigest, Name, Word};
+
+/// Everything that an opening allows.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EffectivePolicy {
+    /// Who.
+    pub partner: Name,
+    /// Under which contract.
+    pub contract: Name,
+    /// The contract's UID, which its certificate authority is named after.
+    pub contract_uid: Name,
+    /// What for.
+    pub purpose: Name,
+    /// What may be done.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 5))]
+    pub operations: Vec<Operation>,
+    /// What may never be done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[schemars(length(max = 16))]
+    pub prohibitions: Vec<Prohibition>,
+    /// With which models.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 16))]
+    pub models: Vec<Model>,
+    /// With which data.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into(), "version".into()]))]
+    #[schemars(length(max = 8))]
+    pub datasets: Vec<EffectiveDataset>,
+    /// What is never shared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prohibited: Option<Prohibited>,
+    /// When.
+    pub time: TimeTerms,
+    /// Where.
+    pub destination: Destination,
+    /// What has to be held up.
+    pub security: Security,
+    /// With how much.
+    pub quota: Quota,
+    /// The partner's people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 32))]
+    pub people: Vec<Person>,
+    /// The partner's programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 16))]
+    pub workloads: Vec<Workload>,
+}
+
+/// What an opening allows of one dataset.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EffectiveDataset {
+    /// The `Dataset`.
+    pub name: Name,
+    /// Its version.
+    pub version: Word,
+    /// What that version is.
+    pub digest: ContentDigest,
+    /// The fields.
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[schemars(length(max = 128))]
+    pub fields: Vec<Word>,
+    /// The rows; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Rows>,
+    /// What may be made of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[schemars(length(max = 8))]
+    pub artifacts: Vec<Artifact>,
+    /// What serves it at this stage; absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<EffectiveEndpoint>,
+}
+
+/// What serves a dataset at a stage, resolved to pods and their ports.
+#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EffectiveEndpoint {
+    /// The namespace of the Service and its pods.
+    pub namespace: Name,
+    /// The Service.
+    pub service: Name,
+    /// The labels of the pods behind it.
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 63}))]
+    pub selector: BTreeMap<String, String>,
+    /// The pods' port. NetworkPolicies match these, not the Service's.
+    pub target: TargetPort,
+}
+
+/// The port of a pod.
+#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("has(self.number) != has(self.name)", "a target port is a number or a name"))]
+pub struct TargetPort {
+    /// Its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub number: Option<i32>,
+    /// Its name in the pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// Its protocol.
+    #[serde(default)]
+    pub protocol: super::contract::Protocol,
+}
+
+impl From<&EgressPort> for TargetPort {
+    fn from(port: &EgressPort) -> Self {
+        Self { number: Some(port.port), name: None, protocol: port.protocol }
+    }
+}

@@ -1,0 +1,150 @@
+//! `GrantRecord`: one line of a grant's journal. Immutable, written only by Comity.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::effective::EffectivePolicy;
+use super::stage::Stage;
+use super::value::Name;
+
+/// One line of a grant's journal. Its name is the grant's UID and the sequence number, so two
+/// writers can't both append; it holds the digest of the line before, so none can be taken out.
+/// It has no owner, so it outlives the grant.
+#[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[kube(
+    group = "comity.dev",
+    version = "v1alpha1",
+    kind = "GrantRecord",
+    plural = "grantrecords",
+    shortname = "gr",
+    category = "comity",
+    namespaced,
+    derive = "PartialEq",
+    doc = "One line of a grant's journal: immutable, and written only by Comity.",
+    printcolumn(name = "Grant", type_ = "string", json_path = ".spec.grant.name"),
+    printcolumn(name = "Seq", type_ = "integer", json_path = ".spec.sequence"),
+    printcolumn(name = "Event", type_ = "string", json_path = ".spec.event"),
+    printcolumn(name = "Stage", type_ = "string", json_path = ".spec.stage"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".spec.reason"),
+    printcolumn(name = "Ends", type_ = "string", json_path = ".spec.expiresAt"),
+    printcolumn(name = "At", type_ = "string", json_path = ".spec.at")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("self == oldSelf", "a record never changes"),
+    validation = (
+        "self.event != 'Opened' || (has(self.stage) && has(self.digest) && has(self.expiresAt) && has(self.policy))",
+        "an Opened record says stage, digest, expiresAt and policy"
+    )
+)]
+pub struct GrantRecordSpec {
+    /// The grant whose journal this is.
+    pub grant: GrantIdentity,
+    /// The line's number, from 1.
+    #[schemars(range(min = 1, max = 999_999))]
+    pub sequence: i64,
+    /// The digest of the line before; absent in the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 80))]
+    pub previous: Option<String>,
+    /// When it was written.
+    pub at: Time,
+    /// What happened.
+    pub event: RecordEvent,
+    /// To which stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    /// The digest of what was asked for or opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 80))]
+    pub digest: Option<String>,
+    /// With `Opened`: when it ends, whatever happens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+    /// Why, in a word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<RecordReason>,
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
+    /// With `Opened`: everything that it allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<EffectivePolicy>,
+}
+
+/// A grant, told apart from another of the same name.
+#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GrantIdentity {
+    /// Its name.
+    pub name: Name,
+    /// Its UID.
+    pub uid: Name,
+}
+
+/// What happened to a grant.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, schemars::JsonSchema, PartialEq, Serialize)]
+pub enum RecordEvent {
+    /// It was asked for.
+    Requested,
+    /// Somebody took responsibility for the request.
+    Sponsored,
+    /// Somebody agreed.
+    Approved,
+    /// Somebody refused.
+    Denied,
+    /// A stage was opened, or opened again within its recorded end.
+    Opened,
+    /// What a stage allows became less.
+    Narrowed,
+    /// A stage's end was moved later.
+    Extended,
+    /// A stage's end was moved earlier.
+    Shortened,
+    /// Access was closed for the time being.
+    Suspended,
+    /// Access that was closed for the time being was opened again.
+    Resumed,
+    /// Access was closed until somebody releases it.
+    Quarantined,
+    /// Somebody released it.
+    Released,
+    /// Somebody confirmed that it is still wanted.
+    Attested,
+    /// A stage was closed.
+    Closed,
+    /// Nothing is open, and nothing can open any more.
+    Ended,
+}
+
+/// Why something happened to a grant.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, schemars::JsonSchema, PartialEq, Serialize)]
+pub enum RecordReason {
+    /// Its time was over.
+    Expired,
+    /// The next stage opened.
+    Promoted,
+    /// `spec.stage` was lowered.
+    Demoted,
+    /// The grant was deleted.
+    Deleted,
+    /// `spec.suspend` was set.
+    Suspended,
+    /// What was agreed isn't what stands any more.
+    PolicyChanged,
+    /// Something that it needs is gone, or says no.
+    NotAccepted,
+    /// Its namespace was deleted by somebody else.
+    NamespaceLost,
+    /// There is nothing left that could open.
+    NothingLeft,
+}
+
+impl RecordReason {
+    /// Whether a stage that was closed for this reason can open again within its recorded end.
+    pub const fn can_reopen(self) -> bool {
+        matches!(self, Self::Promoted | Self::Demoted)
+    }
+}

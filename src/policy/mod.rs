@@ -1,0 +1,105 @@
+//! L1, what a contract means: from the objects that people wrote to what is allowed now.
+//!
+//! [`resolve`](resolve::resolve) takes everything that a grant depends on, as it stands, and
+//! gives an [`Agreement`], or every [`Problem`] there is. It reads no clock and no cluster.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::api::condition::Reason;
+use crate::api::contract::AfterPromotion;
+use crate::api::effective::{EffectivePolicy, TargetPort};
+use crate::api::{Dataset, Partner, PartnerGrant, SharingBoundary, SharingContract, Stage};
+
+/// Everything that a grant's policy depends on, as it stands. What doesn't exist is absent.
+#[derive(Clone, Debug)]
+pub struct Operands<'a> {
+    /// The grant.
+    pub grant: &'a PartnerGrant,
+    /// Its contract.
+    pub contract: Option<&'a SharingContract>,
+    /// Its partner.
+    pub partner: Option<&'a Partner>,
+    /// The datasets that the contract names, by name.
+    pub datasets: BTreeMap<String, &'a Dataset>,
+    /// The Services in the grant's namespace that the datasets name, by name.
+    pub services: BTreeMap<String, ServiceFacts>,
+    /// The boundaries that there are; those that select the namespace count.
+    pub boundaries: Vec<&'a SharingBoundary>,
+    /// The labels of the grant's namespace.
+    pub namespace_labels: BTreeMap<String, String>,
+    /// The other grants that are live: not ended, and not this one.
+    pub others: Vec<OtherGrant>,
+}
+
+/// What matters of a Service.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ServiceFacts {
+    /// Its selector; empty where it has none.
+    pub selector: BTreeMap<String, String>,
+    /// For each of its ports, the port of the pods behind it.
+    pub targets: BTreeMap<i32, TargetPort>,
+}
+
+/// What matters of another grant that is live.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct OtherGrant {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its partner.
+    pub partner: String,
+    /// Its contract.
+    pub contract: String,
+    /// Its purpose.
+    pub purpose: String,
+    /// When it was created; between two of one age, the lesser UID is the elder.
+    pub created: Timestamp,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// What is agreed, as everything stands now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Agreement {
+    /// The digest of all of it (DESIGN, "Digest").
+    pub digest: String,
+    /// What each stage that can be opened allows. A stage that contract or boundary don't name is absent.
+    pub stages: BTreeMap<Stage, StageTerms>,
+    /// Nothing opens before.
+    pub not_before: Option<Timestamp>,
+    /// Nothing stays open after.
+    pub not_after: Timestamp,
+    /// When a control that it depends on runs out, so that it has to be looked at again.
+    pub review_at: Option<Timestamp>,
+}
+
+/// What one stage allows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StageTerms {
+    /// How long it is open, from its opening.
+    pub duration: SignedDuration,
+    /// How long it has to have been open before the next one opens.
+    pub soak: SignedDuration,
+    /// What becomes of it when the next one opens.
+    pub after_promotion: AfterPromotion,
+    /// How long its certificates are valid.
+    pub credential_ttl: SignedDuration,
+    /// Everything that it allows.
+    pub policy: EffectivePolicy,
+}
+
+/// Why there is no agreement.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    /// In a word.
+    pub reason: Reason,
+    /// Which clause: the path in the object that it is about.
+    pub clause: String,
+    /// Both sides of it, and what to do.
+    pub message: String,
+    /// When it may heal by itself, if time alone can heal it.
+    pub until: Option<Timestamp>,
+}
