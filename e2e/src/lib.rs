@@ -1,1 +1,20 @@
 //! Comity on a real control plane: the harness that stories, demo and benchmark share.
+//!
+//! - [`controlplane`] finds or builds etcd, kube-apiserver and kube-controller-manager and runs
+//!   them on loopback; they end with the process that started them, however that ends.
+//! - [`cluster`] is the handle that a story holds: clients for any identity, apply, access
+//!   reviews, the audit log.
+//! - [`wait`] is the only place that polls.
+
+pub mod cluster;
+pub mod controlplane;
+mod error;
+pub mod http;
+pub mod process;
+mod scratch;
+pub mod wait;
+
+pub use cluster::Cluster;
+pub use controlplane::ControlPlane;
+pub use error::{Error, Explain, Result};
+pub use wait::{eventually, throughout};

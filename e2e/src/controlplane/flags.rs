@@ -1,0 +1,190 @@
+//! What the processes of a control plane are told, and the files that they are told of.
+
+use std::{
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use k8s_openapi::ByteString;
+use serde_json::json;
+
+use super::{certificates, find::Binaries, hex};
+use crate::{Explain as _, Result, process::bound};
+
+/// User: may do everything (`system:masters`).
+pub(super) const ADMIN: &str = "admin";
+/// User: the controller manager, with the rights that Kubernetes gives it.
+pub(super) const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
+
+/// Every request that writes is one line in the audit log, without bodies: they hold secrets.
+const AUDIT_POLICY: &str = "\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: Metadata
+  verbs: [create, update, patch, delete, deletecollection]
+- level: Metadata
+  userGroups: ['system:serviceaccounts:comity-system']
+  verbs: [get, list]
+- level: None
+";
+
+/// What a control plane is started with beyond the defaults of Kubernetes.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Feature gates, `Name=true`, for the API server and the controller manager.
+    pub feature_gates: Vec<String>,
+    /// APIs to serve, `group/version=true`.
+    pub runtime_config: Vec<String>,
+}
+
+/// The files of one control plane.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    directory: PathBuf,
+    logs: PathBuf,
+    tokens: [(&'static str, String); 2],
+}
+
+impl Layout {
+    /// Writes certificates, tokens and the audit policy into `directory`.
+    pub(super) fn prepare(directory: &Path) -> Result<Self> {
+        let tokens = [(ADMIN, random_token()?), (CONTROLLER_MANAGER, random_token()?)];
+        let logs = log_directory(directory)?;
+        let layout = Self { directory: directory.to_owned(), logs, tokens };
+        certificates::write(directory)?;
+        let [(_, admin), (_, manager)] = &layout.tokens;
+        let tokens = format!("{admin},{ADMIN},1,system:masters\n{manager},{CONTROLLER_MANAGER},2\n");
+        fs::write(layout.file("tokens.csv"), tokens)?;
+        fs::write(layout.file("audit-policy.yaml"), AUDIT_POLICY)?;
+        Ok(layout)
+    }
+
+    /// The log file of the process with this name.
+    pub(super) fn log(&self, name: &str) -> PathBuf {
+        self.logs.join(format!("{name}.log"))
+    }
+
+    /// The kubeconfig file with this name.
+    pub(super) fn kubeconfig(&self, name: &str) -> PathBuf {
+        self.file(&format!("{name}.kubeconfig"))
+    }
+
+    /// Writes the kubeconfig `name` of `user` for the API server on `port`.
+    pub(super) fn write_kubeconfig(&self, name: &str, user: &str, port: u16) -> Result<PathBuf> {
+        let token = self.tokens.iter().find(|(owner, _)| *owner == user).map(|(_, token)| token);
+        let authority = fs::read(self.file(certificates::AUTHORITY))?;
+        let path = self.kubeconfig(name);
+        let kubeconfig = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "comity-e2e", "cluster": {
+                "server": format!("https://127.0.0.1:{port}"),
+                "certificate-authority-data": ByteString(authority),
+            }}],
+            "users": [{"name": user, "user": {"token": token}}],
+            "contexts": [{"name": "comity-e2e", "context": {"cluster": "comity-e2e", "user": user}}],
+            "current-context": "comity-e2e",
+        });
+        fs::write(&path, serde_json::to_vec_pretty(&kubeconfig)?)?;
+        Ok(path)
+    }
+
+    /// etcd, on sockets in its own directory: no ports to clash, and nobody else gets in.
+    pub(super) fn etcd(&self, binaries: &Binaries) -> Command {
+        let mut command = bound(&binaries.etcd);
+        command.current_dir(&self.directory).args([
+            "--name=e2e",
+            "--data-dir=etcd",
+            "--listen-client-urls=unix://localhost:2379",
+            "--advertise-client-urls=unix://localhost:2379",
+            "--listen-peer-urls=unix://localhost:2380",
+            "--initial-advertise-peer-urls=unix://localhost:2380",
+            "--initial-cluster=e2e=unix://localhost:2380",
+            "--unsafe-no-fsync",
+            "--log-level=warn",
+        ]);
+        command
+    }
+
+    /// The API server, on `port` of loopback.
+    pub(super) fn api_server(&self, binaries: &Binaries, settings: &Settings, port: u16) -> Command {
+        let socket = self.directory.display();
+        let mut command = bound(&binaries.api_server);
+        command.current_dir(&self.directory);
+        command.arg(format!("--etcd-servers=unix://{socket}/localhost:2379"));
+        command.arg(format!("--secure-port={port}"));
+        command.arg(format!("--tls-cert-file={}", certificates::SERVING_CERTIFICATE));
+        command.arg(format!("--tls-private-key-file={}", certificates::SERVING_KEY));
+        command.arg(format!("--service-account-key-file={}", certificates::ACCOUNT_PUBLIC_KEY));
+        command.arg(format!("--service-account-signing-key-file={}", certificates::ACCOUNT_KEY));
+        command.arg(format!("--audit-log-path={}", self.log("audit").display()));
+        command.args([
+            "--bind-address=127.0.0.1",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            "--token-auth-file=tokens.csv",
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction",
+            "--allow-privileged",
+            "--audit-policy-file=audit-policy.yaml",
+            "--audit-log-mode=blocking",
+            // There is no node that could reach the API server by its Service.
+            "--endpoint-reconciler-type=none",
+        ]);
+        add(&mut command, "--feature-gates", &settings.feature_gates);
+        add(&mut command, "--runtime-config", &settings.runtime_config);
+        command
+    }
+
+    /// The controller manager, with all its controllers, each under its own ServiceAccount.
+    pub(super) fn controller_manager(&self, binaries: &Binaries, settings: &Settings) -> Command {
+        let mut command = bound(&binaries.controller_manager);
+        command.current_dir(&self.directory).args([
+            "--kubeconfig=controller-manager.kubeconfig",
+            "--use-service-account-credentials",
+            "--leader-elect=false",
+            "--secure-port=0",
+            // It shares the machine with what it serves and must not be what a story waits for.
+            "--kube-api-qps=500",
+            "--kube-api-burst=1000",
+        ]);
+        command.arg(format!("--service-account-private-key-file={}", certificates::ACCOUNT_KEY));
+        command.arg(format!("--root-ca-file={}", certificates::AUTHORITY));
+        add(&mut command, "--feature-gates", &settings.feature_gates);
+        command
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+}
+
+fn add(command: &mut Command, flag: &str, values: &[String]) {
+    if !values.is_empty() {
+        command.arg(format!("{flag}={}", values.join(",")));
+    }
+}
+
+/// Logs go with the control plane, unless `COMITY_E2E_LOGS` names a directory to keep them in.
+fn log_directory(directory: &Path) -> Result<PathBuf> {
+    let Some(kept) = std::env::var_os("COMITY_E2E_LOGS") else {
+        return Ok(directory.to_owned());
+    };
+    let unique = directory.file_name().unwrap_or_default();
+    let logs = PathBuf::from(kept).join(unique);
+    fs::create_dir_all(&logs).explain("make the directory for logs")?;
+    logs.canonicalize().explain("find the directory for logs")
+}
+
+/// 128 bits of chance: nobody else on this machine is the administrator.
+fn random_token() -> Result<String> {
+    let mut bytes = [0; 16];
+    fs::File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut bytes))
+        .explain("read chance")?;
+    Ok(hex(&bytes))
+}

@@ -1,0 +1,119 @@
+//! What is being got, and for how long: a bar on a terminal, plain lines elsewhere.
+//!
+//! Written straight to standard error: a test's captured output would show it when it is over.
+
+use std::{
+    io::{IsTerminal as _, Write as _, stderr},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How often a plain line says that it is still going on.
+const PLAIN_EVERY: Duration = Duration::from_secs(15);
+
+/// Shows how something long gets on.
+#[derive(Debug)]
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    silent: bool,
+    begun: Instant,
+    told: Instant,
+    step: String,
+    done: u64,
+    total: u64,
+}
+
+impl Progress {
+    /// Nothing is shown before there is something to say.
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self { bar: None, silent: false, begun: now, told: now, step: String::new(), done: 0, total: 0 }
+    }
+
+    /// Nothing is shown at all.
+    #[cfg(test)]
+    pub(super) fn silent() -> Self {
+        Self { silent: true, ..Self::new() }
+    }
+
+    /// Says something once.
+    pub(super) fn say(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.line(text)),
+            None => self.line(text),
+        }
+    }
+
+    /// A new step begins.
+    pub(super) fn step(&mut self, step: &str) {
+        step.clone_into(&mut self.step);
+        if stderr().is_terminal() && !self.silent {
+            let bar = self.bar.get_or_insert_with(new_bar);
+            bar.set_message(self.step.clone());
+        } else {
+            self.tell();
+        }
+    }
+
+    /// So many packages are to be built in all.
+    pub(super) fn expect(&mut self, total: u64) {
+        self.total = total;
+        if let Some(bar) = &self.bar {
+            bar.set_length(total);
+        }
+    }
+
+    /// The builder printed a line: a package that it has built, if `built`.
+    pub(super) fn saw(&mut self, text: &str, built: bool) {
+        if built && !text.contains(' ') {
+            self.done += 1;
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(self.done);
+        }
+        self.tick();
+    }
+
+    /// Time passes.
+    pub(super) fn tick(&mut self) {
+        if self.bar.is_none() && self.told.elapsed() >= PLAIN_EVERY {
+            self.tell();
+        }
+    }
+
+    /// It is over.
+    pub(super) fn finish(&mut self, text: &str) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        self.line(&format!("{text} ({} s)", self.begun.elapsed().as_secs()));
+    }
+
+    fn tell(&mut self) {
+        self.told = Instant::now();
+        let (step, seconds) = (&self.step, self.begun.elapsed().as_secs());
+        if self.total == 0 {
+            self.line(&format!("{step}, {seconds} s"));
+        } else {
+            self.line(&format!("{step}: {} of at most {} packages, {seconds} s", self.done, self.total));
+        }
+    }
+
+    fn line(&self, text: &str) {
+        if !self.silent {
+            let _ = writeln!(stderr(), "{text}");
+        }
+    }
+}
+
+fn new_bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) =
+        ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {pos}/{len} packages {elapsed}")
+    {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
