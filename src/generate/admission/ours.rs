@@ -1,0 +1,189 @@
+//! What is Comity's, only Comity changes. The exceptions are the controllers that clear a namespace
+//! away, and whoever may `override` (the platform's admins); nobody else, in whatever namespace.
+
+use super::cel::{CONSENT_GROUP, OVERRIDE_RESOURCE, OVERRIDE_VERB};
+use super::policy::{Policy, Rule, Validation, stage_namespaces};
+use crate::api::name;
+use serde_json::json;
+
+const CHANGES: &[&str] = &["CREATE", "UPDATE", "DELETE"];
+
+/// All of the policies.
+pub fn policies() -> Vec<Policy> {
+    vec![namespaces(), objects(), named_objects(), labels(), words(), authority()]
+}
+
+/// How an admin would be let in, for messages and NOTES.
+pub fn override_permission() -> String {
+    format!("{OVERRIDE_VERB} on {OVERRIDE_RESOURCE}.{CONSENT_GROUP}")
+}
+
+/// Comity itself and those who clear away see no rule.
+const SOMEONE_ELSE: (&str, &str) = ("someone-else", "!$IS_COMITY && !$IS_CARETAKER");
+
+const UNLESS_OVERRIDE: Validation = Validation {
+    expression: "$MAY_OVERRIDE",
+    message: "only Comity changes what is Comity's: change the grant or its contract instead",
+    say: "request.userInfo.username + ' may not ' + request.operation + ' ' + $WHAT + ' ' + request.?name.orValue('') +
+         ': only Comity changes what is Comity\\'s; change the grant or its contract instead'",
+};
+
+/// Namespaces that carry one of Comity's labels, or would.
+fn namespaces() -> Policy {
+    Policy {
+        name: "comity-stage-namespaces",
+        about: "Only Comity makes, changes and deletes the namespaces of stages, and sets the labels that make them so.",
+        rules: vec![Rule {
+            group: "",
+            resources: &["namespaces", "namespaces/status", "namespaces/finalize"],
+            operations: CHANGES,
+        }],
+        conditions: vec![
+            SOMEONE_ELSE,
+            (
+                "of-comity",
+                "[object, oldObject].exists(one, one != null
+                 && $RESERVED.exists(label, label in one.metadata.?labels.orValue({})))",
+            ),
+        ],
+        validations: vec![UNLESS_OVERRIDE],
+        ..Policy::default()
+    }
+}
+
+/// The kinds in a stage's namespace of which every object is Comity's.
+fn objects() -> Policy {
+    Policy {
+        name: "comity-stage-objects",
+        about: "In the namespace of a stage only Comity changes quota, limits, network policies, accounts and bindings.",
+        rules: vec![
+            Rule {
+                group: "",
+                resources: &["resourcequotas", "resourcequotas/status", "limitranges", "serviceaccounts"],
+                operations: CHANGES,
+            },
+            Rule { group: "networking.k8s.io", resources: &["networkpolicies"], operations: CHANGES },
+            Rule {
+                group: "rbac.authorization.k8s.io",
+                resources: &["roles", "rolebindings"],
+                operations: CHANGES,
+            },
+        ],
+        namespaces: Some(stage_namespaces()),
+        conditions: vec![
+            SOMEONE_ELSE,
+            (
+                "not-the-quota-counting",
+                "$WHAT != 'resourcequotas/status' || !(request.userInfo.username in
+                 ['system:apiserver', 'system:serviceaccount:kube-system:resourcequota-controller'])",
+            ),
+            (
+                "not-the-default-account",
+                "$WHAT != 'serviceaccounts' || request.operation != 'CREATE' || object.metadata.name != 'default' ||
+                 request.userInfo.username != 'system:serviceaccount:kube-system:service-account-controller'",
+            ),
+        ],
+        validations: vec![UNLESS_OVERRIDE],
+        ..Policy::default()
+    }
+}
+
+/// Objects in a stage's namespace that are Comity's by their names.
+fn named_objects() -> Policy {
+    Policy {
+        name: "comity-stage-names",
+        about: "In the namespace of a stage names that begin with comity- are Comity's.",
+        rules: vec![Rule { group: "", resources: &["secrets", "configmaps"], operations: CHANGES }],
+        namespaces: Some(stage_namespaces()),
+        conditions: vec![SOMEONE_ELSE, ("of-comity", "$NAME.startsWith('comity-')")],
+        validations: vec![UNLESS_OVERRIDE],
+        ..Policy::default()
+    }
+}
+
+/// The labels by which Comity knows its own, on anything anywhere.
+fn labels() -> Policy {
+    Policy {
+        name: "comity-labels",
+        about: "Only Comity sets and removes the labels by which it knows its own, and changes what carries them.",
+        rules: vec![Rule { group: "*", resources: &["*/*"], operations: CHANGES }],
+        conditions: vec![
+            SOMEONE_ELSE,
+            ("not-a-namespace", "request.resource.group != '' || request.resource.resource != 'namespaces'"),
+            (
+                "not-the-quota-counting",
+                "$WHAT != 'resourcequotas/status' || !(request.userInfo.username in
+                 ['system:apiserver', 'system:serviceaccount:kube-system:resourcequota-controller'])",
+            ),
+        ],
+        validations: vec![Validation {
+            expression: "$MAY_OVERRIDE",
+            message: "only Comity sets the labels by which it knows its own, and changes what carries them",
+            say: "request.userInfo.username + ' may not ' + request.operation + ' ' + $WHAT + ' '
+                 + request.?name.orValue('') + ': only Comity sets the labels comity.dev/grant-uid, stage, pods and
+                 closing, and changes what carries them'",
+        }],
+        labels: vec![name::LABEL_GRANT_UID, name::LABEL_STAGE, name::LABEL_PODS, name::LABEL_CLOSING],
+        ..Policy::default()
+    }
+}
+
+/// Comity's own kinds: status, records, parameters, the finalizer, and the end of a live grant.
+fn words() -> Policy {
+    Policy {
+        name: "comity-words",
+        about: "Only comity run writes status, records, stage policies and its finalizer; a live grant is deleted by who may expire it.",
+        rules: vec![Rule { group: "comity.dev", resources: &["*/*"], operations: CHANGES }],
+        conditions: vec![("someone-else", "request.userInfo.username != $RUN && !$IS_CARETAKER")],
+        variables: vec![
+            ("had", "oldObject != null && $FINALIZER in oldObject.metadata.?finalizers.orValue([])"),
+            ("has", "object != null && $FINALIZER in object.metadata.?finalizers.orValue([])"),
+        ],
+        validations: vec![
+            Validation {
+                expression: "!(request.resource.resource in ['grantrecords', 'stagepolicies']) || $MAY_OVERRIDE",
+                message: "only Comity writes records and stage policies",
+                say: "request.userInfo.username + ' may not ' + request.operation + ' ' + $WHAT
+                     + ': only Comity writes records and stage policies'",
+            },
+            Validation {
+                expression: "request.?subResource.orValue('') == '' || $MAY_OVERRIDE",
+                message: "only Comity writes the status of its kinds",
+                say: "request.userInfo.username + ' may not write ' + $WHAT + ': only Comity writes status'",
+            },
+            Validation {
+                expression: "request.operation == 'DELETE' || variables.had == variables.has || $MAY_OVERRIDE",
+                message: "only Comity sets and removes its finalizer",
+                say: "'only Comity sets and removes the finalizer ' + $FINALIZER",
+            },
+            Validation {
+                expression: "request.operation != 'DELETE' || request.resource.resource != 'partnergrants' ||
+                     !variables.had || $MAY_EXPIRE || $MAY_OVERRIDE",
+                message: "a live grant may only be deleted by who may expire it",
+                say:
+                    "request.userInfo.username + ' may not delete the live grant ' + oldObject.metadata.name +
+                     ': that needs the verb expire on partnergrants of consent.comity.dev'",
+            },
+        ],
+        ..Policy::default()
+    }
+}
+
+/// The CAs in Comity's own namespace.
+fn authority() -> Policy {
+    Policy {
+        name: "comity-authorities",
+        about: "Only comity sign changes the CAs that it holds, and the markers that say that they exist.",
+        rules: vec![Rule { group: "", resources: &["secrets", "configmaps"], operations: CHANGES }],
+        namespaces: Some(json!({"matchLabels": {"kubernetes.io/metadata.name": "$SYSTEM"}})),
+        conditions: vec![
+            ("someone-else", "request.userInfo.username != $SIGN && !$IS_CARETAKER"),
+            (
+                "of-an-authority",
+                "$NAME.startsWith(request.resource.resource == 'secrets' ? 'comity-ca-' : 'comity-trust-')",
+            ),
+        ],
+        validations: vec![UNLESS_OVERRIDE],
+        ..Policy::default()
+    }
+}

@@ -1,0 +1,81 @@
+//! The two Deployments: one process each, one account each, and no more than a process needs.
+
+use serde_json::{Value, json};
+
+use super::template;
+use crate::api::name;
+
+/// The port for probes and metrics.
+const PORT: u16 = 8080;
+
+/// Both Deployments.
+pub fn objects() -> Vec<Value> {
+    [(name::RUN, "run", template::RUN_RESOURCES), (name::SIGN, "sign", template::SIGN_RESOURCES)]
+        .map(|(name, process, resources)| deployment(name, process, resources))
+        .into()
+}
+
+fn deployment(name: &str, process: &str, resources: &str) -> Value {
+    let mut labels = super::labels();
+    labels["app.kubernetes.io/component"] = json!(process);
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": template::NAMESPACE, "labels": labels},
+        "spec": {
+            "replicas": 1,
+            // Two of a process at once would both write: the old one goes before the new one comes.
+            "strategy": {"type": "Recreate"},
+            "revisionHistoryLimit": 3,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod(name, process, resources)},
+        },
+    })
+}
+
+fn pod(name: &str, process: &str, resources: &str) -> Value {
+    json!({
+        "serviceAccountName": name,
+        "enableServiceLinks": false,
+        "securityContext": {
+            "runAsNonRoot": true,
+            "runAsUser": 65532,
+            "runAsGroup": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [{
+            "name": process,
+            "image": template::IMAGE,
+            "imagePullPolicy": template::PULL_POLICY,
+            "args": arguments(process),
+            "ports": [{"name": "http", "containerPort": PORT}],
+            "livenessProbe": probe("/livez", 3),
+            "readinessProbe": probe("/readyz", 1),
+            "resources": resources,
+            "securityContext": {
+                "allowPrivilegeEscalation": false,
+                "readOnlyRootFilesystem": true,
+                "capabilities": {"drop": ["ALL"]},
+            },
+        }],
+    })
+}
+
+fn arguments(process: &str) -> Vec<String> {
+    vec![
+        process.to_owned(),
+        format!("--listen=0.0.0.0:{PORT}"),
+        format!("--namespace={}", template::NAMESPACE),
+        format!("--trust-domain={}", template::TRUST_DOMAIN),
+        format!("--log-level={}", template::LOG_LEVEL),
+    ]
+}
+
+fn probe(path: &str, failures: u8) -> Value {
+    json!({
+        "httpGet": {"path": path, "port": "http"},
+        "periodSeconds": 5,
+        "timeoutSeconds": 2,
+        "failureThreshold": failures,
+    })
+}

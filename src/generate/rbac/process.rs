@@ -1,0 +1,126 @@
+//! The rights of Comity's own processes, written down from the calls that they make.
+
+use serde_json::{Value, json};
+
+use super::{Grant, READ, cluster_role, may, partner};
+use crate::api::name;
+use crate::generate::admission::cel::{CONSENT_GROUP, EXPIRE_VERB, OVERRIDE_RESOURCE, OVERRIDE_VERB};
+
+/// The kinds that both processes read, to tell by themselves what is open.
+const WORDS: &[&str] =
+    &["sharingboundaries", "partners", "datasets", "sharingcontracts", "partnergrants", "grantrecords"];
+
+/// Server-side apply is a PATCH that may create.
+const APPLY: &[&str] = &["create", "patch"];
+const KEEP: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
+
+/// What `comity run` may ask for, in every namespace.
+pub const RUN: &[Grant] = &[
+    may(READ, "comity.dev", WORDS),
+    may(
+        &["get", "patch", "update"],
+        "comity.dev",
+        &[
+            "sharingboundaries/status",
+            "partners/status",
+            "datasets/status",
+            "sharingcontracts/status",
+            "partnergrants/status",
+        ],
+    ),
+    // The finalizer. Anything else on a grant is refused by the cage.
+    may(&["patch", "update"], "comity.dev", &["partnergrants"]),
+    may(&["create"], "comity.dev", &["grantrecords"]),
+    may(KEEP, "comity.dev", &["stagepolicies"]),
+    may(KEEP, "", &["namespaces", "resourcequotas", "limitranges", "serviceaccounts"]),
+    may(KEEP, "networking.k8s.io", &["networkpolicies"]),
+    may(KEEP, "rbac.authorization.k8s.io", &["rolebindings"]),
+    may(READ, "", &["services"]),
+    may(&["get", "list", "watch", "delete", "deletecollection"], "", &["pods"]),
+    Grant { group: "", resources: &["configmaps"], names: &[name::TRUST_CONFIG_MAP], verbs: READ },
+    may(APPLY, "", &["events"]),
+    may(APPLY, "events.k8s.io", &["events"]),
+    may(&["create"], "authorization.k8s.io", &["subjectaccessreviews"]),
+];
+
+/// What `comity sign` may ask for, in every namespace: nothing but to read what isn't secret.
+pub const SIGN: &[Grant] = &[
+    may(READ, "comity.dev", WORDS),
+    may(READ, "", &["namespaces", "services"]),
+    may(APPLY, "", &["events"]),
+    may(APPLY, "events.k8s.io", &["events"]),
+];
+
+/// What `comity sign` may ask for in the namespace of a stage, by the RoleBinding there.
+pub const SIGNER: &[Grant] =
+    &[may(&["get", "create", "update", "patch", "delete"], "", &["secrets", "configmaps"])];
+
+/// What each process may ask for in Comity's own namespace.
+const RUN_AT_HOME: &[Grant] = &[LEASES];
+const SIGN_AT_HOME: &[Grant] =
+    &[may(&["get", "create", "update", "patch", "delete"], "", &["secrets", "configmaps"]), LEASES];
+const LEASES: Grant = may(&["get", "create", "update", "patch"], "coordination.k8s.io", &["leases"]);
+
+/// The accounts, roles and bindings of the processes, and the roles that the platform may hand out.
+pub fn objects(system: &str) -> Vec<Value> {
+    let mut objects = Vec::new();
+    for (process, everywhere, at_home) in [(name::RUN, RUN, RUN_AT_HOME), (name::SIGN, SIGN, SIGN_AT_HOME)] {
+        objects.push(account(process, system));
+        let mut role = cluster_role(process, everywhere);
+        if process == name::RUN {
+            add_rule(&mut role, bind_by_name());
+        }
+        objects.push(role);
+        objects.push(binding("ClusterRoleBinding", "ClusterRole", process, system));
+        let mut role = cluster_role(process, at_home);
+        role["kind"] = json!("Role");
+        role["metadata"]["namespace"] = json!(system);
+        objects.push(role);
+        objects.push(binding("RoleBinding", "Role", process, system));
+    }
+    objects.push(cluster_role(name::SIGNER_CLUSTER_ROLE, SIGNER));
+    objects
+        .push(cluster_role("comity:override", &[may(&[OVERRIDE_VERB], CONSENT_GROUP, &[OVERRIDE_RESOURCE])]));
+    objects.push(cluster_role("comity:expire", &[may(&[EXPIRE_VERB], CONSENT_GROUP, &["partnergrants"])]));
+    objects
+}
+
+/// Binding is by name: the signer's role and the roles of people, and no other.
+fn bind_by_name() -> Value {
+    let mut names = vec![name::SIGNER_CLUSTER_ROLE.to_owned()];
+    names.extend(partner::names());
+    json!({
+        "apiGroups": ["rbac.authorization.k8s.io"],
+        "resources": ["clusterroles"],
+        "resourceNames": names,
+        "verbs": ["bind"],
+    })
+}
+
+fn add_rule(role: &mut Value, added: Value) {
+    if let Some(rules) = role["rules"].as_array_mut() {
+        rules.push(added);
+    }
+}
+
+fn account(process: &str, system: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": process, "namespace": system, "labels": crate::generate::labels()},
+    })
+}
+
+fn binding(kind: &str, role: &str, process: &str, system: &str) -> Value {
+    let mut binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": kind,
+        "metadata": {"name": process, "labels": crate::generate::labels()},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": process},
+        "subjects": [{"kind": "ServiceAccount", "name": process, "namespace": system}],
+    });
+    if kind == "RoleBinding" {
+        binding["metadata"]["namespace"] = json!(system);
+    }
+    binding
+}

@@ -1,0 +1,85 @@
+//! Objects as YAML, and the blanks in it: what a user of the chart sets is a blank, filled in with
+//! an expression of Helm's in the chart's templates and with the default in `install.yaml`.
+
+use serde_json::Value;
+
+use super::{GenerateError, HEADER, body};
+
+/// Where Comity is installed.
+pub const NAMESPACE: &str = "__namespace__";
+/// The image of both processes.
+pub const IMAGE: &str = "__image__";
+/// When the kubelet pulls it.
+pub const PULL_POLICY: &str = "__pullPolicy__";
+/// The SPIFFE trust domain.
+pub const TRUST_DOMAIN: &str = "__trustDomain__";
+/// What is logged.
+pub const LOG_LEVEL: &str = "__logLevel__";
+/// The resources of `comity run`.
+pub const RUN_RESOURCES: &str = "__runResources__";
+/// The resources of `comity sign`.
+pub const SIGN_RESOURCES: &str = "__signResources__";
+
+/// All of the blanks.
+pub const BLANKS: &[&str] =
+    &[NAMESPACE, IMAGE, PULL_POLICY, TRUST_DOMAIN, LOG_LEVEL, RUN_RESOURCES, SIGN_RESOURCES];
+
+/// Objects as one YAML text, each after a `---`.
+pub fn documents(objects: &[Value]) -> Result<String, GenerateError> {
+    let mut text = String::from(HEADER);
+    for object in objects {
+        let what = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("an object");
+        text.push_str("---\n");
+        text.push_str(&body(what, object)?);
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+    }
+    Ok(text)
+}
+
+/// The text as a template of Helm's.
+pub fn for_helm(text: &str) -> String {
+    // A `{{` of our own, in the description of a field say, isn't Helm's to read.
+    let text = text.replace("{{", "{{ \"{{\" }}");
+    fill(&text, |blank| {
+        let expression = match blank {
+            NAMESPACE => "{{ .Release.Namespace }}",
+            IMAGE => "{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}",
+            PULL_POLICY => "{{ .Values.image.pullPolicy }}",
+            TRUST_DOMAIN => "{{ .Values.trustDomain }}",
+            LOG_LEVEL => "{{ .Values.logLevel }}",
+            RUN_RESOURCES => "{{ toJson .Values.run.resources }}",
+            SIGN_RESOURCES => "{{ toJson .Values.sign.resources }}",
+            _ => return None,
+        };
+        Some(expression.to_owned())
+    })
+}
+
+/// The text with the defaults of the chart's `values.yaml`, for the release `namespace`.
+pub fn with_defaults(text: &str, values: &Value, namespace: &str, version: &str) -> String {
+    let word = |pointer: &str| values.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let json = |pointer: &str| values.pointer(pointer).map(Value::to_string);
+    fill(text, |blank| match blank {
+        NAMESPACE => Some(namespace.to_owned()),
+        IMAGE => {
+            let tag = word("/image/tag").filter(|tag| !tag.is_empty()).unwrap_or_else(|| version.to_owned());
+            Some(format!("{}:{tag}", word("/image/repository")?))
+        }
+        PULL_POLICY => word("/image/pullPolicy"),
+        TRUST_DOMAIN => word("/trustDomain"),
+        LOG_LEVEL => word("/logLevel"),
+        RUN_RESOURCES => json("/run/resources"),
+        SIGN_RESOURCES => json("/sign/resources"),
+        _ => None,
+    })
+}
+
+/// Replaces every blank for which there is something to fill in.
+fn fill(text: &str, with: impl Fn(&str) -> Option<String>) -> String {
+    BLANKS.iter().fold(text.to_owned(), |text, blank| match with(blank) {
+        Some(meaning) => text.replace(blank, &meaning),
+        None => text,
+    })
+}
