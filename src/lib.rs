@@ -4,3 +4,4 @@ pub mod api;
 pub mod generate;
 pub mod pki;
 pub mod policy;
+pub mod signer;

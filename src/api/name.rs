@@ -46,6 +46,11 @@ pub const MANAGED_BY: &str = "comity";
 /// Annotation: SHA-256 of the object as Comity wanted it, to tell drift from rest.
 pub const ANNOTATION_WANTED: &str = "comity.dev/wanted";
 
+/// Annotation on an authority's Secret and marker: the contract that it is for, for people.
+pub const ANNOTATION_CONTRACT: &str = "comity.dev/contract";
+/// Annotation on an authority's Secret and marker: SHA-256 of its certificate, for people.
+pub const ANNOTATION_FINGERPRINT: &str = "comity.dev/fingerprint";
+
 /// Finalizer on a grant from its first reconcile until it has ended.
 pub const FINALIZER: &str = "comity.dev/grant";
 
@@ -79,6 +84,16 @@ pub const ALLOW_DESTINATIONS: &str = "comity-allow-destinations";
 /// The ConfigMap in a stage's namespace in which `comity sign` publishes the trust anchor,
 /// each workload's certificate chain, or why it refuses.
 pub const TRUST_CONFIG_MAP: &str = "comity-trust-stage";
+
+/// In [`TRUST_CONFIG_MAP`]: why `comity sign` refuses, in place of anything else.
+pub const TRUST_REFUSED: &str = "refused";
+
+/// In [`TRUST_CONFIG_MAP`]: a workload's certificate chain, `<workload>.crt`.
+///
+/// A workload that is called `ca` gives way to the trust anchor, which is always `ca.crt`.
+pub fn trust_key(workload: &str) -> String {
+    if workload == "ca" { "ca.workload.crt".to_owned() } else { format!("{workload}.crt") }
+}
 
 /// The NetworkPolicy that allows egress to one dataset's Service.
 ///

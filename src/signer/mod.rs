@@ -1,0 +1,27 @@
+//! L3, certificate signing: what `comity sign` does.
+//!
+//! For each stage that is open it keeps one certificate per workload in the stage's namespace,
+//! and publishes what others need to believe them. It works out for itself whether a stage is
+//! open, from what people wrote and from the journal, and believes no status.
+//!
+//! ```text
+//! observe  what stands: the grant and all it depends on; the stage's Secrets      (live reads)
+//! decide   what to do in one stage's namespace: keep, sign, refuse, remove        (pure)
+//! custody  whether the authority's key is the one that was marked, and usable     (pure)
+//! build    the Secrets and ConfigMaps to be written                               (pure)
+//! upkeep   when to look again                                                     (pure)
+//! ```
+
+pub mod build;
+pub mod custody;
+pub mod decide;
+pub mod opening;
+pub mod upkeep;
+
+#[cfg(test)]
+mod testing;
+
+pub use custody::{Custody, Demand, Refusal};
+pub use decide::{Decision, Issue, Place};
+pub use opening::Opening;
+pub use upkeep::Seen;

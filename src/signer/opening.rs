@@ -1,0 +1,94 @@
+//! A stage of a grant as the signer sees it: whose it is, until when, and who works there.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Namespace;
+
+use crate::api::name::{self, WorkloadIdentity};
+use crate::api::stage::Stage;
+use crate::pki::{PkiError, SpiffeId};
+
+/// One opening of a stage, with all that its certificates and their authority follow from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Opening {
+    /// Namespace of the grant and its contract.
+    pub namespace: String,
+    /// Name of the grant.
+    pub grant: String,
+    /// UID of the grant.
+    pub grant_uid: String,
+    /// Name of the partner.
+    pub partner: String,
+    /// Name of the contract.
+    pub contract: String,
+    /// UID of the contract, after which its authorities are named.
+    pub contract_uid: String,
+    /// The stage.
+    pub stage: Stage,
+    /// The digest of what was opened.
+    pub digest: String,
+    /// The recorded end. Nothing that is signed outlives it.
+    pub end: Timestamp,
+    /// When the contract ends. Its authorities last as long.
+    pub contract_end: Timestamp,
+    /// How long a certificate lives.
+    pub ttl: SignedDuration,
+    /// The workloads that were agreed to, by name.
+    pub workloads: Vec<String>,
+    /// Whether the stage is to have certificates now: it is open, and neither held nor being closed.
+    pub open: bool,
+}
+
+impl Opening {
+    /// The namespace of the stage.
+    pub fn place(&self) -> String {
+        name::stage_namespace(&self.grant, &self.grant_uid, self.stage, &self.digest)
+    }
+
+    /// The SPIFFE ID of one of its workloads.
+    pub fn identity(&self, trust_domain: &str, workload: &str) -> Result<SpiffeId, PkiError> {
+        SpiffeId::workload(&name::spiffe_id(
+            trust_domain,
+            &WorkloadIdentity {
+                partner: &self.partner,
+                namespace: &self.namespace,
+                grant: &self.grant,
+                stage: self.stage,
+                opening_hash: &name::opening_hash(&self.grant_uid, &self.digest),
+                workload,
+            },
+        ))
+    }
+
+    /// The labels of everything that is written for it.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        [
+            (name::LABEL_GRANT_UID, self.grant_uid.as_str()),
+            (name::LABEL_GRANT, self.grant.as_str()),
+            (name::LABEL_GRANT_NAMESPACE, self.namespace.as_str()),
+            (name::LABEL_STAGE, self.stage.lower()),
+            (name::LABEL_MANAGED_BY, name::MANAGED_BY),
+        ]
+        .into_iter()
+        .map(|(label, value)| (label.to_owned(), value.to_owned()))
+        .collect()
+    }
+
+    /// Whether this is the namespace that was made for it, by name and labels both.
+    ///
+    /// Someone could have made one of this name before; nobody else can have set the labels.
+    pub fn owns(&self, namespace: &Namespace) -> bool {
+        let is = |label: &str, value: &str| {
+            namespace
+                .metadata
+                .labels
+                .as_ref()
+                .and_then(|labels| labels.get(label))
+                .is_some_and(|found| found == value)
+        };
+        namespace.metadata.name.as_deref() == Some(self.place().as_str())
+            && is(name::LABEL_GRANT_UID, &self.grant_uid)
+            && is(name::LABEL_STAGE, self.stage.lower())
+    }
+}

@@ -1,0 +1,80 @@
+//! Test only: one opening of a stage, its authority, and its namespace as it would stand.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::{Demand, Opening, Place, build};
+use crate::api::name;
+use crate::api::stage::Stage;
+use crate::pki::{Authority, issue};
+
+/// The trust domain of every test.
+pub const TRUST_DOMAIN: &str = "comity.local";
+
+/// The time of every test.
+pub fn now() -> Timestamp {
+    "2026-12-01T12:00:00Z".parse().unwrap()
+}
+
+/// An open sandbox with two workloads.
+pub fn opening() -> Opening {
+    Opening {
+        namespace: "risk-data".to_owned(),
+        grant: "northpay-fraud".to_owned(),
+        grant_uid: "6f0c2a1e-0000-4000-8000-000000000001".to_owned(),
+        partner: "northpay".to_owned(),
+        contract: "fraud-scoring".to_owned(),
+        contract_uid: "6f0c2a1e-0000-4000-8000-000000000002".to_owned(),
+        stage: Stage::Sandbox,
+        digest: "v1:sha256:00".to_owned(),
+        end: now() + SignedDuration::from_hours(168),
+        contract_end: now() + SignedDuration::from_hours(1000),
+        ttl: SignedDuration::from_hours(2),
+        workloads: vec!["scorer".to_owned(), "trainer".to_owned()],
+        open: true,
+    }
+}
+
+/// What the opening asks of its authority.
+pub fn demand() -> Demand {
+    Demand::of(&opening(), TRUST_DOMAIN).unwrap()
+}
+
+/// An authority with a new key.
+pub fn authority() -> Authority {
+    let demand = demand();
+    let lifetime = demand.lifetime(now(), None);
+    Authority::create(&demand.id, &build::common_name(&opening()), lifetime).unwrap()
+}
+
+/// The namespace of an opening, with nothing in it.
+pub fn place(opening: &Opening) -> Place {
+    let mut labels = opening.labels();
+    labels.insert(name::LABEL_PODS.to_owned(), name::PODS_CLOSED.to_owned());
+    let metadata = ObjectMeta {
+        name: Some(opening.place()),
+        uid: Some("place".to_owned()),
+        resource_version: Some("1".to_owned()),
+        labels: Some(labels),
+        ..ObjectMeta::default()
+    };
+    let namespace = Some(Namespace { metadata, ..Namespace::default() });
+    Place { namespace, ..Place::default() }
+}
+
+/// Puts into a place what the signer would have.
+pub fn fill(place: &mut Place, opening: &Opening, authority: &Authority) {
+    let mut chains = std::collections::BTreeMap::new();
+    for workload in &opening.workloads {
+        let id = opening.identity(TRUST_DOMAIN, workload).unwrap();
+        let issued = issue(authority, &id, now(), opening.ttl, opening.end).unwrap();
+        let mut secret = build::workload_secret(opening, workload, &issued);
+        secret.metadata.uid = Some(format!("uid-{workload}"));
+        place.secrets.insert(workload.clone(), secret);
+        chains.insert(workload.clone(), issued.certificate);
+    }
+    let mut trust = build::trust(opening, authority.anchor(), &chains);
+    trust.metadata.uid = Some("uid-trust".to_owned());
+    place.trust = Some(trust);
+}

@@ -1,0 +1,111 @@
+//! When to look at a stage again: at most once a minute, each stage at its own second of the
+//! minute, and in between only when something that matters changed or is due.
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use super::opening::Opening;
+
+/// How often a stage's Secrets are read, at most, when nothing happens.
+const EVERY: SignedDuration = SignedDuration::from_secs(60);
+
+/// What was found when a stage was last looked at, and nothing that is secret.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Seen {
+    /// When.
+    pub at: Timestamp,
+    /// As what.
+    pub opening: Opening,
+    /// When the first certificate is to be renewed.
+    pub renew_at: Option<Timestamp>,
+    /// Which namespace it was, and whether it was closing ([`super::decide::site`]).
+    pub site: Option<String>,
+}
+
+/// When this stage is to be looked at again, if nothing happens before.
+pub fn next_look(seen: &Seen) -> Timestamp {
+    let turn = turn(seen.at, &seen.opening.place());
+    let end = Some(seen.opening.end).filter(|end| seen.opening.open && *end > seen.at);
+    [Some(turn), seen.renew_at, end].into_iter().flatten().min().unwrap_or(turn)
+}
+
+/// Whether this stage has to be looked at now, given what was seen last.
+pub fn is_due(seen: Option<&Seen>, opening: &Opening, site: Option<&str>, now: Timestamp) -> bool {
+    seen.is_none_or(|seen| {
+        seen.opening != *opening
+            || seen.site.as_deref() != site
+            || next_look(seen) <= now
+            // The clock was set back by more than a turn: better look than wait for it.
+            || seen.at > now
+    })
+}
+
+/// The stage's next turn after `now`: every minute, at the second that is its own.
+fn turn(now: Timestamp, place: &str) -> Timestamp {
+    let every = EVERY.as_millis();
+    let own = i128::from(draw(place)) % every;
+    let since = (i128::from(now.as_millisecond()) - own).rem_euclid(every);
+    let wait = i64::try_from(every - since).unwrap_or(60_000);
+    now.checked_add(SignedDuration::from_millis(wait)).unwrap_or(Timestamp::MAX)
+}
+
+/// A number that is the same for the same namespace, and anything for another.
+fn draw(place: &str) -> u32 {
+    Sha256::digest(place).iter().take(4).fold(0, |number, byte| (number << 8) | u32::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signer::testing;
+    use proptest::prelude::*;
+
+    fn seen(at: Timestamp) -> Seen {
+        Seen { at, opening: testing::opening(), renew_at: None, site: Some("1".to_owned()) }
+    }
+
+    proptest! {
+        #[test]
+        fn every_stage_is_looked_at_once_a_minute_and_at_its_own_second(
+            start in 1_600_000_000_000_i64..4_000_000_000_000, place in "[a-z]{8}",
+        ) {
+            let now = Timestamp::from_millisecond(start).unwrap();
+            let first = turn(now, &place);
+            prop_assert!(first > now && first <= now + EVERY);
+            prop_assert_eq!(turn(first, &place), first + EVERY);
+        }
+    }
+
+    #[test]
+    fn stages_take_turns() {
+        let seconds: std::collections::BTreeSet<i64> = (0..600)
+            .map(|number| turn(testing::now(), &format!("comity-{number}")).as_second() % 60)
+            .collect();
+        assert!(seconds.len() > 50, "{} of 60 seconds are used", seconds.len());
+    }
+
+    #[test]
+    fn nothing_is_read_twice_in_a_turn_unless_something_happened() {
+        let (now, opening) = (testing::now(), testing::opening());
+        let seen = seen(now);
+        let soon = now + SignedDuration::from_millis(1);
+        assert!(is_due(None, &opening, Some("1"), now));
+        assert!(!is_due(Some(&seen), &opening, Some("1"), soon));
+        assert!(is_due(Some(&seen), &opening, Some("2"), soon), "the namespace changed");
+        assert!(is_due(Some(&seen), &Opening { open: false, ..opening.clone() }, Some("1"), soon));
+        assert!(is_due(Some(&seen), &opening, Some("1"), next_look(&seen)));
+        assert!(is_due(Some(&seen), &opening, Some("1"), now - SignedDuration::from_hours(1)));
+    }
+
+    #[test]
+    fn a_renewal_and_the_end_come_before_the_turn() {
+        let now = testing::now();
+        let soon = now + SignedDuration::from_millis(5);
+        assert_eq!(next_look(&Seen { renew_at: Some(soon), ..seen(now) }), soon);
+        let mut ending = seen(now);
+        ending.opening.end = soon;
+        assert_eq!(next_look(&ending), soon);
+        ending.opening.open = false;
+        assert!(next_look(&ending) > soon, "what is closed has no end to wait for");
+    }
+}
