@@ -4,10 +4,13 @@
 //!   them on loopback; they end with the process that started them, however that ends.
 //! - [`cluster`] is the handle that a story holds: clients for any identity, apply, access
 //!   reviews, the audit log.
+//! - [`comity`] installs Comity and runs its processes, which can be killed, paused and restarted.
 //! - [`wait`] is the only place that polls.
 
 pub mod cluster;
+pub mod comity;
 pub mod controlplane;
+pub mod demo;
 mod error;
 pub mod http;
 pub mod process;
@@ -15,6 +18,7 @@ mod scratch;
 pub mod wait;
 
 pub use cluster::Cluster;
+pub use comity::Comity;
 pub use controlplane::ControlPlane;
 pub use error::{Error, Explain, Result};
 pub use wait::{eventually, throughout};

@@ -7,6 +7,7 @@
 use std::{
     fs::{File, OpenOptions},
     io,
+    net::TcpListener,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -77,6 +78,51 @@ impl Process {
         command.stdin(Stdio::null()).stdout(open()?).stderr(open()?);
         let child = spawn(command).explain(format!("start {name}"))?;
         Ok(Self { name: name.to_owned(), child, log: log.to_owned() })
+    }
+
+    /// Starts a process that listens on a port of loopback, and awaits that it is ready.
+    ///
+    /// `prepare` is given a port that was free a moment ago and returns the command and what
+    /// asks whether it is ready. Where somebody else was faster, it is asked again.
+    pub(crate) async fn start_listening<Ready: AsyncFn() -> Result<()>>(
+        name: &str,
+        log: &Path,
+        within: Duration,
+        prepare: impl AsyncFn(u16) -> Result<(Command, Ready)>,
+    ) -> Result<(Self, u16)> {
+        let mut clashes = 0;
+        loop {
+            let port = free_port()?;
+            let (command, ready) = prepare(port).await?;
+            let mut process = Self::start(name, command, log)?;
+            match process.await_ready(within, ready).await {
+                Ok(()) => return Ok((process, port)),
+                Err(error) if clashes == 5 || !process.found_port_taken() => return Err(error),
+                Err(_) => clashes += 1,
+            }
+        }
+    }
+
+    /// Awaits that `ready` says so; ends early, with its last words, where the process ends.
+    pub(crate) async fn await_ready(
+        &mut self,
+        within: Duration,
+        ready: impl AsyncFn() -> Result<()>,
+    ) -> Result<()> {
+        let what = format!("{} to be ready", self.name);
+        let process = std::sync::Mutex::new(&mut *self);
+        let ended = || process.lock().map_or(true, |mut process| process.exited().is_some());
+        let answer = eventually(&what, within, async || match ready().await {
+            Err(error) if !ended() => Err(error),
+            answer => Ok(answer),
+        })
+        .await;
+        self.check()?;
+        answer?
+    }
+
+    fn found_port_taken(&mut self) -> bool {
+        self.exited().is_some() && self.last_words().to_lowercase().contains("address already in use")
     }
 
     /// Its process id.
@@ -155,8 +201,60 @@ impl Process {
     }
 }
 
+/// A port of loopback that nobody listens on, a moment ago.
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").explain("pick a port")?;
+    Ok(listener.local_addr()?.port())
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Starts a shell that does `first`, and `later` where it is started once more.
+    async fn listen(first: &str, later: &str) -> Result<(Process, u16)> {
+        let directory = tempfile::tempdir()?;
+        let (log, started) = (directory.path().join("log"), directory.path().join("started"));
+        Process::start_listening("sh", &log, Duration::from_secs(10), async |port| {
+            let mut command = bound("sh");
+            command.arg("-c").arg(if started.exists() { later } else { first });
+            std::fs::write(&started, port.to_string())?;
+            let (log, started) = (log.clone(), started.clone());
+            let ready = async move || {
+                let ready = std::fs::read_to_string(&log)?.contains("ready") && started.exists();
+                if ready { Ok(()) } else { Err(Error::Failed("it isn't ready".to_owned())) }
+            };
+            Ok((command, ready))
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn a_port_that_was_taken_meanwhile_is_no_failure() {
+        let (mut process, _) =
+            listen("echo bind: Address already in use; exit 1", "echo ready; exec sleep 60").await.unwrap();
+        assert!(process.exited().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_ends_before_it_is_ready_is_quoted() {
+        let error = listen("echo no such flag; exit 2", "echo ready; exec sleep 60").await.unwrap_err();
+        assert!(error.to_string().contains("no such flag"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_process_ends_when_asked_and_else_when_killed() {
+        let (mut polite, _) = listen("echo ready; exec sleep 60", "").await.unwrap();
+        polite.stop(Duration::from_secs(10)).await.unwrap();
+        let (mut deaf, _) = listen("trap '' TERM; echo ready; while :; do sleep 1; done", "").await.unwrap();
+        deaf.stop(Duration::from_millis(200)).await.unwrap_err();
+        deaf.kill();
+        assert!(deaf.exited().is_some());
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     fmt::Display,
-    future::Future,
     time::{Duration, Instant},
 };
 
@@ -14,12 +13,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Awaits `attempt` to succeed, for as long as `within`.
 ///
 /// An `Err` means *not yet* and says what was seen instead; the last one stands in the error.
-pub async fn eventually<T, E, F, Fut>(what: &str, within: Duration, mut attempt: F) -> Result<T>
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = std::result::Result<T, E>>,
-    E: Display,
-{
+pub async fn eventually<T, E: Display>(
+    what: &str,
+    within: Duration,
+    mut attempt: impl AsyncFnMut() -> Result<T, E>,
+) -> Result<T> {
     let deadline = Instant::now() + within;
     let mut last = "nothing yet".to_owned();
     loop {
@@ -38,12 +36,11 @@ where
 /// Watches `look` hold for the whole of `span`; the first `Err` ends it.
 ///
 /// For what must *not* happen: nothing is written, a namespace stays.
-pub async fn throughout<T, E, F, Fut>(what: &str, span: Duration, mut look: F) -> Result<T>
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = std::result::Result<T, E>>,
-    E: Display,
-{
+pub async fn throughout<T, E: Display>(
+    what: &str,
+    span: Duration,
+    mut look: impl AsyncFnMut() -> Result<T, E>,
+) -> Result<T> {
     let start = Instant::now();
     loop {
         let seen = look().await.map_err(|seen| {

@@ -13,7 +13,6 @@ mod progress;
 
 use std::{
     fmt::Write as _,
-    net::TcpListener,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -58,7 +57,8 @@ impl ControlPlane {
         let scratch = Scratch::new()?;
         let layout = Layout::prepare(scratch.path())?;
         let etcd = Process::start("etcd", layout.etcd(&binaries), &layout.log("etcd"))?;
-        let (api_server, port, config) = start_api_server(&layout, &binaries, &settings).await?;
+        let (api_server, port) = start_api_server(&layout, &binaries, &settings).await?;
+        let config = admin_config(&layout, port).await?;
         let controller_manager = start_controller_manager(&layout, &binaries, &settings, port)?;
         let plane = Self {
             controller_manager: Mutex::new(controller_manager),
@@ -143,37 +143,17 @@ fn held(process: &Mutex<Process>) -> std::sync::MutexGuard<'_, Process> {
     process.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts the API server on a port that is free, and on another where someone else was faster.
 async fn start_api_server(
     layout: &Layout,
     binaries: &Binaries,
     settings: &Settings,
-) -> Result<(Process, u16, Config)> {
-    let mut clashes = 0;
-    loop {
-        let port = free_port()?;
-        let config = admin_config(layout, port).await?;
-        let client = Client::try_from(config.clone())?;
-        let log = layout.log("kube-apiserver");
-        let command = layout.api_server(binaries, settings, port);
-        let process = Mutex::new(Process::start("kube-apiserver", command, &log)?);
-        let ended = || held(&process).exited().is_some();
-        let up = eventually("kube-apiserver to be ready", START_WITHIN, || async {
-            match ready(&client).await {
-                Err(error) if !ended() => Err(error),
-                answer => Ok(answer.is_ok()),
-            }
-        })
-        .await?;
-        let mut process = process.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if up {
-            return Ok((process, port, config));
-        }
-        clashes += 1;
-        if clashes == 5 || !process.last_words().contains("address already in use") {
-            process.check()?;
-        }
-    }
+) -> Result<(Process, u16)> {
+    let log = layout.log("kube-apiserver");
+    Process::start_listening("kube-apiserver", &log, START_WITHIN, async |port| {
+        let client = Client::try_from(admin_config(layout, port).await?)?;
+        Ok((layout.api_server(binaries, settings, port), async move || ready(&client).await))
+    })
+    .await
 }
 
 async fn admin_config(layout: &Layout, port: u16) -> Result<Config> {
@@ -200,12 +180,6 @@ async fn ready(client: &Client) -> Result<()> {
     let request = Request::get("/readyz").body(Vec::new()).explain("build a request")?;
     client.request_text(request).await?;
     Ok(())
-}
-
-/// A port of loopback that nobody listens on, a moment ago.
-pub(crate) fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0").explain("pick a port")?;
-    Ok(listener.local_addr()?.port())
 }
 
 /// Bytes in hexadecimal.
