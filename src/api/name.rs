@@ -214,7 +214,8 @@ fn short_hash(parts: &[&str]) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    let first = hash.finalize().iter().take(4).fold(0_u32, |first, byte| first << 8 | u32::from(*byte));
+    format!("{first:08x}")
 }
 
 #[cfg(test)]

@@ -1,0 +1,121 @@
+//! L5, the command line: the only reader of flags and environment. One file per command.
+
+mod crd;
+mod generate;
+mod process;
+pub mod reference;
+mod run;
+mod sign;
+mod value;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+/// What `--help` says about exit codes.
+const EXIT_CODES: &str = "Exit codes:
+  0  it did what it was asked; run and sign: they were told to stop
+  1  it failed, and said why on standard error
+  2  the command line can't be understood
+  3  generate --check: what is committed differs from what the types say";
+
+/// Shares data and models with partners for as long, and for as much, as was agreed.
+#[derive(Debug, Parser)]
+#[command(name = "comity", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What there is to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Arguments),
+    Sign(sign::Arguments),
+    Crd(crd::Arguments),
+    Generate(generate::Arguments),
+}
+
+/// Why a command failed.
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// Reads the command line, and does what it says.
+pub fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Run(arguments) => arguments.run(),
+        Command::Sign(arguments) => arguments.sign(),
+        Command::Crd(arguments) => arguments.print(),
+        Command::Generate(arguments) => arguments.generate(),
+    };
+    done.unwrap_or_else(|failure| {
+        report(failure.as_ref());
+        ExitCode::FAILURE
+    })
+}
+
+/// The commands as clap knows them, for the reference.
+fn command() -> clap::Command {
+    Arguments::command()
+}
+
+/// Says what went wrong, and what was behind it, in one line.
+#[allow(clippy::print_stderr, reason = "this is where the program speaks to who started it")]
+fn report(failure: &(dyn Error + Send + Sync + 'static)) {
+    eprintln!("comity: {}", chain(failure));
+}
+
+/// A failure with everything that was behind it, each said once.
+fn chain(failure: &dyn Error) -> String {
+    let mut text = failure.to_string();
+    let mut cause = failure.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(words: &[&str]) -> String {
+        let words = ["comity"].iter().chain(words);
+        Arguments::try_parse_from(words).expect_err("it can't be understood").to_string()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_refused_with_what_to_do() {
+        for (words, answer) in [
+            (&["run", "--listen", "8080"][..], "ADDR:PORT"),
+            (&["run", "--trust-domain", "Comity Local"], "a-z, 0-9"),
+            (&["run", "--cluster-cidr", "10.0.0.1/8"], "10.0.0.0/8"),
+            (&["run", "--cluster-cidr", "10.0.0.0/33"], "at most 32"),
+            (&["run", "--dns-selector", "kube-dns"], "KEY=VALUE"),
+            (&["run", "--workers", "0"], "1..="),
+            (&["sign", "--workers", "1"], "unexpected argument"),
+            (&["sign", "--system-namespace", "Comity"], "lower case"),
+            (&["generate"], "--write"),
+            (&["generate", "--write", "--check"], "cannot be used with"),
+        ] {
+            let refusal = refused(words);
+            assert!(refusal.contains(answer), "{words:?}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_with_what_was_behind_it() {
+        let inner = std::io::Error::other("permission denied");
+        let outer = std::io::Error::other(inner);
+        assert_eq!(chain(&outer), "permission denied");
+    }
+}

@@ -1,0 +1,386 @@
+//! What is counted and timed. Every label is an enum, so nobody outside can make their number grow.
+
+use std::collections::BTreeMap;
+use std::fmt::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::api::stage::Stage;
+
+/// A metric as the reference lists it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Description {
+    /// Its name, without the suffixes of its type (`_total`, `_bucket`, …).
+    pub name: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    pub type_: &'static str,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// What it says.
+    pub help: &'static str,
+}
+
+const RECONCILES: Description = Description {
+    name: "comity_reconciles",
+    type_: "counter",
+    labels: &["kind", "outcome"],
+    help: "Reconciles that have finished, by kind and outcome",
+};
+const RECONCILE_SECONDS: Description = Description {
+    name: "comity_reconcile_seconds",
+    type_: "histogram",
+    labels: &["kind"],
+    help: "How long a reconcile took, by kind",
+};
+const REQUESTS: Description = Description {
+    name: "comity_mutating_requests",
+    type_: "counter",
+    labels: &["verb"],
+    help: "Mutating requests to the API server, by verb; none while nothing changes",
+};
+const OPENINGS: Description = Description {
+    name: "comity_openings",
+    type_: "gauge",
+    labels: &["stage"],
+    help: "Openings that give access now, by stage",
+};
+const EXPIRY_LAG: Description = Description {
+    name: "comity_expiry_lag_seconds",
+    type_: "histogram",
+    labels: &[],
+    help: "From the recorded end of an opening until its bindings were deleted",
+};
+const JOURNAL_APPENDS: Description = Description {
+    name: "comity_journal_appends",
+    type_: "counter",
+    labels: &["outcome"],
+    help: "Attempts to append a record to a journal, by outcome",
+};
+const CERTIFICATES: Description = Description {
+    name: "comity_certificates",
+    type_: "counter",
+    labels: &["outcome"],
+    help: "Certificates that were issued or refused",
+};
+const SIGNING_SECONDS: Description = Description {
+    name: "comity_signing_seconds",
+    type_: "histogram",
+    labels: &[],
+    help: "How long making a key and signing its certificate took",
+};
+
+/// Every metric, in the order in which the reference lists them.
+pub const DESCRIPTIONS: [Description; 8] = [
+    RECONCILES,
+    RECONCILE_SECONDS,
+    REQUESTS,
+    OPENINGS,
+    EXPIRY_LAG,
+    JOURNAL_APPENDS,
+    CERTIFICATES,
+    SIGNING_SECONDS,
+];
+
+/// Defines an enum whose variants are the values of a label.
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant),+
+        }
+
+        impl $name {
+            /// As it stands in the label.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text),+
+                }
+            }
+        }
+
+        impl EncodeLabelValue for $name {
+            fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), Error> {
+                EncodeLabelValue::encode(&self.as_str(), encoder)
+            }
+        }
+    };
+}
+
+label!(
+    /// What was reconciled.
+    Kind {
+        /// A `SharingBoundary`.
+        Boundary = "SharingBoundary",
+        /// A `Partner`.
+        Partner = "Partner",
+        /// A `Dataset`.
+        Dataset = "Dataset",
+        /// A `SharingContract`.
+        Contract = "SharingContract",
+        /// A `PartnerGrant`.
+        Grant = "PartnerGrant",
+        /// The certificates of a stage's namespace.
+        Certificates = "Certificates",
+    }
+);
+
+label!(
+    /// How a reconcile came out.
+    Outcome {
+        /// Nothing to do until something changes.
+        Settled = "settled",
+        /// It will look again at a time that it named.
+        Waiting = "waiting",
+        /// Somebody has to change something first.
+        Refused = "refused",
+        /// It failed and will be tried again.
+        Failed = "failed",
+    }
+);
+
+label!(
+    /// What was asked of the API server.
+    Verb {
+        /// A new object, and nothing in its place.
+        Create = "create",
+        /// Server-side apply.
+        Apply = "apply",
+        /// Any other patch or update.
+        Update = "update",
+        /// A deletion.
+        Delete = "delete",
+    }
+);
+
+label!(
+    /// How an attempt to append came out.
+    Append {
+        /// The record was written.
+        Written = "written",
+        /// The same record was there already.
+        Repeated = "repeated",
+        /// Somebody else had written another one of that number.
+        Conflict = "conflict",
+        /// It couldn't be written.
+        Failed = "failed",
+    }
+);
+
+label!(
+    /// What became of a wish for a certificate.
+    Signing {
+        /// It was signed.
+        Issued = "issued",
+        /// It was refused.
+        Refused = "refused",
+    }
+);
+
+/// The labels of what is counted by kind and outcome.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ReconcileLabels {
+    kind: Kind,
+    outcome: Outcome,
+}
+
+/// The label of what is timed by kind.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct KindLabel {
+    kind: Kind,
+}
+
+/// The label of what is counted by verb.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct VerbLabel {
+    verb: Verb,
+}
+
+/// The label of attempts to append.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct AppendLabel {
+    outcome: Append,
+}
+
+/// The label of wishes for a certificate.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct SigningLabel {
+    outcome: Signing,
+}
+
+/// The label of what is counted by stage.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct StageLabel {
+    stage: &'static str,
+}
+
+/// Everything that is counted and timed. A clone counts into the same.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    reconciles: Family<ReconcileLabels, Counter>,
+    reconcile_seconds: Family<KindLabel, Histogram, fn() -> Histogram>,
+    requests: Family<VerbLabel, Counter>,
+    openings: Family<StageLabel, Gauge>,
+    expiry_lag: Histogram,
+    appends: Family<AppendLabel, Counter>,
+    certificates: Family<SigningLabel, Counter>,
+    signing_seconds: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Nothing counted yet.
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Arc::default(),
+            reconciles: Family::default(),
+            reconcile_seconds: Family::new_with_constructor(fine),
+            requests: Family::default(),
+            openings: Family::default(),
+            expiry_lag: coarse(),
+            appends: Family::default(),
+            certificates: Family::default(),
+            signing_seconds: fine(),
+        };
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
+        metrics.registry = Arc::new(registry);
+        metrics
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register(RECONCILES.name, RECONCILES.help, self.reconciles.clone());
+        registry.register(RECONCILE_SECONDS.name, RECONCILE_SECONDS.help, self.reconcile_seconds.clone());
+        registry.register(REQUESTS.name, REQUESTS.help, self.requests.clone());
+        registry.register(OPENINGS.name, OPENINGS.help, self.openings.clone());
+        registry.register(EXPIRY_LAG.name, EXPIRY_LAG.help, self.expiry_lag.clone());
+        registry.register(JOURNAL_APPENDS.name, JOURNAL_APPENDS.help, self.appends.clone());
+        registry.register(CERTIFICATES.name, CERTIFICATES.help, self.certificates.clone());
+        registry.register(SIGNING_SECONDS.name, SIGNING_SECONDS.help, self.signing_seconds.clone());
+    }
+
+    /// A reconcile has finished.
+    pub fn reconciled(&self, kind: Kind, outcome: Outcome, took: Duration) {
+        self.reconciles.get_or_create(&ReconcileLabels { kind, outcome }).inc();
+        self.reconcile_seconds.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
+    }
+
+    /// A mutating request was sent.
+    pub fn requested(&self, verb: Verb) {
+        self.requests.get_or_create(&VerbLabel { verb }).inc();
+    }
+
+    /// So many openings give access now; a stage that isn't named has none.
+    pub fn open_now(&self, openings: &BTreeMap<Stage, usize>) {
+        for stage in Stage::ALL {
+            let count = openings.get(&stage).copied().unwrap_or_default();
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.openings.get_or_create(&StageLabel { stage: stage.lower() }).set(count);
+        }
+    }
+
+    /// An opening's bindings were deleted so long after its recorded end.
+    pub fn expired(&self, lag: Duration) {
+        self.expiry_lag.observe(lag.as_secs_f64());
+    }
+
+    /// Somebody tried to append to a journal.
+    pub fn appended(&self, outcome: Append) {
+        self.appends.get_or_create(&AppendLabel { outcome }).inc();
+    }
+
+    /// A certificate was issued.
+    pub fn issued(&self, took: Duration) {
+        self.certificates.get_or_create(&SigningLabel { outcome: Signing::Issued }).inc();
+        self.signing_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A certificate was refused.
+    pub fn refused(&self) {
+        self.certificates.get_or_create(&SigningLabel { outcome: Signing::Refused }).inc();
+    }
+
+    /// All of it, as OpenMetrics text.
+    pub fn text(&self) -> Result<String, Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// Buckets from a millisecond to half a minute.
+fn fine() -> Histogram {
+    Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0])
+}
+
+/// Buckets from ten milliseconds to an hour: behind the long ones is an outage.
+fn coarse() -> Histogram {
+    Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything touched once.
+    fn touched() -> String {
+        let metrics = Metrics::new();
+        metrics.reconciled(Kind::Grant, Outcome::Waiting, Duration::from_millis(7));
+        metrics.requested(Verb::Apply);
+        metrics.open_now(&BTreeMap::from([(Stage::Sandbox, 3)]));
+        metrics.expired(Duration::from_millis(120));
+        metrics.appended(Append::Written);
+        metrics.issued(Duration::from_millis(2));
+        metrics.refused();
+        metrics.text().expect("it can be written")
+    }
+
+    #[test]
+    fn everything_that_is_described_is_served_with_its_labels() {
+        let text = touched();
+        for description in DESCRIPTIONS {
+            let (name, type_) = (description.name, description.type_);
+            assert!(text.contains(&format!("# TYPE {name} {type_}\n")), "{name}: {text}");
+            assert!(text.contains(&format!("# HELP {name} {}", description.help)), "{name}: {text}");
+            for label in description.labels {
+                let labelled =
+                    text.lines().any(|line| line.starts_with(name) && line.contains(&format!("{label}=\"")));
+                assert!(labelled, "{name} has no label {label}: {text}");
+            }
+        }
+        assert_eq!(text.matches("# TYPE ").count(), DESCRIPTIONS.len(), "something isn't described: {text}");
+    }
+
+    #[test]
+    fn what_happened_is_what_is_counted() {
+        let text = touched();
+        for line in [
+            "comity_reconciles_total{kind=\"PartnerGrant\",outcome=\"waiting\"} 1",
+            "comity_reconcile_seconds_bucket{le=\"0.01\",kind=\"PartnerGrant\"} 1",
+            "comity_mutating_requests_total{verb=\"apply\"} 1",
+            "comity_openings{stage=\"sandbox\"} 3",
+            "comity_openings{stage=\"production\"} 0",
+            "comity_expiry_lag_seconds_bucket{le=\"0.25\"} 1",
+            "comity_expiry_lag_seconds_bucket{le=\"0.1\"} 0",
+            "comity_journal_appends_total{outcome=\"written\"} 1",
+            "comity_certificates_total{outcome=\"issued\"} 1",
+            "comity_certificates_total{outcome=\"refused\"} 1",
+        ] {
+            assert!(text.lines().any(|served| served == line), "{line} is missing in {text}");
+        }
+    }
+}
