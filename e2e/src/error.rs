@@ -87,3 +87,15 @@ impl<T, E: std::error::Error + Send + Sync + 'static> Explain<T> for Result<T, E
         self.map_err(|source| Error::Step { what: what.into(), source: Box::new(source) })
     }
 }
+
+/// What the API server said when it refused; an error where it didn't refuse, or didn't answer.
+pub fn refused<T, E: Into<Error>>(outcome: Result<T, E>) -> Result<String> {
+    let error = match outcome {
+        Ok(_) => return Err(Error::Failed("the API server let it pass".to_owned())),
+        Err(error) => error.into(),
+    };
+    match error.refusal() {
+        Some(status) if (400..500).contains(&status.code) => Ok(status.message.clone()),
+        _ => Err(error),
+    }
+}

@@ -20,5 +20,5 @@ pub mod wait;
 pub use cluster::Cluster;
 pub use comity::Comity;
 pub use controlplane::ControlPlane;
-pub use error::{Error, Explain, Result};
+pub use error::{Error, Explain, Result, refused};
 pub use wait::{eventually, throughout};

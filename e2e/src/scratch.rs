@@ -1,6 +1,8 @@
 //! A directory that goes when the process that made it goes, however that ends.
 
 use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
 };
@@ -25,6 +27,7 @@ impl Scratch {
     pub(crate) fn new() -> Result<Self> {
         let path = tempfile::Builder::new()
             .prefix("comity-")
+            .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .explain("make a temporary directory")?
             .keep();
@@ -45,5 +48,20 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         drop(self.lifeline.take());
         let _ = self.janitor.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_private_and_goes() {
+        let scratch = Scratch::new().unwrap();
+        let path = scratch.path().to_owned();
+        std::fs::write(path.join("token"), "secret").unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        drop(scratch);
+        assert!(!path.exists());
     }
 }

@@ -8,7 +8,12 @@ use std::{
     time::Duration,
 };
 
-use e2e::{Cluster, Result, cluster::identity::service_account_user, controlplane::Settings, eventually};
+use e2e::{
+    Cluster, Result,
+    cluster::{await_gone, identity::service_account_user},
+    controlplane::Settings,
+    eventually, refused,
+};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{
     Api,
@@ -23,14 +28,7 @@ async fn namespaces_come_and_go() -> Result<()> {
     let name = cluster.namespace("come-and-go", &[("story", "yes")]).await?;
     let namespaces = Api::<Namespace>::all(cluster.client());
     namespaces.delete(&name, &DeleteParams::default()).await?;
-    eventually(&format!("{name} to go"), SOON, || async {
-        match namespaces.get_opt(&name).await {
-            Ok(None) => Ok(()),
-            Ok(Some(namespace)) => Err(format!("{:?}", namespace.status)),
-            Err(error) => Err(error.to_string()),
-        }
-    })
-    .await
+    await_gone(&namespaces, &name, SOON).await
 }
 
 #[tokio::test]
@@ -56,8 +54,8 @@ async fn everybody_is_who_they_are() -> Result<()> {
     let token = cluster.token(&namespace, "default").await?;
     for account in [cluster.as_token(&token)?, cluster.as_service_account(&namespace, "default")?] {
         let maps = Api::<ConfigMap>::namespaced(account.client(), &namespace);
-        let refused = e2e::Error::from(maps.list(&ListParams::default()).await.unwrap_err());
-        assert!(refused.refusal().unwrap().message.contains(&user), "{refused}");
+        let message = refused(maps.list(&ListParams::default()).await)?;
+        assert!(message.contains(&user), "{message}");
     }
     cluster.apply_yaml(&include_str!("controlplane/reader.yaml").replace("NAMESPACE", &namespace)).await?;
     assert!(cluster.can(&user, "get", "configmaps", Some(&namespace)).await?);
@@ -73,8 +71,9 @@ async fn a_kubeconfig_of_a_token_is_that_identity() -> Result<()> {
     let token = cluster.token(&namespace, "default").await?;
     let path = cluster.kubeconfig_for_token(&namespace, &token)?;
     let bearer = Cluster::given(&path).await?;
-    let error = bearer.namespace("refused", &[]).await.unwrap_err();
-    assert!(error.to_string().contains(&format!("{namespace}:default")), "{error}");
+    let text = include_str!("controlplane/written.yaml").replace("NAMESPACE", &namespace);
+    let message = refused(bearer.apply_yaml(&text).await)?;
+    assert!(message.contains(&format!("{namespace}:default")), "{message}");
     Ok(())
 }
 

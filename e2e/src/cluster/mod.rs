@@ -4,6 +4,7 @@ mod access;
 pub mod apply;
 mod audit;
 pub mod identity;
+mod object;
 
 use std::{
     collections::BTreeMap,
@@ -25,6 +26,7 @@ use kube::{
 use tokio::sync::OnceCell;
 
 pub use audit::Write;
+pub use object::{await_condition, await_gone, await_object};
 
 use crate::{
     ControlPlane, Error, Explain as _, Result, controlplane::Settings, eventually, scratch::Scratch,

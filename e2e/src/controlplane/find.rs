@@ -83,7 +83,7 @@ fn obtain(sources: &Sources, versions: &Versions, home: &Path, progress: &mut Pr
         .prefix(".new-")
         .tempdir_in(&sources.cache)
         .explain("make a directory in the cache")?;
-    progress.say(&format!("The control plane ({}) isn't there yet; it is needed once.", versions.key()));
+    progress.say(&format!("the cache has no control plane ({}) yet: getting it, once", versions.key()));
     let downloaded = download::all(&sources.releases, versions, fresh.path(), progress);
     if let Err(offline) = downloaded {
         progress.say(&format!("no download ({offline}): building it with Go, about 7 minutes on 2 cores"));

@@ -71,7 +71,8 @@ impl Machine {
             case "$1" in version) exit ;; list) echo a; exit ;; esac
             all="$*"
             while [ "$1" != -o ]; do shift; done
-            echo "$all" > "$2""#;
+            echo "$all" > "$2"
+            echo "$2" >> "$(dirname "$0")/built""#;
         let go = self.write("go", script.as_bytes());
         fs::set_permissions(&go, fs::Permissions::from_mode(0o755)).unwrap();
         self.sources.go = go;
@@ -140,6 +141,20 @@ fn without_a_network_it_is_built() {
     assert!(arguments.contains("gitVersion=v1.2.3"), "{arguments}");
     assert!(arguments.contains("gitMinor=2"), "{arguments}");
     assert!(arguments.trim_end().ends_with("k8s.io/kubernetes/cmd/kube-apiserver"), "{arguments}");
+}
+
+#[test]
+fn checkouts_that_start_at_once_build_once() {
+    let mut machine = Machine::new();
+    machine.install_go();
+    std::thread::scope(|scope| {
+        let finders: Vec<_> = (0..3).map(|_| scope.spawn(|| machine.find())).collect();
+        for finder in finders {
+            finder.join().unwrap().unwrap();
+        }
+    });
+    let built = fs::read_to_string(machine.home.path().join("built")).unwrap();
+    assert_eq!(built.lines().count(), NAMES.len(), "{built}");
 }
 
 #[test]
