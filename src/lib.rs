@@ -8,3 +8,6 @@ pub mod ops;
 pub mod pki;
 pub mod policy;
 pub mod signer;
+
+#[cfg(test)]
+mod testing;

@@ -12,10 +12,13 @@
 //! upkeep   when to look again                                                     (pure)
 //! ```
 
+pub mod authority;
 pub mod build;
 pub mod custody;
 pub mod decide;
+pub mod error;
 pub mod opening;
+pub mod talk;
 pub mod upkeep;
 
 #[cfg(test)]
@@ -23,5 +26,6 @@ mod testing;
 
 pub use custody::{Custody, Demand, Refusal};
 pub use decide::{Decision, Issue, Place};
+pub use error::SignError;
 pub use opening::Opening;
 pub use upkeep::Seen;

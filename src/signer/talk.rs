@@ -1,0 +1,152 @@
+//! The signer's requests. All of them are live reads and whole writes of single objects.
+//!
+//! They don't go through `kube::Api`, because the client logs an answer that it can't parse, word
+//! for word, and an answer here may hold a private key. Objects are replaced whole rather than
+//! applied: everything in them is the signer's, so what others added has to go.
+#![expect(clippy::disallowed_types, reason = "this is where the signer talks to the API server")]
+
+use http::Request as HttpRequest;
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
+use kube::core::{ClusterResourceScope, ObjectList, Request};
+use kube::{Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use super::decide::Doomed;
+use super::error::SignError;
+use crate::api::name;
+
+/// A kind that lives in namespaces.
+pub trait Namespaced: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned {}
+impl<K> Namespaced for K where K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned
+{}
+
+/// A kind that doesn't.
+pub trait ClusterWide: Resource<DynamicType = (), Scope = ClusterResourceScope> + DeserializeOwned {}
+impl<K> ClusterWide for K where K: Resource<DynamicType = (), Scope = ClusterResourceScope> + DeserializeOwned {}
+
+/// Whoever talks to the API server for the signer.
+#[derive(Clone)]
+pub struct Talk {
+    client: Client,
+}
+
+impl Talk {
+    /// Talks through this client.
+    pub const fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// An object as it stands now, or nothing.
+    pub async fn get<K: Namespaced>(&self, namespace: &str, name: &str) -> Result<Option<K>, SignError> {
+        self.read(&K::url_path(&(), Some(namespace)), name, &what::<K>("read", namespace, name)).await
+    }
+
+    /// A cluster-wide object as it stands now, or nothing.
+    pub async fn get_cluster_wide<K: ClusterWide>(&self, name: &str) -> Result<Option<K>, SignError> {
+        self.read(&K::url_path(&(), None), name, &what::<K>("read", "", name)).await
+    }
+
+    /// All objects of a cluster-wide kind as they stand now.
+    pub async fn list_cluster_wide<K: ClusterWide + Clone>(&self) -> Result<Vec<K>, SignError> {
+        let what = what::<K>("list", "", "");
+        let request = Request::new(K::url_path(&(), None)).list(&ListParams::default());
+        let answer = self
+            .send(request.map_err(|_discarded| SignError::Unreadable { what: what.clone() })?, &what)
+            .await?;
+        parse::<ObjectList<K>>(&answer, &what).map(|list| list.items)
+    }
+
+    /// Makes an object that mustn't exist yet.
+    pub async fn create<K: Namespaced + Serialize>(&self, object: &K) -> Result<(), SignError> {
+        let (namespace, name) = place(object);
+        let what = what::<K>("create", &namespace, &name);
+        let body = bytes(object, &what)?;
+        let request = Request::new(K::url_path(&(), Some(&namespace))).create(&params(), body);
+        self.send(request.map_err(|_discarded| SignError::Unreadable { what: what.clone() })?, &what).await?;
+        Ok(())
+    }
+
+    /// Writes an object whole over the one that was read, or makes it where there was none.
+    ///
+    /// Refused if it changed since, or if there is one after all.
+    pub async fn put<K>(&self, object: &K, read: Option<&K>) -> Result<(), SignError>
+    where
+        K: Namespaced + Serialize + Clone,
+    {
+        let Some(read) = read else { return self.create(object).await };
+        let (namespace, name) = place(object);
+        let what = what::<K>("replace", &namespace, &name);
+        let mut object = object.clone();
+        object.meta_mut().resource_version.clone_from(&read.meta().resource_version);
+        let body = bytes(&object, &what)?;
+        let request = Request::new(K::url_path(&(), Some(&namespace))).replace(&name, &params(), body);
+        self.send(request.map_err(|_discarded| SignError::Unreadable { what: what.clone() })?, &what).await?;
+        Ok(())
+    }
+
+    /// Deletes this very object. That it is gone already is just as well.
+    pub async fn delete<K: Namespaced>(&self, namespace: &str, doomed: &Doomed) -> Result<(), SignError> {
+        let what = what::<K>("delete", namespace, &doomed.name);
+        let preconditions = Preconditions { uid: Some(doomed.uid.clone()), resource_version: None };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        let request = Request::new(K::url_path(&(), Some(namespace))).delete(&doomed.name, &params);
+        let request = request.map_err(|_discarded| SignError::Unreadable { what: what.clone() })?;
+        match self.send(request, &what).await {
+            Err(error) if error.code() != Some(404) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn read<K: DeserializeOwned>(
+        &self,
+        path: &str,
+        name: &str,
+        what: &str,
+    ) -> Result<Option<K>, SignError> {
+        let request = Request::new(path).get(name, &kube::api::GetParams::default());
+        let request = request.map_err(|_discarded| SignError::Unreadable { what: what.to_owned() })?;
+        match self.send(request, what).await {
+            Ok(answer) => parse(&answer, what).map(Some),
+            Err(error) if error.code() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn send(&self, request: HttpRequest<Vec<u8>>, what: &str) -> Result<Zeroizing<String>, SignError> {
+        self.client
+            .request_text(request)
+            .await
+            .map(Zeroizing::new)
+            .map_err(|error| SignError::of(what, error))
+    }
+}
+
+fn parse<K: DeserializeOwned>(answer: &str, what: &str) -> Result<K, SignError> {
+    // The parser's own words would quote what it stumbled over.
+    serde_json::from_str(answer).map_err(|_discarded| SignError::Unreadable { what: what.to_owned() })
+}
+
+fn bytes<K: Serialize>(object: &K, what: &str) -> Result<Vec<u8>, SignError> {
+    serde_json::to_vec(object).map_err(|_discarded| SignError::Unreadable { what: what.to_owned() })
+}
+
+fn place<K: Resource<DynamicType = ()>>(object: &K) -> (String, String) {
+    let meta = object.meta();
+    (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
+}
+
+fn what<K: Resource<DynamicType = ()>>(verb: &str, namespace: &str, name: &str) -> String {
+    let kind = K::kind(&());
+    if namespace.is_empty() {
+        format!("{verb} {kind} {name}")
+    } else {
+        format!("{verb} {kind} {namespace}/{name}")
+    }
+}
+
+fn params() -> PostParams {
+    PostParams { field_manager: Some(name::SIGN.to_owned()), ..PostParams::default() }
+}

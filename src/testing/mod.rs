@@ -1,0 +1,3 @@
+//! Test only: what several modules' tests share.
+
+pub mod api;
