@@ -3,6 +3,15 @@
 //! [`resolve`](resolve::resolve) takes everything that a grant depends on, as it stands, and
 //! gives an [`Agreement`], or every [`Problem`] there is. It reads no clock and no cluster.
 
+pub mod boundary;
+pub mod checks;
+pub mod digest;
+pub mod network;
+pub mod quantity;
+pub mod resolve;
+pub mod scope;
+mod terms;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
