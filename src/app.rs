@@ -2,15 +2,37 @@
 #![expect(clippy::disallowed_types, reason = "the client is made here")]
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
+use futures::future::Either;
 use jiff::Timestamp;
 use kube::Client;
+use kube::client::ClientBuilder;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tokio::net::TcpListener;
 
+use crate::api::name;
+use crate::cluster::apply::Writer;
+use crate::cluster::clock::Clock;
+use crate::cluster::event::Events;
+use crate::cluster::feed::Feeds;
+use crate::cluster::pace::Pace;
+use crate::grant::build::Installation;
+use crate::grant::reconcile::{Context, Memory, reconcile};
 use crate::ops::http::{Served, serve};
+use crate::ops::metric::Kind;
 use crate::ops::shutdown::Shutdown;
+use crate::ops::trace::TraceIds;
 use crate::ops::{Health, Metrics, Settings};
+use crate::plan::objects;
+use crate::runtime::controller::{Telemetry, drive};
+
+/// How many namespaces are deleted in a second: each takes the API server dozens of requests.
+const CLEARED_PER_SECOND: i64 = 10;
+
+/// How often an idle controller shows that it lives.
+const PULSE: Duration = Duration::from_secs(5);
 
 /// Why a process can't start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -39,28 +61,88 @@ pub enum AppError {
 
 /// Runs `comity run` until it is told to stop.
 pub async fn run(settings: Settings) -> Result<(), AppError> {
-    let _client = client(settings.kubeconfig.as_deref()).await?;
-    answer(&settings).await
+    let clock = Clock::default();
+    let client = client(settings.kubeconfig.as_deref(), &clock).await?;
+    let health = Health::default();
+    let metrics = Metrics::new();
+    let telemetry = Telemetry {
+        kind: Kind::Grant,
+        heartbeat: health.heartbeat("grants", clock.now()),
+        metrics: metrics.clone(),
+        traces: Arc::new(TraceIds::new(format!("{}-{}", std::process::id(), clock.now()))),
+        clock: clock.clone(),
+    };
+    let (concerned, queue) = futures::channel::mpsc::unbounded();
+    let mut feeds = Feeds::start(&client, &objects::Kind::ALL, &concerned);
+    let context = Arc::new(Context {
+        catalogue: Arc::clone(&feeds.catalogue),
+        writer: Writer::new(client.clone(), Arc::clone(&feeds.catalogue)),
+        clock: clock.clone(),
+        events: Events::start(client, name::RUN),
+        installation: installation(&settings),
+        pace: Pace::per_second(CLEARED_PER_SECOND),
+        memory: Memory::default(),
+    });
+    let work = async {
+        feeds.filled().await;
+        telemetry.heartbeat.filled(clock.now());
+        let store = context.catalogue.grants.clone();
+        let beat = pulse(&telemetry);
+        let drive = drive(store, queue, context, settings.workers, telemetry.clone(), reconcile);
+        futures::future::select(std::pin::pin!(drive), std::pin::pin!(beat)).await;
+        telemetry.heartbeat.ended();
+    };
+    until_told(&settings, health, metrics, work).await
 }
 
 /// Runs `comity sign` until it is told to stop.
 pub async fn sign(settings: Settings) -> Result<(), AppError> {
-    let _client = client(settings.kubeconfig.as_deref()).await?;
-    answer(&settings).await
+    let clock = Clock::default();
+    let _client = client(settings.kubeconfig.as_deref(), &clock).await?;
+    until_told(&settings, Health::default(), Metrics::new(), std::future::pending()).await
 }
 
-/// Serves health and metrics until it is told to stop.
-async fn answer(settings: &Settings) -> Result<(), AppError> {
+/// Keeps a heartbeat alive while there is nothing to do.
+async fn pulse(telemetry: &Telemetry) {
+    let mut ticks = tokio::time::interval(PULSE);
+    loop {
+        ticks.tick().await;
+        telemetry.heartbeat.idle(telemetry.clock.now());
+    }
+}
+
+/// How this Comity is installed, as far as objects depend on it.
+fn installation(settings: &Settings) -> Installation {
+    Installation {
+        system_namespace: settings.system_namespace.clone(),
+        cluster_networks: settings.cluster_cidrs.clone(),
+        dns_namespace: settings.dns_namespace.clone(),
+        dns_selector: settings.dns_selector.clone(),
+    }
+}
+
+/// Works, and serves health and metrics, until it is told to stop.
+async fn until_told(
+    settings: &Settings,
+    health: Health,
+    metrics: Metrics,
+    work: impl Future<Output = ()>,
+) -> Result<(), AppError> {
     let address = settings.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;
     #[expect(clippy::disallowed_methods, reason = "the clock is read here, at the edge")]
-    let served = Served { health: Health::default(), metrics: Metrics::new(), clock: || Timestamp::now() };
+    let served = Served { health, metrics, clock: || Timestamp::now() };
     tracing::info!(%address, "listening");
-    Ok(serve(listener, served, Shutdown::listen()?).await?)
+    let serving = std::pin::pin!(serve(listener, served, Shutdown::listen()?));
+    match futures::future::select(serving, std::pin::pin!(work)).await {
+        Either::Left((served, _)) => Ok(served?),
+        // Work never ends by itself; where it does, what is served says so until a restart.
+        Either::Right(((), serving)) => Ok(serving.await?),
+    }
 }
 
 /// A client of the cluster that `kubeconfig` names, or of the one that the process runs in.
-async fn client(kubeconfig: Option<&Path>) -> Result<Client, AppError> {
+async fn client(kubeconfig: Option<&Path>, clock: &Clock) -> Result<Client, AppError> {
     let config = match kubeconfig {
         Some(path) => {
             Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &KubeConfigOptions::default())
@@ -68,5 +150,5 @@ async fn client(kubeconfig: Option<&Path>) -> Result<Client, AppError> {
         }
         None => Config::incluster_env()?,
     };
-    Ok(Client::try_from(config)?)
+    Ok(ClientBuilder::try_from(config)?.with_layer(clock).build())
 }

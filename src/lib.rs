@@ -3,10 +3,15 @@
 pub mod api;
 pub mod app;
 pub mod cli;
+pub mod cluster;
 pub mod generate;
+pub mod grant;
+pub mod journal;
 pub mod ops;
 pub mod pki;
+pub mod plan;
 pub mod policy;
+pub mod runtime;
 pub mod signer;
 
 #[cfg(test)]

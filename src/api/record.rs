@@ -52,6 +52,9 @@ pub struct GrantRecordSpec {
     pub at: Time,
     /// What happened.
     pub event: RecordEvent,
+    /// The generation of the grant's spec that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
     /// To which stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,

@@ -1,0 +1,234 @@
+//! Every way in which `comity run` changes the cluster. What was written is in the catalogue at
+//! once, so that the next look doesn't see less than was done.
+#![expect(clippy::disallowed_types, reason = "cluster/ is where clients are used")]
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Api, Client, ResourceExt as _};
+use serde_json::{Value, json};
+
+use super::catalogue::Catalogue;
+use super::feed::{resource, to_value};
+use crate::api::grant::PartnerGrantStatus;
+use crate::api::record::GrantRecordSpec;
+use crate::api::{GrantRecord, PartnerGrant, name};
+use crate::plan::objects::{Key, Kind, Wanted};
+
+/// Why the cluster couldn't be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The API server said no, or couldn't be reached.
+    #[error("{what}: {source}")]
+    Api {
+        /// What was tried.
+        what: String,
+        /// What came back.
+        source: kube::Error,
+    },
+    /// Something of that name is there already.
+    #[error("{what}: it exists already")]
+    Exists {
+        /// What was tried.
+        what: String,
+    },
+    /// The API server forbids it, and will go on to.
+    #[error("{what}: {why}")]
+    Forbidden {
+        /// What was tried.
+        what: String,
+        /// What it said.
+        why: String,
+    },
+}
+
+impl WriteError {
+    fn new(what: impl Into<String>, source: kube::Error) -> Self {
+        let what = what.into();
+        match &source {
+            kube::Error::Api(status) if status.code == 409 && status.reason == "AlreadyExists" => {
+                Self::Exists { what }
+            }
+            kube::Error::Api(status) if status.code == 403 => {
+                Self::Forbidden { what, why: status.message.clone() }
+            }
+            _ => Self::Api { what, source },
+        }
+    }
+}
+
+/// Whether an error says that an object isn't there, or isn't the one that was meant.
+fn is_gone(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404 || status.code == 409)
+}
+
+/// The hand that changes the cluster.
+#[derive(Clone)]
+pub struct Writer {
+    client: Client,
+    catalogue: Arc<Catalogue>,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    /// A hand that writes with `client` and tells `catalogue` what it wrote.
+    pub fn new(client: Client, catalogue: Arc<Catalogue>) -> Self {
+        Self { client, catalogue }
+    }
+
+    /// Makes a namespace that must not exist yet: one that exists is never taken over.
+    pub async fn create_namespace(&self, wanted: &Wanted) -> Result<(), WriteError> {
+        let what = format!("creating namespace {}", wanted.key.name);
+        let object: DynamicObject = serde_json::from_value(wanted.body.clone())
+            .map_err(|error| WriteError::new(&what, kube::Error::SerdeError(error)))?;
+        let parameters = PostParams { field_manager: Some(name::RUN.to_owned()), ..PostParams::default() };
+        let made = self.api(&wanted.key).create(&parameters, &object).await;
+        self.keep(&wanted.key, made.map_err(|error| WriteError::new(what, error))?);
+        Ok(())
+    }
+
+    /// Applies an object, whole (server-side apply).
+    pub async fn apply(&self, wanted: &Wanted) -> Result<(), WriteError> {
+        let parameters = PatchParams::apply(name::RUN).force();
+        let applied =
+            self.api(&wanted.key).patch(&wanted.key.name, &parameters, &Patch::Apply(&wanted.body)).await;
+        let what = || format!("applying {}", describe(&wanted.key));
+        self.keep(&wanted.key, applied.map_err(|error| WriteError::new(what(), error))?);
+        Ok(())
+    }
+
+    /// Deletes an object if it is still the one with this UID.
+    pub async fn delete(&self, key: &Key, uid: &str) -> Result<(), WriteError> {
+        let only_this = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let parameters = DeleteParams { preconditions: Some(only_this), ..DeleteParams::default() };
+        match self.api(key).delete(&key.name, &parameters).await {
+            Ok(either) => match either.left() {
+                Some(object) if object.metadata.deletion_timestamp.is_some() => self.keep(key, object),
+                _ => self.catalogue.objects.bury(key, uid),
+            },
+            Err(error) if is_gone(&error) => self.catalogue.objects.bury(key, uid),
+            Err(error) => return Err(WriteError::new(format!("deleting {}", describe(key)), error)),
+        }
+        Ok(())
+    }
+
+    /// Whether any pod is left in a namespace, by a live look.
+    pub async fn any_pods(&self, namespace: &str) -> Result<bool, WriteError> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let some = pods.list_metadata(&ListParams::default().limit(1)).await;
+        let what = || format!("looking for pods in {namespace}");
+        Ok(!some.map_err(|error| WriteError::new(what(), error))?.items.is_empty())
+    }
+
+    /// Deletes every pod in a namespace.
+    pub async fn delete_pods(&self, namespace: &str) -> Result<(), WriteError> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        pods.delete_collection(&DeleteParams::default(), &ListParams::default())
+            .await
+            .map_err(|error| WriteError::new(format!("deleting the pods in {namespace}"), error))?;
+        Ok(())
+    }
+
+    /// Appends a record. That its name is taken means that somebody else wrote that line.
+    pub async fn append(&self, namespace: &str, spec: GrantRecordSpec) -> Result<(), WriteError> {
+        let name = name::record(&spec.grant.uid.0, spec.sequence);
+        let record = GrantRecord::new(&name, spec);
+        let parameters = PostParams { field_manager: Some(name::RUN.to_owned()), ..PostParams::default() };
+        let api: Api<GrantRecord> = Api::namespaced(self.client.clone(), namespace);
+        match api.create(&parameters, &record).await {
+            Ok(stored) => self.catalogue.records.put(stored.spec),
+            Err(error) => {
+                let error = WriteError::new(format!("writing record {name}"), error);
+                if matches!(error, WriteError::Exists { .. }) {
+                    self.read_record(&api, &name).await;
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a line that somebody else wrote, which a watch has yet to tell.
+    async fn read_record(&self, api: &Api<GrantRecord>, name: &str) {
+        if let Ok(Some(record)) = api.get_opt(name).await {
+            self.catalogue.records.put(record.spec);
+        }
+    }
+
+    /// Puts the finalizer on a grant, or takes it off, if it is still the one with this UID.
+    pub async fn set_finalizer(&self, grant: &PartnerGrant, present: bool) -> Result<(), WriteError> {
+        let others = grant.finalizers().iter().filter(|finalizer| *finalizer != name::FINALIZER);
+        let mut finalizers: Vec<&str> = others.map(String::as_str).collect();
+        if present {
+            finalizers.push(name::FINALIZER);
+        }
+        let patch = json!({"metadata": {
+            "uid": grant.uid(),
+            "resourceVersion": grant.resource_version(),
+            "finalizers": finalizers,
+        }});
+        let parameters = PatchParams { field_manager: Some(name::RUN.to_owned()), ..PatchParams::default() };
+        let patched =
+            self.grants(grant).patch_metadata(&grant.name_any(), &parameters, &Patch::Merge(patch)).await;
+        match patched {
+            Err(kube::Error::Api(status)) if status.code == 404 && !present => Ok(()),
+            patched => patched.map(|_| ()).map_err(|error| WriteError::new("setting the finalizer", error)),
+        }
+    }
+
+    /// Writes the status of a grant. Gives the resource version that it then has.
+    pub async fn write_status(
+        &self,
+        grant: &PartnerGrant,
+        status: &PartnerGrantStatus,
+    ) -> Result<String, WriteError> {
+        let body = json!({
+            "apiVersion": "comity.dev/v1alpha1",
+            "kind": "PartnerGrant",
+            "metadata": {"name": grant.name_any(), "namespace": grant.namespace(), "uid": grant.uid()},
+            "status": status,
+        });
+        let parameters = PatchParams::apply(name::RUN).force();
+        let written =
+            self.grants(grant).patch_status(&grant.name_any(), &parameters, &Patch::Apply(&body)).await;
+        match written {
+            Ok(written) => Ok(written.resource_version().unwrap_or_default()),
+            Err(error) if is_gone(&error) => Ok(String::new()),
+            Err(error) => Err(WriteError::new("writing the status", error)),
+        }
+    }
+
+    fn grants(&self, grant: &PartnerGrant) -> Api<PartnerGrant> {
+        Api::namespaced(self.client.clone(), &grant.namespace().unwrap_or_default())
+    }
+
+    fn api(&self, key: &Key) -> Api<DynamicObject> {
+        let resource = resource(key.kind);
+        if key.kind == Kind::Namespace {
+            Api::all_with(self.client.clone(), &resource)
+        } else {
+            Api::namespaced_with(self.client.clone(), &key.namespace, &resource)
+        }
+    }
+
+    fn keep(&self, key: &Key, object: DynamicObject) {
+        let value: Value = to_value(object);
+        self.catalogue.objects.put(key.kind, value);
+    }
+}
+
+/// An object in words.
+fn describe(key: &Key) -> String {
+    let kind = key.kind.api().kind;
+    if key.kind == Kind::Namespace {
+        format!("{kind} {}", key.name)
+    } else {
+        format!("{kind} {}/{}", key.namespace, key.name)
+    }
+}

@@ -1,0 +1,12 @@
+//! L2, the only user of clients: what stands in the cluster, kept in memory, and every way to
+//! change it.
+
+pub mod apply;
+pub mod catalogue;
+pub mod clock;
+pub mod event;
+pub mod feed;
+pub mod objects;
+pub mod pace;
+pub mod records;
+pub mod services;

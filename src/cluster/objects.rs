@@ -1,0 +1,287 @@
+//! What stands of the objects that Comity makes, by grant, and of namespaces and foreign
+//! network policies. Fed by watches, and at once by what was just written.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{PoisonError, RwLock};
+
+use serde_json::Value;
+
+use crate::api::name;
+use crate::plan::objects::{Key, Kind, Live, LiveObjects};
+
+/// The objects that stand.
+#[derive(Debug, Default)]
+pub struct Objects {
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// What carries a grant's UID, by that UID.
+    by_grant: HashMap<String, LiveObjects>,
+    /// The UID of the grant under which an object is kept.
+    owner: HashMap<Key, String>,
+    /// Every namespace, by name.
+    namespaces: BTreeMap<String, Live>,
+    /// Network policies that isolate pods for ingress and aren't Comity's, by namespace.
+    isolation: HashMap<String, BTreeMap<String, Isolation>>,
+    /// UIDs of objects that were deleted and whose deletion a watch has yet to tell.
+    buried: HashSet<String>,
+    /// What a relist of a kind has told so far.
+    relisted: HashMap<Kind, HashSet<Key>>,
+}
+
+/// A network policy that isolates pods for ingress.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Isolation {
+    /// Labels that pods must have to be selected; `None` where the selector says more than that.
+    pub match_labels: Option<BTreeMap<String, String>>,
+}
+
+impl Objects {
+    /// Everything that carries this grant's UID.
+    pub fn of_grant(&self, uid: &str) -> LiveObjects {
+        self.read(|inner| inner.by_grant.get(uid).cloned().unwrap_or_default())
+    }
+
+    /// A namespace, whoever's it is.
+    pub fn namespace(&self, name: &str) -> Option<Live> {
+        self.read(|inner| inner.namespaces.get(name).cloned())
+    }
+
+    /// Every namespace that carries a grant's UID: its name, and that UID.
+    pub fn stage_namespaces(&self) -> Vec<(String, String)> {
+        self.read(|inner| {
+            inner
+                .owner
+                .iter()
+                .filter(|(key, _)| key.kind == Kind::Namespace)
+                .map(|(key, uid)| (key.name.clone(), uid.clone()))
+                .collect()
+        })
+    }
+
+    /// Whether pods with these labels are isolated for ingress by a policy that isn't Comity's.
+    pub fn is_isolated(&self, namespace: &str, labels: &BTreeMap<String, String>) -> bool {
+        let selects = |isolation: &Isolation| {
+            isolation
+                .match_labels
+                .as_ref()
+                .is_some_and(|wanted| wanted.iter().all(|(label, value)| labels.get(label) == Some(value)))
+        };
+        self.read(|inner| {
+            inner.isolation.get(namespace).is_some_and(|policies| policies.values().any(selects))
+        })
+    }
+
+    /// Takes what a watch or a write has told of an object. Older news than what is known is left.
+    pub fn put(&self, kind: Kind, object: Value) {
+        let Some(key) = key_of(kind, &object) else { return };
+        self.write(|inner| inner.put(key, object));
+    }
+
+    /// Takes that an object is gone.
+    pub fn remove(&self, kind: Kind, object: &Value) {
+        let Some(key) = key_of(kind, object) else { return };
+        let uid = object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
+        self.write(|inner| {
+            inner.buried.remove(uid);
+            inner.forget(&key, Some(uid));
+        });
+    }
+
+    /// Takes that an object was just deleted, before a watch tells.
+    pub fn bury(&self, key: &Key, uid: &str) {
+        self.write(|inner| {
+            inner.buried.insert(uid.to_owned());
+            inner.forget(key, Some(uid));
+        });
+    }
+
+    /// A watch begins to tell of all objects of a kind anew.
+    pub fn begin(&self, kind: Kind) {
+        self.write(|inner| {
+            inner.relisted.insert(kind, HashSet::new());
+        });
+    }
+
+    /// A watch has told of all objects of a kind: what it didn't tell of is gone.
+    pub fn end(&self, kind: Kind) {
+        self.write(|inner| {
+            let Some(told) = inner.relisted.remove(&kind) else { return };
+            let known =
+                inner.owner.keys().chain(inner.foreign_namespaces(kind).iter()).cloned().collect::<Vec<_>>();
+            for key in known {
+                if key.kind == kind && !told.contains(&key) {
+                    inner.forget(&key, None);
+                }
+            }
+        });
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Inner) -> T) -> T {
+        look(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write(&self, change: impl FnOnce(&mut Inner)) {
+        change(&mut self.inner.write().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Inner {
+    fn put(&mut self, key: Key, object: Value) {
+        if let Some(told) = self.relisted.get_mut(&key.kind) {
+            told.insert(key.clone());
+        }
+        let grant = label(&object, name::LABEL_GRANT_UID);
+        if key.kind == Kind::NetworkPolicy && grant.is_none() {
+            self.note_isolation(&key, &object);
+        }
+        let live = Live::from_value(object);
+        if (self.buried.contains(&live.uid) && !live.terminating) || self.is_older(&key, &live) {
+            return;
+        }
+        if key.kind == Kind::Namespace {
+            self.namespaces.insert(key.name.clone(), live.clone());
+        }
+        if self.owner.get(&key).is_some_and(|owner| grant.as_ref() != Some(owner)) {
+            self.disown(&key);
+        }
+        if let Some(grant) = grant {
+            self.owner.insert(key.clone(), grant.clone());
+            self.by_grant.entry(grant).or_default().insert(key, live);
+        }
+    }
+
+    /// Whether something newer of the same object is known already.
+    fn is_older(&self, key: &Key, live: &Live) -> bool {
+        let known =
+            self.owner.get(key).and_then(|grant| self.by_grant.get(grant)).and_then(|all| all.get(key));
+        known.is_some_and(|known| known.uid == live.uid && version(known) > version(live))
+    }
+
+    fn forget(&mut self, key: &Key, uid: Option<&str>) {
+        if key.kind == Kind::Namespace
+            && let Some(known) = self.namespaces.get(&key.name)
+            && uid.is_none_or(|uid| uid == known.uid)
+        {
+            self.namespaces.remove(&key.name);
+        }
+        if key.kind == Kind::NetworkPolicy
+            && let Some(policies) = self.isolation.get_mut(&key.namespace)
+        {
+            policies.remove(&key.name);
+        }
+        let known =
+            self.owner.get(key).and_then(|grant| self.by_grant.get(grant)).and_then(|all| all.get(key));
+        if known.is_some_and(|known| uid.is_none_or(|uid| uid == known.uid)) {
+            self.disown(key);
+        }
+    }
+
+    fn disown(&mut self, key: &Key) {
+        let Some(grant) = self.owner.remove(key) else { return };
+        if let Some(all) = self.by_grant.get_mut(&grant) {
+            all.remove(key);
+            if all.is_empty() {
+                self.by_grant.remove(&grant);
+            }
+        }
+    }
+
+    fn foreign_namespaces(&self, kind: Kind) -> Vec<Key> {
+        if kind != Kind::Namespace {
+            return Vec::new();
+        }
+        let key = |name: &String| Key { kind, namespace: name.clone(), name: name.clone() };
+        self.namespaces.keys().map(key).filter(|key| !self.owner.contains_key(key)).collect()
+    }
+
+    /// Keeps whom a policy that isn't Comity's isolates for ingress.
+    fn note_isolation(&mut self, key: &Key, policy: &Value) {
+        let types = policy.pointer("/spec/policyTypes").and_then(Value::as_array);
+        let policies = self.isolation.entry(key.namespace.clone()).or_default();
+        if types.is_some_and(|types| !types.iter().any(|kind| kind == "Ingress")) {
+            policies.remove(&key.name);
+            return;
+        }
+        let selector = policy.pointer("/spec/podSelector").cloned().unwrap_or_default();
+        let says_more = selector.get("matchExpressions").is_some();
+        let labels =
+            selector.get("matchLabels").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        let match_labels = if says_more { None } else { serde_json::from_value(labels).ok() };
+        policies.insert(key.name.clone(), Isolation { match_labels });
+    }
+}
+
+/// Resource versions are ordered numbers (KEP-5504); what can't be read is the oldest.
+fn version(live: &Live) -> u64 {
+    live.resource_version.parse().unwrap_or_default()
+}
+
+fn label(object: &Value, label: &str) -> Option<String> {
+    object.get("metadata")?.get("labels")?.get(label)?.as_str().map(str::to_owned)
+}
+
+fn key_of(kind: Kind, object: &Value) -> Option<Key> {
+    let metadata = object.get("metadata")?;
+    let name = metadata.get("name")?.as_str()?.to_owned();
+    let namespace = metadata.get("namespace").and_then(Value::as_str).unwrap_or(&name).to_owned();
+    Some(Key { kind, namespace, name })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn quota(version: &str, uid: &str) -> Value {
+        json!({"metadata": {"name": "q", "namespace": "n", "uid": uid, "resourceVersion": version,
+            "labels": {name::LABEL_GRANT_UID: "g"}}})
+    }
+
+    #[test]
+    fn older_news_changes_nothing() {
+        let objects = Objects::default();
+        objects.put(Kind::ResourceQuota, quota("10", "a"));
+        objects.put(Kind::ResourceQuota, quota("9", "a"));
+        let live = objects.of_grant("g");
+        assert_eq!(live.values().next().map(|live| live.resource_version.as_str()), Some("10"));
+    }
+
+    #[test]
+    fn what_was_just_deleted_stays_gone_although_a_watch_lags() {
+        let objects = Objects::default();
+        objects.put(Kind::ResourceQuota, quota("10", "a"));
+        let key = Key { kind: Kind::ResourceQuota, namespace: "n".to_owned(), name: "q".to_owned() };
+        objects.bury(&key, "a");
+        objects.put(Kind::ResourceQuota, quota("9", "a"));
+        assert!(objects.of_grant("g").is_empty());
+        objects.put(Kind::ResourceQuota, quota("12", "b"));
+        assert_eq!(objects.of_grant("g").len(), 1);
+    }
+
+    #[test]
+    fn a_relist_forgets_what_it_didnt_tell_of() {
+        let objects = Objects::default();
+        objects.put(Kind::ResourceQuota, quota("10", "a"));
+        objects.begin(Kind::ResourceQuota);
+        objects.end(Kind::ResourceQuota);
+        assert!(objects.of_grant("g").is_empty());
+    }
+
+    #[test]
+    fn only_pods_that_a_policy_selects_are_isolated() {
+        let objects = Objects::default();
+        objects.put(
+            Kind::NetworkPolicy,
+            json!({"metadata": {"name": "p", "namespace": "n"},
+                "spec": {"podSelector": {"matchLabels": {"app": "tx"}}, "policyTypes": ["Ingress"]}}),
+        );
+        let pod = |app: &str| BTreeMap::from([("app".to_owned(), app.to_owned())]);
+        assert!(objects.is_isolated("n", &pod("tx")));
+        assert!(!objects.is_isolated("n", &pod("other")));
+        assert!(!objects.is_isolated("other", &pod("tx")));
+    }
+}

@@ -1,0 +1,102 @@
+//! What matters of the Services in the cluster: whom they select, and which ports of theirs.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{PoisonError, RwLock};
+
+use k8s_openapi::api::core::v1::{Service, ServicePort};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use crate::api::contract::Protocol;
+use crate::api::effective::TargetPort;
+use crate::policy::ServiceFacts;
+
+/// The Services that stand, by namespace and name.
+#[derive(Debug, Default)]
+pub struct Services {
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    facts: HashMap<String, BTreeMap<String, ServiceFacts>>,
+    /// While a watch tells of all Services anew: those that it has told of.
+    told: Option<HashSet<(String, String)>>,
+}
+
+impl Services {
+    /// The Services of a namespace, by name.
+    pub fn of_namespace(&self, namespace: &str) -> BTreeMap<String, ServiceFacts> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        inner.facts.get(namespace).cloned().unwrap_or_default()
+    }
+
+    /// Takes a Service; tells whether what matters of it has changed.
+    pub fn put(&self, service: &Service) -> bool {
+        let (Some(namespace), Some(name)) = (&service.metadata.namespace, &service.metadata.name) else {
+            return false;
+        };
+        let facts = facts(service);
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(told) = &mut inner.told {
+            told.insert((namespace.clone(), name.clone()));
+        }
+        let before = inner.facts.entry(namespace.clone()).or_default().insert(name.clone(), facts.clone());
+        before != Some(facts)
+    }
+
+    /// Takes that a Service is gone.
+    pub fn remove(&self, service: &Service) {
+        let (Some(namespace), Some(name)) = (&service.metadata.namespace, &service.metadata.name) else {
+            return;
+        };
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(services) = inner.facts.get_mut(namespace) {
+            services.remove(name);
+        }
+    }
+
+    /// A watch begins to tell of all Services anew. Until it has, the old ones stand: a Service
+    /// that is missing for a moment would close access.
+    pub fn begin(&self) {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner).told = Some(HashSet::new());
+    }
+
+    /// A watch has told of all Services: what it didn't tell of is gone.
+    pub fn end(&self) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(told) = inner.told.take() else { return };
+        for (namespace, services) in &mut inner.facts {
+            services.retain(|name, _| told.contains(&(namespace.clone(), name.clone())));
+        }
+    }
+}
+
+/// What matters of a Service. One that is being deleted, or that sends traffic to a name
+/// elsewhere, selects nothing.
+pub fn facts(service: &Service) -> ServiceFacts {
+    let spec = service.spec.clone().unwrap_or_default();
+    let external = spec.type_.as_deref() == Some("ExternalName");
+    if external || service.metadata.deletion_timestamp.is_some() {
+        return ServiceFacts::default();
+    }
+    let ports = spec.ports.unwrap_or_default();
+    ServiceFacts {
+        selector: spec.selector.unwrap_or_default(),
+        targets: ports.iter().filter_map(|port| Some((port.port, target(port)?))).collect(),
+    }
+}
+
+/// The pods' port behind a Service's port; none for protocols that no contract can name.
+fn target(port: &ServicePort) -> Option<TargetPort> {
+    let protocol = match port.protocol.as_deref() {
+        None | Some("TCP") => Protocol::Tcp,
+        Some("UDP") => Protocol::Udp,
+        Some(_) => return None,
+    };
+    let (number, name) = match &port.target_port {
+        Some(IntOrString::String(name)) => (None, Some(name.as_str().into())),
+        Some(IntOrString::Int(number)) if *number > 0 => (Some(*number), None),
+        _ => (Some(port.port), None),
+    };
+    Some(TargetPort { number, name, protocol })
+}

@@ -1,0 +1,265 @@
+//! How far what stands is from what is wanted, one opening at a time. Pure.
+
+use std::collections::BTreeSet;
+
+use super::build::namespace::{Gate, namespace};
+use super::build::{self, Site, access, identity};
+use crate::api::name;
+use crate::plan::compare::is_contained;
+use crate::plan::objects::{Key, Kind, Live, LiveObjects, Wanted};
+
+/// An object that has to go, told from a namesake by its UID.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Doomed {
+    /// Which.
+    pub key: Key,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// What has to be applied, and what has to go, for a part of a stage to be as wanted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Part {
+    /// Objects that are missing or differ.
+    pub missing: Vec<Wanted>,
+    /// Objects that nobody asks for any more.
+    pub stray: Vec<Doomed>,
+}
+
+/// Where a stage's namespace stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum NamespaceStanding {
+    /// There is none of that name.
+    #[default]
+    Absent,
+    /// There is one, and it isn't this grant's.
+    Foreign,
+    /// It is this grant's.
+    Ours {
+        /// Whether it is just as wanted with its gate open.
+        as_wanted_open: bool,
+        /// Whether its gate is closed.
+        pods_closed: bool,
+        /// Whether it is labelled as closing, which is never taken back.
+        closing: bool,
+        /// Whether it is being deleted.
+        terminating: bool,
+        /// Its UID.
+        uid: String,
+    },
+}
+
+/// Where a stage's certificates stand, as `comity sign` publishes it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Certificates {
+    /// None has been published.
+    #[default]
+    None,
+    /// Some are missing.
+    Pending,
+    /// Every workload has one.
+    Ready,
+    /// `comity sign` refuses, and says why.
+    Refused(String),
+}
+
+/// Where a stage stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// Its namespace.
+    pub namespace: NamespaceStanding,
+    /// Quota, limits, admission parameters, the signer's binding, network policies.
+    pub confinement: Part,
+    /// The same without any path, for while nobody may use it.
+    pub without_paths: Part,
+    /// The workloads' `ServiceAccounts`.
+    pub identities: Part,
+    /// The workloads' certificates.
+    pub certificates: Certificates,
+    /// Whether the quota is in force: its status has what its spec asks for.
+    pub quota_in_force: bool,
+    /// The people's `RoleBindings`: those that are missing or stray while the stage is open.
+    pub bindings: Part,
+    /// All of the people's `RoleBindings` that are there.
+    pub all_bindings: Vec<Doomed>,
+}
+
+impl Standing {
+    /// Whether all that the stage is made of is there, and it can be used.
+    pub fn is_complete(&self) -> bool {
+        let open = matches!(
+            self.namespace,
+            NamespaceStanding::Ours { as_wanted_open: true, terminating: false, .. }
+        );
+        open && self.confinement.missing.is_empty()
+            && self.identities.missing.is_empty()
+            && self.bindings.missing.is_empty()
+            && self.bindings.stray.is_empty()
+    }
+
+    /// Whether nobody can use the stage: no binding, no pod admitted, no path.
+    pub fn is_shut(&self) -> bool {
+        let gate_closed = match self.namespace {
+            NamespaceStanding::Ours { pods_closed, terminating, .. } => pods_closed || terminating,
+            NamespaceStanding::Absent | NamespaceStanding::Foreign => true,
+        };
+        gate_closed && self.all_bindings.is_empty() && self.paths().is_empty()
+    }
+
+    /// The network policies that still allow something.
+    pub fn paths(&self) -> Vec<Doomed> {
+        self.without_paths
+            .stray
+            .iter()
+            .filter(|doomed| doomed.key.kind == Kind::NetworkPolicy)
+            .cloned()
+            .collect()
+    }
+}
+
+/// Where the stage of `site` stands, given all live objects of its grant.
+pub fn standing(site: &Site<'_>, live: &LiveObjects) -> Standing {
+    let here: LiveObjects = live
+        .iter()
+        .filter(|(key, _)| belongs(site, key, live))
+        .map(|(key, live)| (key.clone(), live.clone()))
+        .collect();
+    let bindings = access::role_bindings(site);
+    let all_bindings = doomed(&here, is_role_binding);
+    Standing {
+        namespace: namespace_standing(site, live),
+        confinement: part(build::confinement(site), &here, is_confinement),
+        without_paths: part(build::confinement_without_paths(site), &here, is_confinement),
+        identities: part(identity::service_accounts(site), &here, |key| key.kind == Kind::ServiceAccount),
+        certificates: certificates(site, &here),
+        quota_in_force: quota_in_force(site, &here),
+        bindings: part(bindings, &here, is_role_binding),
+        all_bindings,
+    }
+}
+
+/// Where a namespace stands that Comity made for this grant and that no record speaks of.
+pub fn orphan(namespace: &str, live: &LiveObjects) -> Standing {
+    let here: LiveObjects = live
+        .iter()
+        .filter(|(key, _)| key.namespace == namespace)
+        .map(|(key, live)| (key.clone(), live.clone()))
+        .collect();
+    let key = Key { kind: Kind::Namespace, namespace: namespace.to_owned(), name: namespace.to_owned() };
+    Standing {
+        namespace: live.get(&key).map_or(NamespaceStanding::Absent, |found| ours(found, false)),
+        without_paths: part(Vec::new(), &here, |key| {
+            key.kind == Kind::NetworkPolicy && !build::network::is_default_deny(&key.name)
+        }),
+        all_bindings: doomed(&here, is_role_binding),
+        certificates: if here.keys().any(|key| key.kind == Kind::ConfigMap) {
+            Certificates::Pending
+        } else {
+            Certificates::None
+        },
+        ..Standing::default()
+    }
+}
+
+/// Whether an object is this stage's: in its namespace, or its ingress policy at a dataset.
+fn belongs(site: &Site<'_>, key: &Key, live: &LiveObjects) -> bool {
+    if key.kind == Kind::Namespace {
+        return false;
+    }
+    key.namespace == site.opening.namespace
+        || (key.kind == Kind::NetworkPolicy
+            && !key.namespace.starts_with(name::NAMESPACE_PREFIX)
+            && is_ingress_of(site, key)
+            && live.contains_key(key))
+}
+
+/// Whether a policy in a dataset's namespace is there for this stage.
+fn is_ingress_of(site: &Site<'_>, key: &Key) -> bool {
+    site.opening
+        .policy
+        .datasets
+        .iter()
+        .any(|dataset| key.name == name::dataset_ingress_policy(&site.opening.namespace, &dataset.name.0))
+}
+
+fn is_role_binding(key: &Key) -> bool {
+    key.kind == Kind::RoleBinding && key.name != name::SIGNER_BINDING
+}
+
+fn is_confinement(key: &Key) -> bool {
+    matches!(key.kind, Kind::ResourceQuota | Kind::LimitRange | Kind::StagePolicy | Kind::NetworkPolicy)
+        || (key.kind == Kind::RoleBinding && key.name == name::SIGNER_BINDING)
+}
+
+/// What is missing of `wanted`, and what of the kind that `concerns` says nobody asked for.
+fn part(wanted: Vec<Wanted>, here: &LiveObjects, concerns: impl Fn(&Key) -> bool) -> Part {
+    let names: BTreeSet<Key> = wanted.iter().map(|object| object.key.clone()).collect();
+    let missing = wanted
+        .into_iter()
+        .filter(|object| here.get(&object.key).is_none_or(|live| !is_contained(object, live)))
+        .collect();
+    Part { missing, stray: doomed(here, |key| concerns(key) && !names.contains(key)) }
+}
+
+fn doomed(here: &LiveObjects, concerns: impl Fn(&Key) -> bool) -> Vec<Doomed> {
+    here.iter()
+        .filter(|(key, live)| concerns(key) && !live.terminating)
+        .map(|(key, live)| Doomed { key: key.clone(), uid: live.uid.clone() })
+        .collect()
+}
+
+fn namespace_standing(site: &Site<'_>, live: &LiveObjects) -> NamespaceStanding {
+    let namespace_name = &site.opening.namespace;
+    let key = Key { kind: Kind::Namespace, namespace: namespace_name.clone(), name: namespace_name.clone() };
+    match live.get(&key) {
+        None => NamespaceStanding::Absent,
+        Some(found) if found.label(name::LABEL_GRANT_UID).as_deref() != Some(site.grant_uid) => {
+            NamespaceStanding::Foreign
+        }
+        Some(found) => ours(found, is_contained(&namespace(site, Gate::Open), found)),
+    }
+}
+
+fn ours(found: &Live, as_wanted_open: bool) -> NamespaceStanding {
+    NamespaceStanding::Ours {
+        as_wanted_open,
+        pods_closed: found.label(name::LABEL_PODS).as_deref() != Some(name::PODS_OPEN),
+        closing: found.label(name::LABEL_CLOSING).is_some(),
+        terminating: found.terminating,
+        uid: found.uid.clone(),
+    }
+}
+
+/// What `comity sign` has published for this stage.
+fn certificates(site: &Site<'_>, here: &LiveObjects) -> Certificates {
+    let key = Key {
+        kind: Kind::ConfigMap,
+        namespace: site.opening.namespace.clone(),
+        name: name::TRUST_CONFIG_MAP.to_owned(),
+    };
+    let Some(published) = here.get(&key).map(Live::value) else {
+        let nobody = site.opening.policy.workloads.is_empty();
+        return if nobody { Certificates::Ready } else { Certificates::None };
+    };
+    let data = published.get("data");
+    if let Some(why) = data.and_then(|data| data.get("refused")).and_then(serde_json::Value::as_str) {
+        return Certificates::Refused(why.to_owned());
+    }
+    let has = |workload: &str| data.is_some_and(|data| data.get(format!("{workload}.crt")).is_some());
+    let all = site.opening.policy.workloads.iter().all(|workload| has(&workload.name.0));
+    if all { Certificates::Ready } else { Certificates::Pending }
+}
+
+/// Whether the quota controller has taken up what the quota asks for. Until then the API server
+/// admits without limit: ResourceQuota is no gate.
+fn quota_in_force(site: &Site<'_>, here: &LiveObjects) -> bool {
+    let key = Key {
+        kind: Kind::ResourceQuota,
+        namespace: site.opening.namespace.clone(),
+        name: name::QUOTA.to_owned(),
+    };
+    here.get(&key).map(Live::value).is_some_and(|quota| {
+        let asked = quota.pointer("/spec/hard");
+        asked.is_some() && asked == quota.pointer("/status/hard")
+    })
+}

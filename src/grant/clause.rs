@@ -1,0 +1,290 @@
+//! `status.enforcement`: every clause of the contract, and what holds it, computed from what
+//! was really applied. A test walks the contract's schema, so that none is missing.
+
+use serde_json::Value;
+
+use super::check::NamespaceStanding;
+use super::decide::{Place, View};
+use super::observe::Scene;
+use crate::api::enforcement::{EnforcedClause, EnforcementState, Enforcer};
+use crate::api::stage::Stage;
+use crate::journal::wanted::Wanted;
+
+/// What holds a clause.
+enum Holder {
+    /// These hold it, once they are applied.
+    By(&'static [Enforcer]),
+    /// These hold it; what is to be known beside that.
+    ByWith(&'static [Enforcer], &'static str),
+    /// Nothing holds it; why.
+    Nothing(&'static str),
+}
+
+use Enforcer::{AdmissionPolicy, Certificate, Controller, NetworkPolicy, ResourceQuota, RoleBinding};
+use Holder::{By, ByWith, Nothing};
+
+const GATE: &str = "needs the gate in front of the dataset, which isn't built yet";
+const PAPER: &str = "written down for people; its content is part of the digest";
+const CONSENT: &str = "approvals aren't built yet: a stage opens without them";
+const LIVING: &str = "only while Comity lives";
+
+/// Every clause of a contract: its path, and what holds it.
+const CLAUSES: [(&str, Holder); 41] = [
+    ("framework", Nothing(PAPER)),
+    ("legal", Nothing(PAPER)),
+    ("partners", ByWith(&[Controller], LIVING)),
+    ("dataScope.datasets.name", By(&[NetworkPolicy])),
+    ("dataScope.datasets.version", Nothing(GATE)),
+    ("dataScope.datasets.fields", Nothing(GATE)),
+    ("dataScope.datasets.rows", Nothing(GATE)),
+    ("dataScope.datasets.artifacts", Nothing(GATE)),
+    (
+        "dataScope.prohibited",
+        Nothing("a contract that names such a field isn't accepted; for each request it needs the gate"),
+    ),
+    ("purposes", By(&[AdmissionPolicy, Controller])),
+    ("operations.name", Nothing(GATE)),
+    ("operations.actors", Nothing(GATE)),
+    ("operations.limits", Nothing(GATE)),
+    (
+        "prohibitions",
+        Nothing("no tool can hold what is done with what has left; it is for people and courts"),
+    ),
+    ("models", Nothing(GATE)),
+    ("time.notBefore", ByWith(&[Controller], LIVING)),
+    (
+        "time.notAfter",
+        ByWith(
+            &[Certificate, Controller],
+            "certificates end by themselves; bindings and paths end while Comity lives",
+        ),
+    ),
+    ("time.windows", Nothing(GATE)),
+    ("time.retention", Nothing("deletion at the partner's side can't be seen from here")),
+    (
+        "destination.regions",
+        Nothing("needs node labels that the platform vouches for; say them in compute.nodeSelector"),
+    ),
+    ("destination.dns", By(&[NetworkPolicy])),
+    ("destination.egress", By(&[NetworkPolicy])),
+    ("destination.compute.runtimeClassName", By(&[AdmissionPolicy])),
+    ("destination.compute.nodeSelector", By(&[AdmissionPolicy])),
+    ("destination.compute.registries", By(&[AdmissionPolicy])),
+    ("destination.compute.imageReference", By(&[AdmissionPolicy])),
+    ("security.requiredControls", ByWith(&[Controller], LIVING)),
+    ("security.podSecurity", By(&[AdmissionPolicy])),
+    ("security.credentialTTL", By(&[Certificate])),
+    ("security.keyDelivery", ByWith(&[Controller], LIVING)),
+    ("security.authentication", Nothing("needs the access proxy, which isn't built yet")),
+    ("security.encryptionKeys", Nothing("can't be seen from here")),
+    ("security.logging", Nothing(GATE)),
+    (
+        "stages.maxDuration",
+        ByWith(
+            &[Certificate, RoleBinding, Controller],
+            "certificates end by themselves; bindings and paths end while Comity lives",
+        ),
+    ),
+    ("stages.soak", ByWith(&[Controller], LIVING)),
+    ("stages.afterPromotion", ByWith(&[Controller], LIVING)),
+    ("stages.overlap", Nothing("taking over from a live opening isn't built yet")),
+    ("stages.quota", By(&[ResourceQuota])),
+    ("approvals", Nothing(CONSENT)),
+    ("rehearsal", Nothing("rehearsals aren't built yet: nothing is tried before production")),
+    ("reviews", Nothing("reviews aren't built yet: silence doesn't end access before its end")),
+];
+
+/// Clauses that say what happens later, when something that isn't built yet happens.
+const LATER: [(&str, &str); 2] = [
+    ("quarantine", "quarantine isn't built yet; spec.suspend closes access and keeps pods"),
+    ("anomaly", GATE),
+];
+
+/// Every clause of the grant's contract, and what holds it now.
+pub fn enforcement(view: &View<'_>, scene: &Scene<'_>) -> Vec<EnforcedClause> {
+    let Some(contract) = &scene.contract else { return Vec::new() };
+    let Ok(spec) = serde_json::to_value(&contract.spec) else { return Vec::new() };
+    let applied = is_applied(view);
+    let mut told: Vec<EnforcedClause> = CLAUSES
+        .iter()
+        .map(
+            |(clause, holder)| {
+                if is_used(&spec, clause) { held(clause, holder, applied) } else { not_used(clause) }
+            },
+        )
+        .collect();
+    told.extend(
+        LATER.iter().map(
+            |(clause, why)| {
+                if is_used(&spec, clause) { declared(clause, why) } else { not_used(clause) }
+            },
+        ),
+    );
+    if applied {
+        refine_egress(&mut told, view, scene);
+    }
+    told.push(ingress(view, scene, applied));
+    told
+}
+
+/// Whether everything that holds clauses is stored for some place that is open.
+fn is_applied(view: &View<'_>) -> bool {
+    view.places.iter().any(|place| is_open(view, place) && place.standing.confinement.missing.is_empty())
+}
+
+fn is_open(view: &View<'_>, place: &Place<'_>) -> bool {
+    view.wanted(place) == Wanted::Open && matches!(place.standing.namespace, NamespaceStanding::Ours { .. })
+}
+
+fn held(clause: &str, holder: &Holder, applied: bool) -> EnforcedClause {
+    let (by, message) = match holder {
+        Nothing(why) => return declared(clause, why),
+        By(by) => (by, None),
+        ByWith(by, message) => (by, Some((*message).to_owned())),
+    };
+    let state = if applied { EnforcementState::Enforced } else { EnforcementState::Pending };
+    EnforcedClause { clause: clause.to_owned(), by: by.to_vec(), state, message }
+}
+
+fn declared(clause: &str, why: &str) -> EnforcedClause {
+    EnforcedClause {
+        clause: clause.to_owned(),
+        by: Vec::new(),
+        state: EnforcementState::DeclaredOnly,
+        message: Some(why.to_owned()),
+    }
+}
+
+fn not_used(clause: &str) -> EnforcedClause {
+    EnforcedClause {
+        clause: clause.to_owned(),
+        by: Vec::new(),
+        state: EnforcementState::NotUsed,
+        message: None,
+    }
+}
+
+/// Whether a contract says anything under a path; lists are looked through.
+fn is_used(spec: &Value, path: &str) -> bool {
+    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    match spec {
+        Value::Array(items) => items.iter().any(|item| is_used(item, path)),
+        Value::Object(fields) => fields.get(first).is_some_and(|value| match rest {
+            Some(rest) => is_used(value, rest),
+            None => !matches!(value, Value::Null) && value != &Value::Array(Vec::new()),
+        }),
+        _ => false,
+    }
+}
+
+/// Says of destinations what no policy opens: outside production, or within the cluster's own networks.
+fn refine_egress(told: &mut [EnforcedClause], view: &View<'_>, scene: &Scene<'_>) {
+    let Some(clause) = told
+        .iter_mut()
+        .find(|told| told.clause == "destination.egress" && told.state == EnforcementState::Enforced)
+    else {
+        return;
+    };
+    let names = super::observe::Names::of(scene.grant);
+    let openings = view.places.iter().filter(|place| is_open(view, place)).filter_map(|place| place.opening);
+    let mut in_production = false;
+    for opening in openings.filter(|opening| opening.stage == Stage::Production) {
+        in_production = true;
+        let site = scene.site(opening, &names);
+        let egress = &opening.policy.destination.egress;
+        let closed: Vec<&str> = egress
+            .iter()
+            .filter(|egress| super::build::network::exceptions(&site, egress).is_none())
+            .map(|egress| egress.cidr.0.as_str())
+            .collect();
+        if !closed.is_empty() {
+            let all = closed.join(", ");
+            clause.message =
+                Some(format!("not opened, since it lies within the cluster's own networks: {all}"));
+        }
+    }
+    if !in_production {
+        clause.message = Some("nothing is opened before Production".to_owned());
+    }
+}
+
+/// What holds the dataset's side: whether it lets in just this grant.
+fn ingress(view: &View<'_>, scene: &Scene<'_>, applied: bool) -> EnforcedClause {
+    let clause = "dataScope.datasets.ingress";
+    let served: Vec<&str> = view
+        .places
+        .iter()
+        .filter(|place| is_open(view, place))
+        .filter_map(|place| place.opening)
+        .flat_map(|opening| &opening.policy.datasets)
+        .filter(|dataset| dataset.endpoint.is_some())
+        .map(|dataset| dataset.name.0.as_str())
+        .collect();
+    if served.is_empty() {
+        return if applied { not_used(clause) } else { held(clause, &By(&[NetworkPolicy]), false) };
+    }
+    let open: Vec<&str> = served.into_iter().filter(|dataset| !scene.ingress.contains(*dataset)).collect();
+    if open.is_empty() {
+        return held(clause, &By(&[NetworkPolicy]), applied);
+    }
+    let why = format!(
+        "{}: Comity adds an ingress policy only where the namespace is labelled comity.dev/dataset-ingress=true and \
+         the pods are isolated for ingress already",
+        open.join(", ")
+    );
+    declared(clause, &why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::crd;
+
+    /// The paths of a schema's leaves; the items of lists count as what they are lists of.
+    fn leaves(schema: &Value, path: &str, found: &mut Vec<String>) {
+        let schema = schema.get("items").unwrap_or(schema);
+        match schema.get("properties").and_then(Value::as_object) {
+            Some(properties) => properties.iter().for_each(|(name, property)| {
+                let deeper = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                leaves(property, &deeper, found);
+            }),
+            None => found.push(path.to_owned()),
+        }
+    }
+
+    fn covers(clause: &str, leaf: &str) -> bool {
+        leaf == clause || leaf.strip_prefix(clause).is_some_and(|rest| rest.starts_with('.'))
+    }
+
+    #[test]
+    fn no_clause_of_a_contract_is_left_out() {
+        let definitions = crd::definitions().expect("every type can be written");
+        let contract = definitions
+            .iter()
+            .find(|definition| {
+                definition.pointer("/spec/names/kind") == Some(&Value::from("SharingContract"))
+            })
+            .expect("there is a definition of contracts");
+        let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/spec";
+        let mut found = Vec::new();
+        leaves(contract.pointer(schema).expect("a spec"), "", &mut found);
+        assert!(found.len() > 40, "the walk found the schema: {found:?}");
+        let clauses: Vec<&str> = CLAUSES
+            .iter()
+            .map(|(clause, _)| *clause)
+            .chain(LATER.iter().map(|(clause, _)| *clause))
+            .collect();
+        // A stage's name and a rule's key say which, and aren't clauses of their own.
+        let keys = ["stages.stage"];
+        let missing: Vec<&String> = found
+            .iter()
+            .filter(|leaf| {
+                !keys.contains(&leaf.as_str()) && !clauses.iter().any(|clause| covers(clause, leaf))
+            })
+            .collect();
+        assert!(missing.is_empty(), "no clause covers {missing:?}");
+        let dead: Vec<&&str> =
+            clauses.iter().filter(|clause| !found.iter().any(|leaf| covers(clause, leaf))).collect();
+        assert!(dead.is_empty(), "no such thing in a contract: {dead:?}");
+    }
+}

@@ -1,0 +1,119 @@
+//! Whether the next stage can open, and if not what it waits for. Pure.
+//!
+//! Consent and rehearsal will be further gates here; each is one function in the list.
+
+use jiff::Timestamp;
+
+use crate::api::condition::{Reason, whole_seconds};
+use crate::api::stage::Stage;
+use crate::journal::append::Entry;
+use crate::journal::wanted::GrantFacts;
+use crate::journal::{Journal, Opening};
+use crate::policy::{Agreement, StageTerms};
+
+/// What the next stage waits for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Waiting {
+    /// In a word.
+    pub reason: Reason,
+    /// For people: what is missing and who or what can supply it.
+    pub message: String,
+    /// When time alone will have supplied it.
+    pub until: Option<Timestamp>,
+}
+
+/// Everything that gates look at.
+pub struct Candidate<'a> {
+    /// The stage that would open.
+    pub stage: Stage,
+    /// What it would allow.
+    pub terms: &'a StageTerms,
+    /// What is agreed.
+    pub agreement: &'a Agreement,
+    /// The opening of the stage before it, if there is one before it.
+    pub before: Option<&'a Opening>,
+    /// Whether the stage before it is open and has all that it is made of.
+    pub before_is_complete: bool,
+    /// The time.
+    pub now: Timestamp,
+}
+
+type Gate = fn(&Candidate<'_>) -> Option<Waiting>;
+
+/// The gates, in the order in which they are told of.
+const GATES: [Gate; 3] = [its_time_has_come, the_stage_before_is_healthy, the_stage_before_has_soaked];
+
+/// The entry that opens the next stage; `Ok(None)` where there is no next stage to open.
+pub fn next_opening(
+    journal: &Journal,
+    facts: GrantFacts,
+    agreement: &Agreement,
+    is_complete: &dyn Fn(&Opening) -> bool,
+    now: Timestamp,
+) -> Result<Option<Entry>, Waiting> {
+    let Some(stage) = next_stage(journal, agreement, facts.ceiling) else { return Ok(None) };
+    let Some(terms) = agreement.stages.get(&stage) else { return Ok(None) };
+    let before = stage_before(stage, agreement)
+        .and_then(|before| journal.openings.iter().rev().find(|opening| opening.stage == before));
+    let before_is_complete = before.is_some_and(is_complete);
+    let candidate = Candidate { stage, terms, agreement, before, before_is_complete, now };
+    if let Some(waiting) = GATES.iter().find_map(|gate| gate(&candidate)) {
+        return Err(waiting);
+    }
+    Ok(Some(Entry::opened(stage, &agreement.digest, end(terms, agreement, now), &terms.policy)))
+}
+
+/// The first stage up to the ceiling that was never opened. Each opens at most once: a second
+/// opening would be a second end.
+pub fn next_stage(journal: &Journal, agreement: &Agreement, ceiling: Stage) -> Option<Stage> {
+    agreement.stages.keys().copied().find(|stage| *stage <= ceiling && !journal.was_opened(*stage))
+}
+
+/// The stage that has to have been open before this one, among those that the contract offers.
+pub fn stage_before(stage: Stage, agreement: &Agreement) -> Option<Stage> {
+    agreement.stages.keys().copied().rfind(|earlier| *earlier < stage)
+}
+
+/// The absolute end of a stage that opens now: never past the contract's own, in whole seconds.
+fn end(terms: &StageTerms, agreement: &Agreement, now: Timestamp) -> Timestamp {
+    let wished = now.checked_add(terms.duration).unwrap_or(agreement.not_after);
+    whole_seconds(wished.min(agreement.not_after))
+}
+
+fn its_time_has_come(candidate: &Candidate<'_>) -> Option<Waiting> {
+    let not_before = candidate.agreement.not_before.filter(|moment| candidate.now < *moment)?;
+    Some(Waiting {
+        reason: Reason::NotYet,
+        message: format!("{} waits for the contract's time.notBefore, {not_before}", candidate.stage),
+        until: Some(not_before),
+    })
+}
+
+fn the_stage_before_is_healthy(candidate: &Candidate<'_>) -> Option<Waiting> {
+    let stage = candidate.stage;
+    let before = stage_before(stage, candidate.agreement)?;
+    let message = match candidate.before {
+        _ if candidate.before_is_complete => return None,
+        None => format!("{stage} waits until {before} has been open and healthy"),
+        Some(opening) if opening.digest != candidate.agreement.digest => format!(
+            "{stage} waits for {before}, which was opened under a policy that has changed since; put the contract, \
+             partner, datasets and boundary back as they were, or make a new grant"
+        ),
+        Some(_) => format!("{stage} waits until {before} is open and healthy; see the other conditions"),
+    };
+    Some(Waiting { reason: Reason::WaitingForTime, message, until: None })
+}
+
+fn the_stage_before_has_soaked(candidate: &Candidate<'_>) -> Option<Waiting> {
+    let before = candidate.before?;
+    let soak = candidate.agreement.stages.get(&before.stage)?.soak;
+    let soaked = before.opened_at.checked_add(soak).ok().filter(|soaked| candidate.now < *soaked)?;
+    Some(Waiting {
+        reason: Reason::WaitingForTime,
+        message: format!(
+            "{} waits until {} has been open for its soak, at {soaked}",
+            candidate.stage, before.stage
+        ),
+        until: Some(soaked),
+    })
+}

@@ -1,0 +1,14 @@
+//! `PartnerGrant`: from one partner's request under one contract to closed-off, expiring places.
+//!
+//! [`observe`] gathers what stands, [`check`] compares it with what [`build`] wants, [`decide`]
+//! names the one next step, [`status`] says it in conditions, and [`reconcile`] conducts: it is
+//! the only one that acts.
+
+pub mod build;
+pub mod check;
+pub mod clause;
+pub mod decide;
+pub mod gate;
+pub mod observe;
+pub mod reconcile;
+pub mod status;

@@ -1,0 +1,200 @@
+//! What stands of a grant, gathered for one pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use super::build::{Installation, Site};
+use super::check::{orphan, standing};
+use super::decide::{Place, View};
+use super::gate;
+use crate::api::{PartnerGrant, SharingContract, name};
+use crate::cluster::catalogue::Catalogue;
+use crate::journal::wanted::GrantFacts;
+use crate::journal::{Broken, Journal, Opening};
+use crate::plan::objects::{Kind, LiveObjects};
+use crate::policy::{Agreement, Problem, resolve::resolve};
+
+/// What stands of a grant, and what this pass has learnt.
+#[derive(Debug)]
+pub struct Scene<'a> {
+    /// The grant.
+    pub grant: &'a PartnerGrant,
+    /// How Comity is installed.
+    pub installation: &'a Installation,
+    /// What is agreed, or why nothing is.
+    pub agreement: Result<Agreement, Vec<Problem>>,
+    /// What the records say.
+    pub journal: Result<Journal, Broken>,
+    /// The contract, if there is one.
+    pub contract: Option<Arc<SharingContract>>,
+    /// The objects of the grant.
+    pub live: LiveObjects,
+    /// For each opening's namespace: the datasets whose pods Comity may add an ingress policy for.
+    pub ingress: BTreeSet<String>,
+    /// Whether the grant carries the finalizer.
+    pub finalized: bool,
+    /// Namespaces of which it is known whether pods are left.
+    pub pods: BTreeMap<String, bool>,
+    /// Whether records can't be written.
+    pub unwritable: bool,
+    /// The namespace that the next stage needs and somebody else has.
+    pub conflict: Option<String>,
+    /// The time of this pass.
+    pub now: Timestamp,
+}
+
+impl<'a> Scene<'a> {
+    /// Gathers what stands.
+    pub fn observe(
+        grant: &'a PartnerGrant,
+        installation: &'a Installation,
+        catalogue: &Catalogue,
+        now: Timestamp,
+    ) -> Self {
+        let gathered = catalogue.gather(grant);
+        let mut scene = Self {
+            grant,
+            installation,
+            agreement: resolve(&gathered.operands(grant), now),
+            journal: Ok(Journal::empty()),
+            contract: gathered.contract().cloned(),
+            live: LiveObjects::new(),
+            ingress: BTreeSet::new(),
+            finalized: grant.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER),
+            pods: BTreeMap::new(),
+            unwritable: false,
+            conflict: None,
+            now,
+        };
+        scene.refresh(catalogue);
+        scene
+    }
+
+    /// Looks again at what a step may have changed.
+    pub fn refresh(&mut self, catalogue: &Catalogue) {
+        let uid = self.grant.uid().unwrap_or_default();
+        self.journal = catalogue.records.journal(&uid);
+        self.live = catalogue.objects.of_grant(&uid);
+        let openings = self.journal.as_ref().map_or(&[][..], |journal| &journal.openings);
+        for opening in openings {
+            note_namespace(&mut self.live, catalogue, &opening.namespace);
+        }
+        self.ingress = openings.iter().flat_map(|opening| isolated_datasets(catalogue, opening)).collect();
+        self.conflict =
+            self.next_namespace().filter(|namespace| catalogue.objects.namespace(namespace).is_some());
+    }
+
+    /// The namespace that the next stage would get.
+    fn next_namespace(&self) -> Option<String> {
+        let (Ok(journal), Ok(agreement)) = (&self.journal, &self.agreement) else { return None };
+        let stage = gate::next_stage(journal, agreement, self.grant.spec.stage)?;
+        let uid = self.grant.uid()?;
+        Some(name::stage_namespace(&self.grant.name_any(), &uid, stage, &agreement.digest))
+    }
+
+    /// An opening in its surroundings.
+    pub fn site<'b>(&'b self, opening: &'b Opening, names: &'b Names) -> Site<'b> {
+        Site {
+            opening,
+            grant: &names.grant,
+            grant_namespace: &names.namespace,
+            grant_uid: &names.uid,
+            installation: self.installation,
+            ingress: &self.ingress,
+        }
+    }
+
+    /// Everything that deciding goes by.
+    pub fn view<'b>(&'b self, names: &'b Names) -> View<'b> {
+        let spec = &self.grant.spec;
+        let deleting = self.grant.metadata.deletion_timestamp.is_some();
+        View {
+            facts: GrantFacts { ceiling: spec.stage, suspended: spec.suspend, deleting },
+            finalized: self.finalized,
+            agreement: &self.agreement,
+            journal: &self.journal,
+            places: self.places(names),
+            pods: &self.pods,
+            conflict: self.conflict.clone(),
+            unwritable: self.unwritable,
+            now: self.now,
+        }
+    }
+
+    /// The places of the grant's openings, and namespaces that no record speaks of.
+    fn places<'b>(&'b self, names: &'b Names) -> Vec<Place<'b>> {
+        let openings = self.journal.as_ref().map_or(&[][..], |journal| &journal.openings);
+        let mut places: Vec<Place<'_>> = openings
+            .iter()
+            .map(|opening| Place {
+                namespace: &opening.namespace,
+                opening: Some(opening),
+                standing: standing(&self.site(opening, names), &self.live),
+            })
+            .collect();
+        let recorded: BTreeSet<&str> = openings.iter().map(|opening| opening.namespace.as_str()).collect();
+        let others = self.live.keys().filter(|key| key.kind == Kind::Namespace);
+        places.extend(others.filter(|key| !recorded.contains(key.name.as_str())).map(|key| Place {
+            namespace: &key.name,
+            opening: None,
+            standing: orphan(&key.name, &self.live),
+        }));
+        places
+    }
+}
+
+/// A grant's names, kept apart so that views can refer to them.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Names {
+    /// The grant's name.
+    pub grant: String,
+    /// The grant's namespace.
+    pub namespace: String,
+    /// The grant's UID.
+    pub uid: String,
+}
+
+impl Names {
+    /// The names of this grant.
+    pub fn of(grant: &PartnerGrant) -> Self {
+        Self {
+            grant: grant.name_any(),
+            namespace: grant.namespace().unwrap_or_default(),
+            uid: grant.uid().unwrap_or_default(),
+        }
+    }
+}
+
+/// Adds the namespace of that name to what stands, also where it is somebody else's.
+fn note_namespace(live: &mut LiveObjects, catalogue: &Catalogue, namespace: &str) {
+    if let Some(found) = catalogue.objects.namespace(namespace) {
+        let key = crate::plan::objects::Key {
+            kind: Kind::Namespace,
+            namespace: namespace.to_owned(),
+            name: namespace.to_owned(),
+        };
+        live.insert(key, found);
+    }
+}
+
+/// The datasets of an opening whose namespace the platform opened to Comity's ingress policies
+/// and whose pods are isolated for ingress by a policy that isn't Comity's. Where they weren't,
+/// the first policy that selects them would cut off all their other clients.
+fn isolated_datasets(catalogue: &Catalogue, opening: &Opening) -> Vec<String> {
+    opening
+        .policy
+        .datasets
+        .iter()
+        .filter(|dataset| {
+            dataset.endpoint.as_ref().is_some_and(|endpoint| {
+                let labels = catalogue.namespace_labels(&endpoint.namespace.0);
+                labels.get(name::LABEL_DATASET_INGRESS).map(String::as_str) == Some(name::YES)
+                    && catalogue.objects.is_isolated(&endpoint.namespace.0, &endpoint.selector)
+            })
+        })
+        .map(|dataset| dataset.name.0.clone())
+        .collect()
+}

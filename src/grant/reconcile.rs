@@ -1,0 +1,278 @@
+//! The conductor: observe, decide, take the one step, look again; then say how it stands.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kube::ResourceExt as _;
+use kube::runtime::controller::Action;
+
+use super::build::Installation;
+use super::build::namespace::{self, Gate};
+use super::check::Doomed;
+use super::clause;
+use super::decide::{Decision, Step, decide};
+use super::observe::{Names, Scene};
+use super::status::status;
+use crate::api::grant::PartnerGrantStatus;
+use crate::api::record::{GrantIdentity, RecordEvent};
+use crate::api::{PartnerGrant, name};
+use crate::cluster::apply::{WriteError, Writer};
+use crate::cluster::catalogue::Catalogue;
+use crate::cluster::clock::Clock;
+use crate::cluster::event::Events;
+use crate::cluster::pace::Pace;
+use crate::journal::append::{Entry, next_record};
+use crate::plan::retry;
+
+/// How many steps one pass takes at most; the rest comes with the next one.
+const STEPS: usize = 64;
+
+/// How soon a pass that left something to do comes back.
+const SOON: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// What every pass needs.
+#[derive(Debug)]
+pub struct Context {
+    /// What stands.
+    pub catalogue: Arc<Catalogue>,
+    /// The hand that changes it.
+    pub writer: Writer,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where events go.
+    pub events: Events,
+    /// How Comity is installed.
+    pub installation: Installation,
+    /// How fast namespaces are cleared.
+    pub pace: Pace,
+    /// What was written and a watch has yet to tell.
+    pub memory: Memory,
+}
+
+/// What was written of grants and a watch has yet to tell.
+#[derive(Debug, Default)]
+pub struct Memory {
+    finalized: Mutex<HashSet<String>>,
+    statuses: Mutex<HashMap<String, (u64, String)>>,
+}
+
+/// One pass over a grant.
+pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Result<Action, WriteError> {
+    let names = Names::of(&grant);
+    let mut scene = Scene::observe(&grant, &context.installation, &context.catalogue, context.clock.now());
+    scene.finalized |= context.memory.is_finalized(&grant);
+    let mut decision = decide(&scene.view(&names));
+    for _ in 0..STEPS {
+        let Some(step) = decision.step.clone() else { break };
+        if !take(&step, &mut scene, &names, &context).await? {
+            break;
+        }
+        scene.refresh(&context.catalogue);
+        decision = decide(&scene.view(&names));
+    }
+    say(&scene, &names, &decision, &context).await?;
+    Ok(look_again(&scene, &decision))
+}
+
+/// When to come back: soon where something is left to do, else at the earliest moment named.
+fn look_again(scene: &Scene<'_>, decision: &Decision) -> Action {
+    if decision.step.is_some() {
+        return Action::requeue(SOON);
+    }
+    let wait = retry::until_earliest(decision.look_again.iter().copied(), scene.now);
+    Action::requeue(wait.unsigned_abs())
+}
+
+/// Takes one step. `false`: it has to wait for another pass.
+async fn take(
+    step: &Step,
+    scene: &mut Scene<'_>,
+    names: &Names,
+    context: &Context,
+) -> Result<bool, WriteError> {
+    let writer = &context.writer;
+    match step {
+        Step::Finalize | Step::Unfinalize => set_finalizer(step, scene, context).await?,
+        Step::Record(entry) => return record(entry, scene, names, context).await,
+        Step::CreateNamespace(namespace) => return create_namespace(namespace, scene, names, context).await,
+        Step::SetGate(namespace, gate) => set_gate(namespace, *gate, scene, names, writer).await?,
+        Step::Apply(objects) => {
+            for object in objects {
+                writer.apply(object).await?;
+            }
+        }
+        Step::Delete(doomed) => {
+            for Doomed { key, uid } in doomed {
+                writer.delete(key, uid).await?;
+            }
+        }
+        Step::CountPods(namespace) => {
+            let any = writer.any_pods(namespace).await?;
+            scene.pods.insert(namespace.clone(), any);
+        }
+        Step::DeletePods(namespace) => {
+            writer.delete_pods(namespace).await?;
+            let any = writer.any_pods(namespace).await?;
+            scene.pods.insert(namespace.clone(), any);
+            return Ok(!any);
+        }
+        Step::DeleteNamespace(namespace, uid) => return delete_namespace(namespace, uid, context).await,
+    }
+    Ok(true)
+}
+
+async fn set_finalizer(step: &Step, scene: &mut Scene<'_>, context: &Context) -> Result<(), WriteError> {
+    let present = *step == Step::Finalize;
+    context.writer.set_finalizer(scene.grant, present).await?;
+    scene.finalized = present;
+    context.memory.note_finalizer(scene.grant, present);
+    Ok(())
+}
+
+/// Appends to the journal. Closing never waits for a record that can't be written.
+async fn record(
+    entry: &Entry,
+    scene: &mut Scene<'_>,
+    names: &Names,
+    context: &Context,
+) -> Result<bool, WriteError> {
+    let Ok(journal) = &scene.journal else { return Ok(false) };
+    let identity = GrantIdentity { name: names.grant.as_str().into(), uid: names.uid.as_str().into() };
+    let record = next_record(journal, entry, &identity, scene.grant.metadata.generation, scene.now);
+    match context.writer.append(&names.namespace, record).await {
+        Err(WriteError::Forbidden { what, why }) if entry.event != RecordEvent::Opened => {
+            tracing::warn!(what, why, "a record can't be written; closing goes on without it");
+            scene.unwritable = true;
+        }
+        appended => {
+            appended?;
+            let is_warning = entry.event == RecordEvent::Suspended;
+            context.events.tell(scene.grant, is_warning, &format!("{:?}", entry.event), &entry.message);
+        }
+    }
+    Ok(true)
+}
+
+/// Makes a stage's namespace, unless one of that name exists: that one is looked at next.
+async fn create_namespace(
+    namespace: &str,
+    scene: &Scene<'_>,
+    names: &Names,
+    context: &Context,
+) -> Result<bool, WriteError> {
+    let Ok(journal) = &scene.journal else { return Ok(false) };
+    let Some(opening) = journal.openings.iter().find(|opening| opening.namespace == namespace) else {
+        return Ok(false);
+    };
+    let wanted = namespace::namespace(&scene.site(opening, names), Gate::Closed);
+    match context.writer.create_namespace(&wanted).await {
+        Err(WriteError::Exists { .. }) => Ok(false),
+        made => made.map(|()| true),
+    }
+}
+
+/// Sets the gate of a namespace of the grant's.
+async fn set_gate(
+    namespace: &str,
+    gate: Gate,
+    scene: &Scene<'_>,
+    names: &Names,
+    writer: &Writer,
+) -> Result<(), WriteError> {
+    let opening =
+        scene.journal.iter().flat_map(|journal| &journal.openings).find(|o| o.namespace == namespace);
+    let wanted = match opening {
+        Some(opening) => namespace::namespace(&scene.site(opening, names), gate),
+        None => namespace::closing(namespace, own_labels(names)),
+    };
+    writer.apply(&wanted).await
+}
+
+/// The labels by which a namespace is known to be a grant's.
+fn own_labels(names: &Names) -> std::collections::BTreeMap<String, String> {
+    [
+        (name::LABEL_GRANT_UID, &names.uid),
+        (name::LABEL_GRANT, &names.grant),
+        (name::LABEL_GRANT_NAMESPACE, &names.namespace),
+    ]
+    .map(|(label, value)| (label.to_owned(), value.clone()))
+    .into()
+}
+
+/// Deletes a namespace, at a bounded pace: each takes the API server dozens of requests.
+async fn delete_namespace(namespace: &str, uid: &str, context: &Context) -> Result<bool, WriteError> {
+    if !context.pace.may_go(context.clock.now()) {
+        return Ok(false);
+    }
+    let key = crate::plan::objects::Key {
+        kind: crate::plan::objects::Kind::Namespace,
+        namespace: namespace.to_owned(),
+        name: namespace.to_owned(),
+    };
+    context.writer.delete(&key, uid).await.map(|()| true)
+}
+
+/// Writes the status, where it says something new.
+async fn say(
+    scene: &Scene<'_>,
+    names: &Names,
+    decision: &Decision,
+    context: &Context,
+) -> Result<(), WriteError> {
+    let grant = scene.grant;
+    let view = scene.view(names);
+    let old = grant.status.clone().unwrap_or_default();
+    let enforcement = clause::enforcement(&view, scene);
+    let new = status(&view, decision, &old.conditions, grant.metadata.generation, enforcement);
+    let is_gone = grant.metadata.deletion_timestamp.is_some() && !scene.finalized;
+    if is_gone || new == old || context.memory.said(grant, &new) {
+        return Ok(());
+    }
+    let version = context.writer.write_status(grant, &new).await?;
+    context.memory.note_status(grant, &new, version);
+    Ok(())
+}
+
+impl Memory {
+    fn is_finalized(&self, grant: &PartnerGrant) -> bool {
+        let uid = grant.uid().unwrap_or_default();
+        self.finalized.lock().unwrap_or_else(PoisonError::into_inner).contains(&uid)
+    }
+
+    fn note_finalizer(&self, grant: &PartnerGrant, present: bool) {
+        let uid = grant.uid().unwrap_or_default();
+        let mut finalized = self.finalized.lock().unwrap_or_else(PoisonError::into_inner);
+        if present {
+            finalized.insert(uid);
+        } else {
+            finalized.remove(&uid);
+            self.statuses.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
+        }
+    }
+
+    /// Whether this very status was written after the grant that is at hand was read.
+    fn said(&self, grant: &PartnerGrant, status: &PartnerGrantStatus) -> bool {
+        let statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = statuses.get(&grant.uid().unwrap_or_default());
+        known.is_some_and(|(fingerprint, version)| {
+            *fingerprint == print_of(status)
+                && number(grant.resource_version()) < number(Some(version.clone()))
+        })
+    }
+
+    fn note_status(&self, grant: &PartnerGrant, status: &PartnerGrantStatus, version: String) {
+        let mut statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
+        statuses.insert(grant.uid().unwrap_or_default(), (print_of(status), version));
+    }
+}
+
+fn number(version: Option<String>) -> u64 {
+    version.and_then(|version| version.parse().ok()).unwrap_or_default()
+}
+
+fn print_of(status: &PartnerGrantStatus) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_string(status).unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
+}

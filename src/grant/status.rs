@@ -1,0 +1,296 @@
+//! What is said of a grant: conditions, openings and ends, from the view and the decision. Pure.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::decide::{Decision, View};
+use crate::api::condition::{ConditionType, Finding, Reason, merge};
+use crate::api::enforcement::EnforcedClause;
+use crate::api::grant::{OpeningState, OpeningStatus, PartnerGrantStatus};
+use crate::api::record::RecordReason;
+use crate::api::stage::Stage;
+use crate::journal::wanted::Wanted;
+use crate::journal::{Opening, Recorded};
+
+/// How many openings a status tells of: the newest ones.
+const OPENINGS_TOLD: usize = 32;
+
+/// How the grant as a whole stands, in one word and one sentence.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Situation {
+    reason: Reason,
+    message: String,
+    kind: SituationKind,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum SituationKind {
+    /// As it can be now.
+    Settled,
+    /// Comity, or something that it waits for, is at work on it.
+    Moving,
+    /// Somebody has to change something.
+    Stuck,
+}
+
+/// The status that a grant should have.
+pub fn status(
+    view: &View<'_>,
+    decision: &Decision,
+    old: &[Condition],
+    generation: Option<i64>,
+    enforcement: Vec<EnforcedClause>,
+) -> PartnerGrantStatus {
+    let open = open_now(view);
+    let findings = findings(view, decision, &open, generation);
+    PartnerGrantStatus {
+        observed_generation: generation,
+        expires_at: open.iter().map(|opening| opening.end).max().map(Time),
+        open_stages: open.iter().map(|opening| opening.stage).collect(),
+        request_digest: view.agreement.as_ref().ok().map(|agreement| agreement.digest.clone()),
+        openings: openings(view),
+        enforcement,
+        conditions: merge(old, &findings, generation, view.now),
+    }
+}
+
+/// The openings that can be used now, in the order of their stages.
+fn open_now<'a>(view: &View<'a>) -> Vec<&'a Opening> {
+    let mut open: Vec<&Opening> = view
+        .places
+        .iter()
+        .filter(|place| view.wanted(place) == Wanted::Open && place.standing.is_complete())
+        .filter_map(|place| place.opening.filter(|opening| opening.state == Recorded::Open))
+        .collect();
+    open.sort_by_key(|opening| opening.stage);
+    open
+}
+
+fn findings(
+    view: &View<'_>,
+    decision: &Decision,
+    open: &[&Opening],
+    generation: Option<i64>,
+) -> Vec<Finding> {
+    let situation = situation(view, decision, open, generation);
+    let message = situation.message.clone();
+    let ready = situation.kind == SituationKind::Settled;
+    let moving = situation.kind == SituationKind::Moving;
+    let stuck = situation.kind == SituationKind::Stuck;
+    vec![
+        Finding {
+            condition: ConditionType::Ready,
+            holds: ready,
+            reason: situation.reason,
+            message: message.clone(),
+        },
+        accepted(view, generation),
+        active(view, open, &situation),
+        flag(ConditionType::Reconciling, moving, situation.reason, &message),
+        flag(ConditionType::Stalled, stuck, situation.reason, &message),
+    ]
+}
+
+/// A condition that says nothing more where it doesn't hold.
+fn flag(condition: ConditionType, holds: bool, reason: Reason, message: &str) -> Finding {
+    if holds { Finding::yes(condition, reason, message) } else { Finding::no(condition, Reason::Settled, "") }
+}
+
+fn accepted(view: &View<'_>, generation: Option<i64>) -> Finding {
+    if let Some(message) = changed_after_end(view, generation) {
+        return Finding::no(ConditionType::Accepted, Reason::Ended, message);
+    }
+    match view.agreement {
+        Ok(_) => {
+            Finding::yes(ConditionType::Accepted, Reason::Accepted, "everything that it refers to permits it")
+        }
+        Err(problems) => {
+            let reason = problems.first().map_or(Reason::Invalid, |problem| problem.reason);
+            let told: Vec<String> =
+                problems.iter().map(|problem| format!("{}: {}", problem.clause, problem.message)).collect();
+            Finding::no(ConditionType::Accepted, reason, told.join("; "))
+        }
+    }
+}
+
+/// What is said where the spec was changed after the end.
+fn changed_after_end(view: &View<'_>, generation: Option<i64>) -> Option<String> {
+    let ending = view.journal.as_ref().ok()?.ended?;
+    (ending.generation.is_some() && ending.generation != generation).then(|| {
+        format!(
+            "this grant ended at {}, and what has ended is never opened again: make a new grant",
+            ending.at
+        )
+    })
+}
+
+fn active(view: &View<'_>, open: &[&Opening], situation: &Situation) -> Finding {
+    if let Some(last) = open.iter().max_by_key(|opening| opening.end) {
+        let stages: Vec<String> = open.iter().map(|opening| opening.stage.to_string()).collect();
+        let message = format!("{} open until {}", stages.join(" and "), last.end);
+        return Finding::yes(ConditionType::Active, Reason::Open, message);
+    }
+    if view.agreement.is_err() {
+        return Finding::no(ConditionType::Active, Reason::Closing, situation.message.clone())
+            .because(situation);
+    }
+    match last_closing(view) {
+        Some((stage, RecordReason::Expired)) => {
+            Finding::no(ConditionType::Active, Reason::Expired, format!("the time of {stage} is over"))
+        }
+        _ => Finding::no(ConditionType::Active, situation.reason, situation.message.clone()),
+    }
+}
+
+impl Finding {
+    /// The same with the situation's own reason.
+    fn because(mut self, situation: &Situation) -> Self {
+        self.reason = situation.reason;
+        self
+    }
+}
+
+/// The stage that closed last, and why.
+fn last_closing(view: &View<'_>) -> Option<(Stage, RecordReason)> {
+    let journal = view.journal.as_ref().ok()?;
+    let closed = |opening: &Opening| match opening.state {
+        Recorded::Closed { reason, at } => Some((at, opening.stage, reason)),
+        _ => None,
+    };
+    journal
+        .openings
+        .iter()
+        .filter_map(closed)
+        .max_by_key(|(at, stage, _)| (*at, *stage))
+        .map(|(_, s, r)| (s, r))
+}
+
+fn situation(view: &View<'_>, decision: &Decision, open: &[&Opening], generation: Option<i64>) -> Situation {
+    let say = |kind, reason, message: String| Situation { reason, message, kind };
+    let journal = match view.journal {
+        Ok(journal) => journal,
+        Err(broken) => {
+            let message = format!("the journal can't be trusted, so nothing is open: {broken}");
+            return say(SituationKind::Stuck, Reason::JournalBroken, message);
+        }
+    };
+    if let Some(message) = changed_after_end(view, generation) {
+        return say(SituationKind::Stuck, Reason::Ended, message);
+    }
+    if let Some(ending) = journal.ended {
+        let message = format!("ended at {}: nothing is open and nothing can open any more", ending.at);
+        return say(SituationKind::Settled, Reason::Ended, message);
+    }
+    held(view)
+        .or_else(|| waiting(decision, open))
+        .or_else(|| closing(view, decision))
+        .unwrap_or_else(|| rest(view, decision, open))
+}
+
+/// What holds access back although it was opened, or could be.
+fn held(view: &View<'_>) -> Option<Situation> {
+    if view.agreement.is_err() {
+        let accepted = accepted(view, None);
+        let (reason, message) = (accepted.reason, accepted.message);
+        return Some(Situation { reason, message, kind: SituationKind::Moving });
+    }
+    let holding = view.places.iter().find_map(|place| match view.wanted(place) {
+        Wanted::Held(reason) => Some((place.opening.map(|opening| opening.stage), reason)),
+        _ => None,
+    });
+    let stage =
+        holding.and_then(|(stage, _)| stage).map_or_else(String::new, |stage| format!("{stage} is closed: "));
+    if view.facts.suspended {
+        let message = format!("{stage}spec.suspend is true; every end stands");
+        return Some(Situation { reason: Reason::Suspended, message, kind: SituationKind::Settled });
+    }
+    holding.map(|_| Situation {
+        reason: Reason::PolicyChanged,
+        message: format!(
+            "{stage}what was opened isn't what contract, partner, datasets and boundary say now; put them back as \
+             they were, or make a new grant; the end stands"
+        ),
+        kind: SituationKind::Stuck,
+    })
+}
+
+/// What opening waits for.
+fn waiting(decision: &Decision, open: &[&Opening]) -> Option<Situation> {
+    let waiting = decision.waiting.clone()?;
+    let kind = match waiting.reason {
+        Reason::NotYet | Reason::WaitingForTime if waiting.until.is_some() || !open.is_empty() => {
+            SituationKind::Settled
+        }
+        Reason::WaitingForTime | Reason::NamespaceConflict => SituationKind::Stuck,
+        _ => SituationKind::Moving,
+    };
+    Some(Situation { reason: waiting.reason, message: waiting.message, kind })
+}
+
+/// What is still being closed and cleared.
+fn closing(view: &View<'_>, decision: &Decision) -> Option<Situation> {
+    use super::check::NamespaceStanding::Ours;
+    let place = view.places.iter().find(|place| {
+        matches!(view.wanted(place), Wanted::Closed(_)) && matches!(place.standing.namespace, Ours { .. })
+    })?;
+    let none_open =
+        decision.step.is_some() || !view.places.iter().any(|place| view.wanted(place) == Wanted::Open);
+    none_open.then(|| Situation {
+        reason: Reason::Closing,
+        message: format!("access is closed; {} is being cleared", place.namespace),
+        kind: SituationKind::Moving,
+    })
+}
+
+fn rest(view: &View<'_>, decision: &Decision, open: &[&Opening]) -> Situation {
+    if let (Some(last), None) = (open.last(), &decision.step) {
+        let message = format!("{} is open until {}", last.stage, last.end);
+        return Situation { reason: Reason::Open, message, kind: SituationKind::Settled };
+    }
+    let (reason, message) = if view.facts.deleting {
+        (Reason::Closing, "the grant is being deleted: access is closed first, then everything is cleared")
+    } else {
+        (Reason::Opening, "what the stage is made of is being stored")
+    };
+    Situation { reason, message: message.to_owned(), kind: SituationKind::Moving }
+}
+
+/// The openings as a status tells of them.
+fn openings(view: &View<'_>) -> Vec<OpeningStatus> {
+    let told = view.places.iter().filter_map(|place| {
+        let opening = place.opening?;
+        let state = opening_state(view, place);
+        Some(OpeningStatus {
+            stage: opening.stage,
+            digest: opening.digest.clone(),
+            state,
+            namespace: opening.namespace.as_str().into(),
+            opened_at: Time(opening.opened_at),
+            expires_at: Time(opening.end),
+        })
+    });
+    let all: Vec<OpeningStatus> = told.collect();
+    all.into_iter().rev().take(OPENINGS_TOLD).rev().collect()
+}
+
+fn opening_state(view: &View<'_>, place: &super::decide::Place<'_>) -> OpeningState {
+    use super::check::NamespaceStanding::{Absent, Foreign};
+    match view.wanted(place) {
+        Wanted::Open if place.standing.is_complete() => OpeningState::Open,
+        Wanted::Open => OpeningState::Opening,
+        Wanted::Held(_) => OpeningState::Held,
+        Wanted::Closed(_) if matches!(place.standing.namespace, Absent | Foreign) => OpeningState::Closed,
+        Wanted::Closed(_) => OpeningState::Closing,
+    }
+}
+
+/// Whether two statuses say the same, times of change aside.
+pub fn says_the_same(one: &PartnerGrantStatus, other: &PartnerGrantStatus) -> bool {
+    one == other
+}
+
+/// The time at which a condition became what it is; for tests and figures.
+pub fn since(status: &PartnerGrantStatus, condition: ConditionType) -> Option<Timestamp> {
+    let found = status.conditions.iter().find(|found| found.type_ == condition.as_str())?;
+    Some(found.last_transition_time.0)
+}

@@ -1,0 +1,205 @@
+//! L1, the journal of a grant: its records, folded into what they say.
+//!
+//! The journal is what is true. Status is a projection of it and may be lost; a clock set back,
+//! a restart or a restored backup changes nothing that the journal says.
+
+pub mod append;
+pub mod wanted;
+
+use jiff::Timestamp;
+
+use crate::api::effective::EffectivePolicy;
+use crate::api::name;
+use crate::api::record::{GrantRecordSpec, RecordEvent, RecordReason};
+use crate::api::stage::Stage;
+use crate::policy::digest::record_digest;
+
+/// What a grant's records say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Journal {
+    /// Everything that was ever opened, in the order of its first opening.
+    pub openings: Vec<Opening>,
+    /// The number that the next record gets.
+    pub next: i64,
+    /// The digest of the newest record.
+    pub head: Option<String>,
+    /// Once the grant has ended: when, why, and at which generation of its spec.
+    pub ended: Option<Ending>,
+    /// The time of the newest record: no later look at the clock is earlier.
+    pub newest: Option<Timestamp>,
+}
+
+/// What the journal says of one opening.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opening {
+    /// The stage.
+    pub stage: Stage,
+    /// The digest of exactly what was opened.
+    pub digest: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// When it was first opened.
+    pub opened_at: Timestamp,
+    /// When it ends, whatever happens. No later record moves it further away.
+    pub end: Timestamp,
+    /// Everything that it allows.
+    pub policy: EffectivePolicy,
+    /// Where it stands by the journal.
+    pub state: Recorded,
+}
+
+/// Where an opening stands by the journal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Recorded {
+    /// It was opened.
+    Open,
+    /// Access was closed for the time being.
+    Suspended,
+    /// It was closed.
+    Closed {
+        /// Why.
+        reason: RecordReason,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// How a grant ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Ending {
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: RecordReason,
+    /// The generation of the spec that ended; a later one asks for something that can't be.
+    pub generation: Option<i64>,
+}
+
+/// Why records don't make a journal. Nothing opens, and everything closes, until it is mended.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Broken {
+    /// A record is missing.
+    #[error("record {expected} is missing: the next one there is {found}")]
+    Gap {
+        /// The number that should have come.
+        expected: i64,
+        /// The number that came.
+        found: i64,
+    },
+    /// A record doesn't follow from the one before it.
+    #[error("record {sequence} doesn't hold the digest of the one before it")]
+    Chain {
+        /// Its number.
+        sequence: i64,
+    },
+    /// A record speaks of a stage that was never opened, or lacks what its event needs.
+    #[error("record {sequence} makes no sense after those before it")]
+    Senseless {
+        /// Its number.
+        sequence: i64,
+    },
+}
+
+impl Journal {
+    /// The journal before its first record.
+    pub fn empty() -> Self {
+        Self { next: 1, ..Self::default() }
+    }
+
+    /// What `records`, in the order of their numbers, say.
+    pub fn fold<'a>(records: impl IntoIterator<Item = &'a GrantRecordSpec>) -> Result<Self, Broken> {
+        let mut journal = Self::empty();
+        for record in records {
+            journal.take(record)?;
+        }
+        Ok(journal)
+    }
+
+    /// The opening of this stage with this digest, if it was ever opened.
+    pub fn opening(&self, stage: Stage, digest: &str) -> Option<&Opening> {
+        self.openings.iter().find(|opening| opening.stage == stage && opening.digest == digest)
+    }
+
+    /// Whether this stage was ever opened, with whichever digest.
+    pub fn was_opened(&self, stage: Stage) -> bool {
+        self.openings.iter().any(|opening| opening.stage == stage)
+    }
+
+    /// Takes the next record.
+    pub fn take(&mut self, record: &GrantRecordSpec) -> Result<(), Broken> {
+        let sequence = record.sequence;
+        if sequence != self.next {
+            return Err(Broken::Gap { expected: self.next, found: sequence });
+        }
+        if record.previous != self.head {
+            return Err(Broken::Chain { sequence });
+        }
+        self.apply(record).ok_or(Broken::Senseless { sequence })?;
+        self.head = Some(record_digest(record));
+        self.next = sequence.saturating_add(1);
+        self.newest = self.newest.max(Some(record.at.0));
+        Ok(())
+    }
+
+    /// Applies what a record says; `None` where it makes no sense.
+    fn apply(&mut self, record: &GrantRecordSpec) -> Option<()> {
+        match record.event {
+            RecordEvent::Opened => self.open(record)?,
+            RecordEvent::Suspended => self.find(record)?.state = Recorded::Suspended,
+            RecordEvent::Resumed => self.find(record)?.state = Recorded::Open,
+            RecordEvent::Closed => {
+                let reason = record.reason?;
+                self.find(record)?.state = Recorded::Closed { reason, at: record.at.0 };
+            }
+            RecordEvent::Ended => {
+                let reason = record.reason.unwrap_or(RecordReason::NothingLeft);
+                self.ended = Some(Ending { at: record.at.0, reason, generation: record.generation });
+            }
+            // What people decide changes nothing here until consent is part of deciding.
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// Opens a stage, or opens it again: the end that was recorded first stands, or an earlier one.
+    fn open(&mut self, record: &GrantRecordSpec) -> Option<()> {
+        let end = record.expires_at.as_ref()?.0;
+        if let Some(opening) = self.find(record) {
+            opening.state = Recorded::Open;
+            opening.end = opening.end.min(end);
+            return Some(());
+        }
+        let (stage, digest) = (record.stage?, record.digest.clone()?);
+        self.openings.push(Opening {
+            stage,
+            namespace: name::stage_namespace(&record.grant.name.0, &record.grant.uid.0, stage, &digest),
+            digest,
+            opened_at: record.at.0,
+            end,
+            policy: record.policy.clone()?,
+            state: Recorded::Open,
+        });
+        Some(())
+    }
+
+    /// The opening that a record speaks of.
+    fn find(&mut self, record: &GrantRecordSpec) -> Option<&mut Opening> {
+        let (stage, digest) = (record.stage?, record.digest.as_deref()?);
+        self.openings.iter_mut().find(|opening| opening.stage == stage && opening.digest == digest)
+    }
+}
+
+impl Opening {
+    /// Whether the journal says that it was closed.
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.state, Recorded::Closed { .. })
+    }
+
+    /// Why it was closed, if it was.
+    pub const fn closed_for(&self) -> Option<RecordReason> {
+        match self.state {
+            Recorded::Closed { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What every opening should be now: open, held, or closed. `comity run` acts on it and
+//! `comity sign` signs by it, each from its own reading of the journal and the operands.
+
+use jiff::Timestamp;
+
+use super::{Journal, Opening, Recorded};
+use crate::api::contract::AfterPromotion;
+use crate::api::record::RecordReason;
+use crate::api::stage::Stage;
+use crate::policy::{Agreement, Problem};
+
+/// What matters of a grant's own fields.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct GrantFacts {
+    /// How far the partner may come.
+    pub ceiling: Stage,
+    /// Whether access is closed for the time being.
+    pub suspended: bool,
+    /// Whether the grant is being deleted.
+    pub deleting: bool,
+}
+
+/// What an opening should be now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Wanted {
+    /// It can be used.
+    Open,
+    /// Nobody can use it; its namespace and its end stay.
+    Held(RecordReason),
+    /// It is closed for good, or until `spec.stage` is raised again.
+    Closed(RecordReason),
+}
+
+/// What `opening` should be at `now`. `is_complete` says whether an opening has all that it is
+/// made of, so that the stage before it can go.
+pub fn wanted(
+    opening: &Opening,
+    journal: &Journal,
+    facts: GrantFacts,
+    agreement: &Result<Agreement, Vec<Problem>>,
+    is_complete: &dyn Fn(&Opening) -> bool,
+    now: Timestamp,
+) -> Wanted {
+    if let Some(reason) = closing_reason(opening, journal, facts, now) {
+        return Wanted::Closed(reason);
+    }
+    if is_superseded(opening, journal, facts, agreement, is_complete, now) {
+        return Wanted::Closed(RecordReason::Promoted);
+    }
+    holding_reason(opening, facts, agreement).map_or(Wanted::Open, Wanted::Held)
+}
+
+/// Why an opening is over, whatever the contract says now.
+fn closing_reason(
+    opening: &Opening,
+    journal: &Journal,
+    facts: GrantFacts,
+    now: Timestamp,
+) -> Option<RecordReason> {
+    if let Recorded::Closed { reason, .. } = opening.state
+        && !reason.can_reopen()
+    {
+        return Some(reason);
+    }
+    if now >= opening.end {
+        return Some(RecordReason::Expired);
+    }
+    if facts.deleting {
+        return Some(RecordReason::Deleted);
+    }
+    if journal.ended.is_some() {
+        return Some(RecordReason::NothingLeft);
+    }
+    (opening.stage > facts.ceiling).then_some(RecordReason::Demoted)
+}
+
+/// Whether a later stage has taken over.
+fn is_superseded(
+    opening: &Opening,
+    journal: &Journal,
+    facts: GrantFacts,
+    agreement: &Result<Agreement, Vec<Problem>>,
+    is_complete: &dyn Fn(&Opening) -> bool,
+    now: Timestamp,
+) -> bool {
+    let terms = agreement.as_ref().ok().and_then(|agreement| agreement.stages.get(&opening.stage));
+    if terms.is_some_and(|terms| terms.after_promotion == AfterPromotion::Keep) {
+        return false;
+    }
+    let already = opening.closed_for() == Some(RecordReason::Promoted);
+    journal.openings.iter().any(|later| {
+        later.stage > opening.stage
+            && later.stage <= facts.ceiling
+            && later.closed_for().is_none_or(RecordReason::can_reopen)
+            && now < later.end
+            && (already || is_complete(later))
+    })
+}
+
+/// Why nobody may use an opening for the time being.
+fn holding_reason(
+    opening: &Opening,
+    facts: GrantFacts,
+    agreement: &Result<Agreement, Vec<Problem>>,
+) -> Option<RecordReason> {
+    if facts.suspended {
+        return Some(RecordReason::Suspended);
+    }
+    match agreement {
+        Err(_) => Some(RecordReason::NotAccepted),
+        Ok(agreement) if agreement.digest != opening.digest => Some(RecordReason::PolicyChanged),
+        Ok(agreement) if !agreement.stages.contains_key(&opening.stage) => Some(RecordReason::PolicyChanged),
+        Ok(_) => None,
+    }
+}

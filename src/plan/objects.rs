@@ -1,0 +1,200 @@
+//! Objects as Comity wants them, and as they are.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::api::name;
+
+/// The kinds of objects that `comity run` makes, or looks at, in and around a stage's namespace.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Kind {
+    /// core/v1
+    Namespace,
+    /// core/v1
+    ResourceQuota,
+    /// core/v1
+    LimitRange,
+    /// comity.dev/v1alpha1
+    StagePolicy,
+    /// rbac.authorization.k8s.io/v1
+    RoleBinding,
+    /// networking.k8s.io/v1
+    NetworkPolicy,
+    /// core/v1
+    ServiceAccount,
+    /// core/v1; only looked at: `comity sign` writes it
+    ConfigMap,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Namespace,
+        Self::ResourceQuota,
+        Self::LimitRange,
+        Self::StagePolicy,
+        Self::RoleBinding,
+        Self::NetworkPolicy,
+        Self::ServiceAccount,
+        Self::ConfigMap,
+    ];
+
+    /// `apiVersion`, group, version, kind and plural.
+    pub const fn api(self) -> Api {
+        match self {
+            Self::Namespace => Api::new("v1", "", "v1", "Namespace", "namespaces"),
+            Self::ResourceQuota => Api::new("v1", "", "v1", "ResourceQuota", "resourcequotas"),
+            Self::LimitRange => Api::new("v1", "", "v1", "LimitRange", "limitranges"),
+            Self::ServiceAccount => Api::new("v1", "", "v1", "ServiceAccount", "serviceaccounts"),
+            Self::ConfigMap => Api::new("v1", "", "v1", "ConfigMap", "configmaps"),
+            Self::StagePolicy => {
+                Api::new("comity.dev/v1alpha1", "comity.dev", "v1alpha1", "StagePolicy", "stagepolicies")
+            }
+            Self::RoleBinding => Api::new(
+                "rbac.authorization.k8s.io/v1",
+                "rbac.authorization.k8s.io",
+                "v1",
+                "RoleBinding",
+                "rolebindings",
+            ),
+            Self::NetworkPolicy => Api::new(
+                "networking.k8s.io/v1",
+                "networking.k8s.io",
+                "v1",
+                "NetworkPolicy",
+                "networkpolicies",
+            ),
+        }
+    }
+}
+
+/// How a kind is called in the API.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Api {
+    /// Group and version, as objects carry them.
+    pub api_version: &'static str,
+    /// The group; empty for core.
+    pub group: &'static str,
+    /// The version.
+    pub version: &'static str,
+    /// The kind.
+    pub kind: &'static str,
+    /// The plural, as paths have it.
+    pub plural: &'static str,
+}
+
+impl Api {
+    const fn new(
+        api_version: &'static str,
+        group: &'static str,
+        version: &'static str,
+        kind: &'static str,
+        plural: &'static str,
+    ) -> Self {
+        Self { api_version, group, version, kind, plural }
+    }
+}
+
+/// Which object.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Key {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace; for a Namespace, its own name.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// An object as Comity wants it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// Which.
+    pub key: Key,
+    /// The whole object, as it is applied.
+    pub body: Value,
+}
+
+impl Wanted {
+    /// An object with its labels and what it says. `content` holds the fields beside metadata.
+    pub fn new(
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        labels: &BTreeMap<String, String>,
+        content: Value,
+    ) -> Self {
+        let api = kind.api();
+        let mut body = serde_json::json!({
+            "apiVersion": api.api_version,
+            "kind": api.kind,
+            "metadata": { "name": name, "labels": labels },
+        });
+        if let (Some(fields), Value::Object(content)) = (body.as_object_mut(), content) {
+            fields.extend(content);
+        }
+        if kind != Kind::Namespace {
+            body["metadata"]["namespace"] = Value::from(namespace);
+        }
+        let hash = fingerprint(&body);
+        body["metadata"]["annotations"] = serde_json::json!({ name::ANNOTATION_WANTED: hash });
+        Self { key: Key { kind, namespace: namespace.to_owned(), name: name.to_owned() }, body }
+    }
+}
+
+/// Sixteen hexadecimal digits of the SHA-256 of an object, to tell one wish from another.
+fn fingerprint(body: &Value) -> String {
+    let hash = Sha256::digest(body.to_string().as_bytes());
+    let (first, _) = hash.split_at(8);
+    format!("{:016x}", first.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte)))
+}
+
+/// An object as it is, without what Comity never looks at.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Live {
+    /// Its UID: deletions name it, so that a namesake is never deleted.
+    pub uid: String,
+    /// Its version.
+    pub resource_version: String,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// The object as JSON, without managed fields.
+    pub body: Box<str>,
+}
+
+impl Live {
+    /// Keeps of `object` what Comity looks at.
+    pub fn from_value(mut object: Value) -> Self {
+        let text = |pointer: &str, object: &Value| {
+            object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let uid = text("/metadata/uid", &object);
+        let resource_version = text("/metadata/resourceVersion", &object);
+        let terminating = object.pointer("/metadata/deletionTimestamp").is_some();
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            for field in ["managedFields", "uid", "resourceVersion", "creationTimestamp", "generation"] {
+                metadata.remove(field);
+            }
+        }
+        if let Some(fields) = object.as_object_mut() {
+            fields.remove("apiVersion");
+            fields.remove("kind");
+        }
+        Self { uid, resource_version, terminating, body: object.to_string().into_boxed_str() }
+    }
+
+    /// The object as JSON.
+    pub fn value(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// One of its labels.
+    pub fn label(&self, label: &str) -> Option<String> {
+        self.value().get("metadata")?.get("labels")?.get(label)?.as_str().map(str::to_owned)
+    }
+}
+
+/// Objects that are there, by key.
+pub type LiveObjects = BTreeMap<Key, Live>;

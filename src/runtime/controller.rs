@@ -1,0 +1,131 @@
+//! Works through a queue of objects: each at most once at a time, so many at once, failures
+//! again after ever longer waits. Logs and metrics of reconciling are written here only.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::channel::mpsc::UnboundedReceiver;
+use futures::{StreamExt as _, TryFuture, TryFutureExt};
+use kube::runtime::applier;
+use kube::runtime::controller::{Action, Config};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource, ResourceExt as _};
+use tracing::Instrument as _;
+
+use crate::cluster::clock::Clock;
+use crate::ops::metric::{Kind, Outcome};
+use crate::ops::trace::{TraceIds, work};
+use crate::ops::{Heartbeat, Metrics};
+use crate::plan::retry::backoff;
+
+/// What a controller reports to.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    /// What is reconciled.
+    pub kind: Kind,
+    /// Its pulse.
+    pub heartbeat: Arc<Heartbeat>,
+    /// The process's metrics.
+    pub metrics: Metrics,
+    /// What time it is.
+    pub clock: Clock,
+    /// Trace ids, one for each pass.
+    pub traces: Arc<TraceIds>,
+}
+
+/// How often each object has failed in a row.
+type Failures = Mutex<HashMap<String, u32>>;
+
+/// What a pass is given.
+struct Pass<C> {
+    context: Arc<C>,
+    telemetry: Telemetry,
+    failures: Failures,
+}
+
+/// Works through `queue` until it ends, `workers` objects at once.
+pub async fn drive<K, C, R, F>(
+    store: Store<K>,
+    queue: UnboundedReceiver<ObjectRef<K>>,
+    context: Arc<C>,
+    workers: u16,
+    telemetry: Telemetry,
+    reconcile: R,
+) where
+    K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+    K::DynamicType: std::fmt::Debug + Eq + Hash + Clone + Unpin,
+    C: Send + Sync + 'static,
+    R: Fn(Arc<K>, Arc<C>) -> F + Send + Sync + 'static,
+    F: TryFuture<Ok = Action> + Send + 'static,
+    F::Error: std::error::Error + Send + Sync + 'static,
+{
+    let pass = Arc::new(Pass { context, telemetry, failures: Failures::default() });
+    let one = move |object: Arc<K>, pass: Arc<Pass<C>>| {
+        let future = reconcile(Arc::clone(&object), Arc::clone(&pass.context));
+        Box::pin(reported(object, pass, future))
+    };
+    let config = Config::default().concurrency(workers);
+    let queue = queue.map(Ok::<_, Infallible>);
+    // An object that is gone before its turn comes is no error worth a word.
+    let again = |object: Arc<K>, _: &F::Error, pass: Arc<Pass<C>>| failed(object.as_ref(), &pass.failures);
+    applier(one, again, pass, store, queue, config).for_each(|_| async {}).await;
+}
+
+/// Runs one pass and tells how it came out.
+async fn reported<K, C, F>(object: Arc<K>, pass: Arc<Pass<C>>, future: F) -> Result<Action, F::Error>
+where
+    K: Resource<DynamicType = ()>,
+    F: TryFuture<Ok = Action> + Send,
+    F::Error: std::error::Error,
+{
+    let telemetry = &pass.telemetry;
+    let namespace = object.namespace().unwrap_or_default();
+    let span = work(telemetry.kind.as_str(), &namespace, &object.name_any(), &telemetry.traces.next());
+    let began = telemetry.clock.now();
+    telemetry.heartbeat.begun(began);
+    let result = TryFutureExt::into_future(future).instrument(span.clone()).await;
+    let ended = telemetry.clock.now();
+    telemetry.heartbeat.finished(ended);
+    let took = Duration::try_from(ended.duration_since(began)).unwrap_or_default();
+    let key = key(object.as_ref());
+    match &result {
+        Ok(_) => {
+            telemetry.metrics.reconciled(telemetry.kind, Outcome::Settled, took);
+            pass.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        }
+        Err(error) => {
+            telemetry.metrics.reconciled(telemetry.kind, Outcome::Failed, took);
+            span.in_scope(|| tracing::warn!(error = %chain(error), "a pass failed and is tried again"));
+            *pass.failures.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += 1;
+        }
+    }
+    result
+}
+
+/// When to try again what failed.
+fn failed<K: Resource>(object: &K, failures: &Failures) -> Action {
+    let failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+    let times = failures.get(&key(object)).copied().unwrap_or_default();
+    Action::requeue(backoff(times).unsigned_abs())
+}
+
+fn key<K: Resource>(object: &K) -> String {
+    object.meta().uid.clone().unwrap_or_else(|| object.name_any())
+}
+
+/// An error with all that caused it, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !told.contains(&text) {
+            told = format!("{told}: {text}");
+        }
+        cause = error.source();
+    }
+    told
+}
