@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::build;
-use super::custody::{Custody, Demand, Refusal, Shelf, custody};
+use super::custody::{Chest, Custody, Demand, Refusal, custody};
 use super::error::SignError;
 use super::opening::Opening;
 use super::talk::Talk;
@@ -20,7 +20,7 @@ const FRESH: SignedDuration = SignedDuration::from_secs(3);
 /// Making an authority takes three looks. More means that somebody else writes it, too.
 const LOOKS: usize = 6;
 
-/// What stands on a shelf: an authority that may sign, or why nothing may.
+/// What a chest holds: an authority that may sign, or why nothing may.
 pub type Standing = Result<Arc<Authority>, Refusal>;
 
 /// All authorities, each behind a lock of its own so that it is made once.
@@ -28,7 +28,7 @@ pub struct Authorities {
     talk: Talk,
     system: String,
     trust_domain: String,
-    shelves: Mutex<BTreeMap<Shelf, Arc<AsyncMutex<Option<Looked>>>>>,
+    chests: Mutex<BTreeMap<Chest, Arc<AsyncMutex<Option<Looked>>>>>,
 }
 
 struct Looked {
@@ -44,47 +44,47 @@ impl Authorities {
             talk,
             system: system.to_owned(),
             trust_domain: trust_domain.to_owned(),
-            shelves: Mutex::default(),
+            chests: Mutex::default(),
         }
     }
 
     /// The authority of an opening, read no longer than a moment ago.
     pub async fn of(&self, opening: &Opening, now: Timestamp) -> Result<Standing, SignError> {
-        let (shelf, demand) = (Shelf::of(opening), Demand::of(opening, &self.trust_domain)?);
-        let slot = self.slot(&shelf);
+        let (chest, demand) = (Chest::of(opening), Demand::of(opening, &self.trust_domain)?);
+        let slot = self.slot(&chest);
         let mut slot = slot.lock().await;
         if let Some(looked) = slot.as_ref().filter(|looked| looked.is_fresh(&demand, now)) {
             return Ok(looked.standing.clone());
         }
         *slot = None;
-        let standing = self.settle(opening, &shelf, &demand, now).await?;
+        let standing = self.settle(opening, &chest, &demand, now).await?;
         *slot = Some(Looked { at: now, demand, standing: standing.clone() });
         Ok(standing)
     }
 
     /// Forgets authorities that no stage in `wanted` asks for any more, keys and all.
-    pub fn retain(&self, wanted: &dyn Fn(&Shelf) -> bool) {
-        self.shelves.lock().unwrap_or_else(PoisonError::into_inner).retain(|shelf, _| wanted(shelf));
+    pub fn retain(&self, wanted: &dyn Fn(&Chest) -> bool) {
+        self.chests.lock().unwrap_or_else(PoisonError::into_inner).retain(|chest, _| wanted(chest));
     }
 
-    fn slot(&self, shelf: &Shelf) -> Arc<AsyncMutex<Option<Looked>>> {
-        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(shelves.entry(shelf.clone()).or_default())
+    fn slot(&self, chest: &Chest) -> Arc<AsyncMutex<Option<Looked>>> {
+        let mut chests = self.chests.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(chests.entry(chest.clone()).or_default())
     }
 
     /// Reads, and writes what is missing, until what is read is what is wanted.
     async fn settle(
         &self,
         opening: &Opening,
-        shelf: &Shelf,
+        chest: &Chest,
         demand: &Demand,
         now: Timestamp,
     ) -> Result<Standing, SignError> {
         for _ in 0..LOOKS {
             // The marker first: it is written last, so where it is, the key must be.
-            let marker: Option<ConfigMap> = self.talk.get(&self.system, &shelf.marker).await?;
-            let secret: Option<Secret> = self.talk.get(&self.system, &shelf.secret).await?;
-            match custody(shelf, secret.as_ref(), marker.as_ref(), demand) {
+            let marker: Option<ConfigMap> = self.talk.get(&self.system, &chest.marker).await?;
+            let secret: Option<Secret> = self.talk.get(&self.system, &chest.secret).await?;
+            match custody(chest, secret.as_ref(), marker.as_ref(), demand) {
                 Custody::Ready(authority) => return Ok(Ok(Arc::new(authority))),
                 Custody::Refuse(refusal) => return Ok(Err(refusal)),
                 Custody::Create => {
@@ -103,7 +103,7 @@ impl Authorities {
                 }
             }
         }
-        Err(SignError::Unsettled { secret: shelf.secret.clone() })
+        Err(SignError::Unsettled { secret: chest.secret.clone() })
     }
 
     async fn store(
@@ -140,9 +140,9 @@ mod tests {
     const SYSTEM: &str = "comity-system";
 
     fn paths() -> (String, String) {
-        let shelf = Shelf::of(&opening());
+        let chest = Chest::of(&opening());
         let at = format!("/api/v1/namespaces/{SYSTEM}");
-        (format!("{at}/secrets/{}", shelf.secret), format!("{at}/configmaps/{}", shelf.marker))
+        (format!("{at}/secrets/{}", chest.secret), format!("{at}/configmaps/{}", chest.marker))
     }
 
     fn authorities(api: &FakeApi) -> Authorities {

@@ -59,7 +59,7 @@ pub enum Custody {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Refusal {
     /// Where the authority is kept.
-    pub shelf: Shelf,
+    pub chest: Chest,
     /// What is wrong.
     pub cause: Cause,
 }
@@ -99,7 +99,7 @@ impl Refusal {
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Shelf { secret, marker } = &self.shelf;
+        let Chest { secret, marker } = &self.chest;
         match &self.cause {
             Cause::Lost => write!(
                 out,
@@ -132,14 +132,14 @@ impl std::fmt::Display for Refusal {
 
 /// Where an authority is kept: the names of its Secret and its marker.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Shelf {
+pub struct Chest {
     /// The Secret with its key.
     pub secret: String,
     /// The public ConfigMap that marks that it exists.
     pub marker: String,
 }
 
-impl Shelf {
+impl Chest {
     /// Where the authority of an opening is kept.
     pub fn of(opening: &Opening) -> Self {
         Self {
@@ -151,13 +151,13 @@ impl Shelf {
 
 /// Looks at what is kept, and says what to do before anything is signed.
 pub fn custody(
-    shelf: &Shelf,
+    chest: &Chest,
     secret: Option<&Secret>,
     marker: Option<&ConfigMap>,
     demand: &Demand,
 ) -> Custody {
     look(secret, marker, demand)
-        .unwrap_or_else(|cause| Custody::Refuse(Refusal { shelf: shelf.clone(), cause }))
+        .unwrap_or_else(|cause| Custody::Refuse(Refusal { chest: chest.clone(), cause }))
 }
 
 fn look(secret: Option<&Secret>, marker: Option<&ConfigMap>, demand: &Demand) -> Result<Custody, Cause> {
@@ -221,7 +221,7 @@ mod tests {
 
     fn look_at(secret: Option<&Secret>, marker: Option<&ConfigMap>) -> Custody {
         let opening = testing::opening();
-        custody(&Shelf::of(&opening), secret, marker, &testing::demand())
+        custody(&Chest::of(&opening), secret, marker, &testing::demand())
     }
 
     fn word(custody: &Custody) -> &'static str {
@@ -273,7 +273,7 @@ mod tests {
         let good = kept();
         let opening = testing::opening();
         let demand = Demand::of(&opening, "elsewhere.example").unwrap();
-        let custody = custody(&Shelf::of(&opening), Some(&good.secret), Some(&good.marker), &demand);
+        let custody = custody(&Chest::of(&opening), Some(&good.secret), Some(&good.marker), &demand);
         assert_eq!(word(&custody), "AuthorityOfOtherTrustDomain");
     }
 
@@ -282,16 +282,16 @@ mod tests {
         let good = kept();
         let mut opening = testing::opening();
         opening.contract_end += SignedDuration::from_hours(10_000);
-        let (shelf, demand) = (Shelf::of(&opening), Demand::of(&opening, "comity.local").unwrap());
-        let first = custody(&shelf, Some(&good.secret), Some(&good.marker), &demand);
+        let (chest, demand) = (Chest::of(&opening), Demand::of(&opening, "comity.local").unwrap());
+        let first = custody(&chest, Some(&good.secret), Some(&good.marker), &demand);
         let Custody::CertifyAnew(authority) = first else { panic!("{}", word(&first)) };
         let before = authority.anchor().lifetime();
         let anew = authority.certify_anew(demand.lifetime(testing::now(), Some(before))).unwrap();
         let secret = build::authority_secret("comity-system", &opening, &anew);
         // Crashed before it was marked: the marker still holds the older certificate of the same key.
-        assert_eq!(word(&custody(&shelf, Some(&secret), Some(&good.marker), &demand)), "Mark");
+        assert_eq!(word(&custody(&chest, Some(&secret), Some(&good.marker), &demand)), "Mark");
         let marker = build::authority_marker("comity-system", &opening, anew.anchor());
-        assert_eq!(word(&custody(&shelf, Some(&secret), Some(&marker), &demand)), "Ready");
+        assert_eq!(word(&custody(&chest, Some(&secret), Some(&marker), &demand)), "Ready");
         // And the shorter demand of before is satisfied with it, too.
         assert_eq!(word(&look_at(Some(&secret), Some(&marker))), "Ready");
     }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::build;
 use super::opening::Opening;
-use crate::api::name;
+use super::site::Site;
 use crate::pki::check::{self, Reason, Stored, Verdict, Wanted};
 use crate::pki::{Anchor, PkiError};
 
@@ -16,7 +16,7 @@ use crate::pki::{Anchor, PkiError};
 #[derive(Clone, Debug, Default)]
 pub struct Place {
     /// The namespace itself.
-    pub namespace: Option<Namespace>,
+    pub site: Option<Site>,
     /// The Secrets that exist, by workload.
     pub secrets: BTreeMap<String, Secret>,
     /// What is published.
@@ -107,10 +107,10 @@ pub fn decide(
     trust_domain: &str,
     now: Timestamp,
 ) -> Result<Decision, PkiError> {
-    let Some(namespace) = place.namespace.as_ref().filter(|namespace| opening.owns(namespace)) else {
+    let Some(site) = place.site.as_ref().filter(|site| opening.owns(site)) else {
         return Ok(Decision::Leave);
     };
-    if !opening.open || opening.end <= now || is_closing(namespace) {
+    if !opening.open || opening.end <= now || site.is_closing() {
         return Ok(remove(place));
     }
     let mut keep = Keep::default();
@@ -172,18 +172,6 @@ fn doomed(metadata: &ObjectMeta) -> Option<Doomed> {
     Some(Doomed { name: metadata.name.clone()?, uid: metadata.uid.clone()? })
 }
 
-/// What matters of a namespace to whoever looks at it again: which one it is, and whether it closes.
-pub fn site(opening: &Opening, namespace: &Namespace) -> Option<String> {
-    let uid = namespace.metadata.uid.as_deref().filter(|_| opening.owns(namespace))?;
-    Some(format!("{uid}{}", if is_closing(namespace) { " closing" } else { "" }))
-}
-
-fn is_closing(namespace: &Namespace) -> bool {
-    let labels = namespace.metadata.labels.as_ref();
-    namespace.metadata.deletion_timestamp.is_some()
-        || labels.is_some_and(|labels| labels.contains_key(name::LABEL_CLOSING))
-}
-
 fn stored(secret: Option<&Secret>) -> Stored<'_> {
     let part = |key: &str| secret?.data.as_ref()?.get(key).map(|value| value.0.as_slice());
     Stored {
@@ -213,6 +201,7 @@ fn labelled(live: &ObjectMeta, wanted: &ObjectMeta) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::name;
     use crate::pki::issue;
     use crate::signer::testing::{self, TRUST_DOMAIN, now};
     use jiff::SignedDuration;
@@ -236,14 +225,13 @@ mod tests {
         assert_eq!(decision(&opening, &Place::default(), anchor), Decision::Leave);
         for label in [name::LABEL_GRANT_UID, name::LABEL_STAGE] {
             let mut place = testing::place(&opening);
-            let labels = place.namespace.as_mut().unwrap().metadata.labels.as_mut().unwrap();
-            labels.insert(label.to_owned(), "other".to_owned());
+            place.site.as_mut().unwrap().labels.insert(label.to_owned(), "other".to_owned());
             assert_eq!(decision(&opening, &place, anchor), Decision::Leave, "{label}");
-            place.namespace.as_mut().unwrap().metadata.labels = None;
+            place.site.as_mut().unwrap().labels.clear();
             assert_eq!(decision(&opening, &place, anchor), Decision::Leave, "{label}");
         }
         let mut place = testing::place(&opening);
-        place.namespace.as_mut().unwrap().metadata.name = Some("comity-other".to_owned());
+        place.site.as_mut().unwrap().name = "comity-other".to_owned();
         assert_eq!(decision(&opening, &place, anchor), Decision::Leave);
     }
 
@@ -275,8 +263,12 @@ mod tests {
         assert_eq!(removal(&Opening { open: false, ..opening.clone() }, &place), (2, true));
         assert_eq!(removal(&Opening { end: now(), ..opening.clone() }, &place), (2, true));
         let mut closing = place.clone();
-        let labels = closing.namespace.as_mut().unwrap().metadata.labels.as_mut().unwrap();
-        labels.insert(name::LABEL_CLOSING.to_owned(), name::CLOSING.to_owned());
+        closing
+            .site
+            .as_mut()
+            .unwrap()
+            .labels
+            .insert(name::LABEL_CLOSING.to_owned(), name::CLOSING.to_owned());
         assert_eq!(removal(&opening, &closing), (2, true));
         let mut emptied = closing.clone();
         (emptied.secrets, emptied.trust) = (BTreeMap::new(), None);

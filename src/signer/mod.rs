@@ -18,6 +18,8 @@ pub mod custody;
 pub mod decide;
 pub mod error;
 pub mod opening;
+pub mod site;
+pub mod stage;
 pub mod talk;
 pub mod upkeep;
 
@@ -28,4 +30,5 @@ pub use custody::{Custody, Demand, Refusal};
 pub use decide::{Decision, Issue, Place};
 pub use error::SignError;
 pub use opening::Opening;
+pub use site::Site;
 pub use upkeep::Seen;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Namespace;
 
+use super::site::Site;
 use crate::api::name::{self, WorkloadIdentity};
 use crate::api::stage::Stage;
 use crate::pki::{PkiError, SpiffeId};
@@ -78,16 +78,9 @@ impl Opening {
     /// Whether this is the namespace that was made for it, by name and labels both.
     ///
     /// Someone could have made one of this name before; nobody else can have set the labels.
-    pub fn owns(&self, namespace: &Namespace) -> bool {
-        let is = |label: &str, value: &str| {
-            namespace
-                .metadata
-                .labels
-                .as_ref()
-                .and_then(|labels| labels.get(label))
-                .is_some_and(|found| found == value)
-        };
-        namespace.metadata.name.as_deref() == Some(self.place().as_str())
+    pub fn owns(&self, site: &Site) -> bool {
+        let is = |label: &str, value: &str| site.labels.get(label).is_some_and(|found| found == value);
+        site.name == self.place()
             && is(name::LABEL_GRANT_UID, &self.grant_uid)
             && is(name::LABEL_STAGE, self.stage.lower())
     }

@@ -1,10 +1,8 @@
 //! Test only: one opening of a stage, its authority, and its namespace as it would stand.
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{Demand, Opening, Place, build};
+use super::{Demand, Opening, Place, Site, build};
 use crate::api::name;
 use crate::api::stage::Stage;
 use crate::pki::{Authority, issue};
@@ -48,19 +46,16 @@ pub fn authority() -> Authority {
     Authority::create(&demand.id, &build::common_name(&opening()), lifetime).unwrap()
 }
 
-/// The namespace of an opening, with nothing in it.
-pub fn place(opening: &Opening) -> Place {
+/// The namespace of an opening.
+pub fn site(opening: &Opening) -> Site {
     let mut labels = opening.labels();
     labels.insert(name::LABEL_PODS.to_owned(), name::PODS_CLOSED.to_owned());
-    let metadata = ObjectMeta {
-        name: Some(opening.place()),
-        uid: Some("place".to_owned()),
-        resource_version: Some("1".to_owned()),
-        labels: Some(labels),
-        ..ObjectMeta::default()
-    };
-    let namespace = Some(Namespace { metadata, ..Namespace::default() });
-    Place { namespace, ..Place::default() }
+    Site { name: opening.place(), uid: "place".to_owned(), labels, terminating: false }
+}
+
+/// The namespace of an opening, with nothing in it.
+pub fn place(opening: &Opening) -> Place {
+    Place { site: Some(site(opening)), ..Place::default() }
 }
 
 /// Puts into a place what the signer would have.

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::opening::Opening;
+use super::site::Site;
 
 /// How often a stage's Secrets are read, at most, when nothing happens.
 const EVERY: SignedDuration = SignedDuration::from_secs(60);
@@ -18,8 +19,8 @@ pub struct Seen {
     pub opening: Opening,
     /// When the first certificate is to be renewed.
     pub renew_at: Option<Timestamp>,
-    /// Which namespace it was, and whether it was closing ([`super::decide::site`]).
-    pub site: Option<String>,
+    /// Its namespace.
+    pub site: Site,
 }
 
 /// When this stage is to be looked at again, if nothing happens before.
@@ -30,10 +31,10 @@ pub fn next_look(seen: &Seen) -> Timestamp {
 }
 
 /// Whether this stage has to be looked at now, given what was seen last.
-pub fn is_due(seen: Option<&Seen>, opening: &Opening, site: Option<&str>, now: Timestamp) -> bool {
+pub fn is_due(seen: Option<&Seen>, opening: &Opening, site: &Site, now: Timestamp) -> bool {
     seen.is_none_or(|seen| {
         seen.opening != *opening
-            || seen.site.as_deref() != site
+            || !site.is_still(&seen.site)
             || next_look(seen) <= now
             // The clock was set back by more than a turn: better look than wait for it.
             || seen.at > now
@@ -57,11 +58,13 @@ fn draw(place: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::name;
     use crate::signer::testing;
     use proptest::prelude::*;
 
     fn seen(at: Timestamp) -> Seen {
-        Seen { at, opening: testing::opening(), renew_at: None, site: Some("1".to_owned()) }
+        let opening = testing::opening();
+        Seen { at, site: testing::site(&opening), opening, renew_at: None }
     }
 
     proptest! {
@@ -88,13 +91,19 @@ mod tests {
     fn nothing_is_read_twice_in_a_turn_unless_something_happened() {
         let (now, opening) = (testing::now(), testing::opening());
         let seen = seen(now);
-        let soon = now + SignedDuration::from_millis(1);
-        assert!(is_due(None, &opening, Some("1"), now));
-        assert!(!is_due(Some(&seen), &opening, Some("1"), soon));
-        assert!(is_due(Some(&seen), &opening, Some("2"), soon), "the namespace changed");
-        assert!(is_due(Some(&seen), &Opening { open: false, ..opening.clone() }, Some("1"), soon));
-        assert!(is_due(Some(&seen), &opening, Some("1"), next_look(&seen)));
-        assert!(is_due(Some(&seen), &opening, Some("1"), now - SignedDuration::from_hours(1)));
+        let (same, soon) = (testing::site(&opening), now + SignedDuration::from_millis(1));
+        assert!(is_due(None, &opening, &same, now));
+        assert!(!is_due(Some(&seen), &opening, &same, soon));
+        let mut labelled = same.clone();
+        labelled.labels.insert(name::LABEL_PODS.to_owned(), name::PODS_OPEN.to_owned());
+        assert!(!is_due(Some(&seen), &opening, &labelled, soon), "the gate is no concern of the signer");
+        labelled.labels.insert(name::LABEL_CLOSING.to_owned(), name::CLOSING.to_owned());
+        assert!(is_due(Some(&seen), &opening, &labelled, soon), "the namespace is being closed");
+        let another = Site { uid: "another".to_owned(), ..same.clone() };
+        assert!(is_due(Some(&seen), &opening, &another, soon), "the namespace is another one");
+        assert!(is_due(Some(&seen), &Opening { open: false, ..opening.clone() }, &same, soon));
+        assert!(is_due(Some(&seen), &opening, &same, next_look(&seen)));
+        assert!(is_due(Some(&seen), &opening, &same, now - SignedDuration::from_hours(1)));
     }
 
     #[test]

@@ -23,6 +23,7 @@ struct State {
     requests: Vec<String>,
     version: u64,
     faults: Vec<Fault>,
+    until_crash: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -76,6 +77,16 @@ impl FakeApi {
         self.state().faults.push(Fault { matches: matches.to_owned(), code, times });
     }
 
+    /// Lets so many more requests through, and none after: as if the caller crashed there.
+    pub fn crash_after(&self, requests: usize) {
+        self.state().until_crash = Some(requests);
+    }
+
+    /// Lets every request through again.
+    pub fn heal(&self) {
+        self.state().until_crash = None;
+    }
+
     /// The requests since the last time this was asked, as `METHOD path`.
     pub fn requests(&self) -> Vec<String> {
         std::mem::take(&mut self.state().requests)
@@ -106,6 +117,11 @@ type Answer = (StatusCode, Value);
 
 impl State {
     fn fault(&mut self, request: &str) -> Option<Answer> {
+        match self.until_crash {
+            Some(0) => return Some(failure(StatusCode::INTERNAL_SERVER_ERROR, "crashed")),
+            Some(left) => self.until_crash = Some(left - 1),
+            None => (),
+        }
         let fault =
             self.faults.iter_mut().find(|fault| fault.times > 0 && request.contains(&fault.matches))?;
         fault.times -= 1;
