@@ -112,3 +112,8 @@ pub struct Problem {
     /// When it may heal by itself, if time alone can heal it.
     pub until: Option<Timestamp>,
 }
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,7 @@
+//! What is refused, what is agreed, and what is true of both for every input.
+
+mod agreed;
+mod beyond_boundary;
+mod beyond_contract;
+
+mod not_permitted;
