@@ -103,9 +103,7 @@ impl Feeds {
         });
         feeds.records(client, told.clone());
         feeds.services(client, told.clone());
-        for kind in kinds {
-            feeds.objects(client, *kind, told.clone());
-        }
+        kinds.iter().for_each(|kind| feeds.objects(client, *kind, told.clone()));
         feeds
     }
 

@@ -29,8 +29,12 @@ const FLOORS: [(&str, u8); 20] = [
 ];
 
 /// Who may see a neighbour on the same floor, and why.
-const NEIGHBOURS: [(&str, &str, &str); 1] =
-    [("cli", "app", "the command line starts what app puts together")];
+const NEIGHBOURS: [(&str, &str, &str); 4] = [
+    ("cli", "app", "the command line starts what app puts together"),
+    ("runtime", "ops", "what a controller does is counted, and keeps its heartbeat alive"),
+    ("journal", "policy", "which openings are wanted follows from what is agreed, and records have digests"),
+    ("plan", "policy", "a wanted object is told from another by the digest of its canonical JSON"),
+];
 
 /// The home of each outside library that must not spread.
 const HOMES: [(&str, &[&str]); 6] = [

@@ -4,8 +4,15 @@
 use super::source::{Source, sources};
 
 /// Folders and files that may talk to a cluster, beside every kind's `observe` and `reconcile`.
-pub const TALKS: [&str; 5] =
-    ["src/cluster/", "src/runtime/", "src/app.rs", "src/ops/", "src/signer/authority.rs"];
+pub const TALKS: [&str; 7] = [
+    "src/cluster/",
+    "src/runtime/",
+    "src/app.rs",
+    "src/ops/",
+    "src/signer/authority.rs",
+    "src/signer/talk.rs",
+    "src/testing/",
+];
 
 /// Files that may read the clock.
 const CLOCKS: [&str; 4] = ["src/cluster/", "src/runtime/", "src/app.rs", "src/signer/reconcile.rs"];
