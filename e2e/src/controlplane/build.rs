@@ -29,7 +29,7 @@ const PACKAGES: [&str; 3] = [
 pub(super) fn all(go: &Path, versions: &Versions, directory: &Path, progress: &mut Progress) -> Result<()> {
     let version = Command::new(go).arg("version").output();
     version.map_err(|error| Error::Failed(format!("Go isn't installed, or doesn't start ({error})")))?;
-    progress.step("finding out what is to be built");
+    progress.step("fetching the sources");
     let mut list = command(go, "list");
     list.arg("-deps").args(PACKAGES);
     let packages = run(list, progress, false)?;

@@ -20,6 +20,8 @@ pub(super) struct Progress {
     begun: Instant,
     told: Instant,
     step: String,
+    /// What is being downloaded for it.
+    detail: String,
     done: u64,
     total: u64,
 }
@@ -28,7 +30,8 @@ impl Progress {
     /// Nothing is shown before there is something to say.
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self { bar: None, silent: false, begun: now, told: now, step: String::new(), done: 0, total: 0 }
+        let (step, detail) = (String::new(), String::new());
+        Self { bar: None, silent: false, begun: now, told: now, step, detail, done: 0, total: 0 }
     }
 
     /// Nothing is shown at all.
@@ -48,9 +51,10 @@ impl Progress {
     /// A new step begins.
     pub(super) fn step(&mut self, step: &str) {
         step.clone_into(&mut self.step);
+        self.detail.clear();
         if stderr().is_terminal() && !self.silent {
-            let bar = self.bar.get_or_insert_with(new_bar);
-            bar.set_message(self.step.clone());
+            self.bar.get_or_insert_with(|| new_bar("{spinner} {msg} {elapsed}"));
+            self.show();
         } else {
             self.tell();
         }
@@ -59,19 +63,23 @@ impl Progress {
     /// So many packages are to be built in all.
     pub(super) fn expect(&mut self, total: u64) {
         self.total = total;
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+            let bar = new_bar("{spinner} {msg} [{bar:30}] {pos}/{len} packages {elapsed}");
             bar.set_length(total);
+            self.bar = Some(bar.with_elapsed(self.begun.elapsed()));
         }
     }
 
-    /// The builder printed a line: a package that it has built, if `built`.
+    /// The builder printed a line: a package that it has built, if `built`, or what it downloads.
     pub(super) fn saw(&mut self, text: &str, built: bool) {
-        if built && !text.contains(' ') {
+        if let Some(module) = text.strip_prefix("go: downloading ") {
+            self.detail = format!(" ({module})");
+        } else if built && !text.contains(' ') {
             self.done += 1;
+            self.detail.clear();
         }
-        if let Some(bar) = &self.bar {
-            bar.set_position(self.done);
-        }
+        self.show();
         self.tick();
     }
 
@@ -90,13 +98,21 @@ impl Progress {
         self.line(&format!("{text} ({} s)", self.begun.elapsed().as_secs()));
     }
 
+    fn show(&self) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{}{}", self.step, self.detail));
+            bar.set_position(self.done);
+        }
+    }
+
     fn tell(&mut self) {
         self.told = Instant::now();
-        let (step, seconds) = (&self.step, self.begun.elapsed().as_secs());
+        let (step, detail, seconds) = (&self.step, &self.detail, self.begun.elapsed().as_secs());
         if self.total == 0 {
-            self.line(&format!("{step}, {seconds} s"));
+            self.line(&format!("{step}{detail}, {seconds} s"));
         } else {
-            self.line(&format!("{step}: {} of at most {} packages, {seconds} s", self.done, self.total));
+            let (done, total) = (self.done, self.total);
+            self.line(&format!("{step}{detail}: {done} of at most {total} packages, {seconds} s"));
         }
     }
 
@@ -107,11 +123,9 @@ impl Progress {
     }
 }
 
-fn new_bar() -> ProgressBar {
+fn new_bar(template: &str) -> ProgressBar {
     let bar = ProgressBar::new(0);
-    if let Ok(style) =
-        ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {pos}/{len} packages {elapsed}")
-    {
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(200));
