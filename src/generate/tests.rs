@@ -1,6 +1,6 @@
 //! What is generated is what is committed, and says what it was made from.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path, process::Command};
 
 use super::*;
 
@@ -38,4 +38,33 @@ fn no_blank_is_left_in_what_is_installed() {
 fn what_is_installed_asks_no_admission_of_a_webhook() {
     let install = install::file().expect("install.yaml").contents;
     assert!(!install.contains("WebhookConfiguration"));
+}
+
+/// Helm's own word for it, where there is a Helm.
+#[test]
+fn what_helm_renders_by_default_is_what_is_installed() {
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/comity");
+    let rendered =
+        Command::new("helm").args(["template", "comity", "--namespace", "comity-system"]).arg(chart).output();
+    let Ok(rendered) = rendered else {
+        eprintln!("SKIPPED: no helm on the PATH, so install.yaml wasn't compared with what Helm renders");
+        return;
+    };
+    assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
+    let mut installed = by_name(&install::file().expect("install.yaml").contents);
+    // Helm makes the namespace by itself.
+    assert!(installed.remove("Namespace  comity-system").is_some());
+    assert_eq!(by_name(&String::from_utf8_lossy(&rendered.stdout)), installed);
+}
+
+/// The objects of a text by kind, namespace and name.
+fn by_name(text: &str) -> BTreeMap<String, Value> {
+    let objects: Vec<Value> = serde_saphyr::from_multiple(text).expect("YAML");
+    let word = |object: &Value, pointer: &str| {
+        object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let key = |object: &Value| {
+        ["/kind", "/metadata/namespace", "/metadata/name"].map(|pointer| word(object, pointer)).join(" ")
+    };
+    objects.into_iter().filter(|object| !object.is_null()).map(|object| (key(&object), object)).collect()
 }

@@ -120,6 +120,12 @@ const RUN_VALIDATIONS: &[Validation] = &[
         say: "",
     },
     Validation {
+        expression: "!variables.ofNamespace || !variables.writes || [$LABEL_SHARES, $LABEL_DATASET]
+             .all(label, !(label in object.metadata.?labels.orValue({})))",
+        message: "who shares, and who opted in, is the platform's to say",
+        say: "",
+    },
+    Validation {
         expression: "!variables.ofStage || request.operation == 'DELETE' ||
              variables.what == 'rolebindings.rbac.authorization.k8s.io' ||
              (variables.what == 'resourcequotas' && variables.name == $QUOTA) ||

@@ -16,6 +16,9 @@ pub const SIGNER_PREFIX: &str = "comity.dev/";
 /// The one signer that a pod of a stage may ask for a certificate.
 pub const POD_SIGNER: &str = "comity.dev/workload";
 
+/// The name of the object at hand, which a request for a collection or for a generated name doesn't say.
+const NAME: &str = "(request.operation == 'DELETE' ? oldObject.metadata.name : object.metadata.name)";
+
 /// Controllers of Kubernetes that clear away what its owner or namespace left behind.
 const CARETAKERS: &[&str] = &[
     "system:serviceaccount:kube-system:namespace-controller",
@@ -53,6 +56,7 @@ fn constant(word: &str) -> Option<&'static str> {
         "LABEL_STAGE" => name::LABEL_STAGE,
         "LABEL_PODS" => name::LABEL_PODS,
         "LABEL_CLOSING" => name::LABEL_CLOSING,
+        "LABEL_SHARES" => name::LABEL_SHARES,
         "LABEL_DATASET" => name::LABEL_DATASET_INGRESS,
         "LABEL_PURPOSE" => name::LABEL_PURPOSE,
         "OPEN" => name::PODS_OPEN,
@@ -89,9 +93,7 @@ fn about_objects(word: &str) -> Option<String> {
         "PLACE_LABELS" => {
             "(namespaceObject == null ? {} : namespaceObject.metadata.?labels.orValue({}))".to_owned()
         }
-        "NAME" => {
-            "(request.operation == 'DELETE' ? oldObject.metadata.name : object.metadata.name)".to_owned()
-        }
+        "NAME" => NAME.to_owned(),
         _ => return None,
     })
 }
@@ -115,7 +117,7 @@ fn about_callers(word: &str, system: &str) -> Option<String> {
         ),
         "MAY_EXPIRE" => format!(
             "authorizer.group({}).resource('partnergrants').namespace(request.namespace)\
-             .name(oldObject.metadata.name).check({}).allowed()",
+             .name({NAME}).check({}).allowed()",
             quote(CONSENT_GROUP),
             quote(EXPIRE_VERB)
         ),

@@ -157,6 +157,15 @@ fn words() -> Policy {
                 say: "'only Comity sets and removes the finalizer ' + $FINALIZER",
             },
             Validation {
+                // Who owns a grant decides when the garbage collector deletes it.
+                expression: "request.operation == 'DELETE' || request.resource.resource != 'partnergrants' ||
+                     (oldObject == null ? [] : oldObject.metadata.?ownerReferences.orValue([]))
+                     == object.metadata.?ownerReferences.orValue([]) ||
+                     $MAY_EXPIRE || $MAY_OVERRIDE",
+                message: "a grant's ownerReferences say who can delete it: they are set by who may expire it",
+                say: "",
+            },
+            Validation {
                 expression: "request.operation != 'DELETE' || request.resource.resource != 'partnergrants' ||
                      !variables.had || $MAY_EXPIRE || $MAY_OVERRIDE",
                 message: "a live grant may only be deleted by who may expire it",

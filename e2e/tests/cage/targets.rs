@@ -1,0 +1,70 @@
+//! What attempts are aimed at: stages, somebody else's namespace, and a live grant.
+
+use e2e::{Result, eventually};
+use serde_json::json;
+
+use super::attempt::{Attempt, apply, attempts, create};
+use super::stage::{Caged, SOON, Stage, pod};
+
+/// The names that stand for words in `tries/*.yaml`.
+pub struct Targets {
+    /// A stage that is open: `STAGE`.
+    pub stage: Stage,
+    /// A stage that is closing: `CLOSING`.
+    closing: String,
+    /// Somebody else's namespace, which opted in to ingress policies: `OTHER`.
+    pub other: String,
+    /// The namespace of a live grant, an ended one, and a record: `GRANTS`.
+    pub grants: String,
+}
+
+impl Targets {
+    /// Makes them.
+    pub async fn make(caged: &Caged) -> Result<Self> {
+        let other = caged.admin.namespace("other", &[("comity.dev/dataset-ingress", "true")]).await?;
+        let grants = caged.admin.namespace("grants", &[("comity.dev/shares", "true")]).await?;
+        let text = include_str!("targets.yaml").replace("OTHER", &other).replace("GRANTS", &grants);
+        caged.admin.apply_yaml(&text).await?;
+        let record = json!({
+            "apiVersion": "comity.dev/v1alpha1", "kind": "GrantRecord", "metadata": {"name": "record"},
+            "spec": {"grant": {"name": "live", "uid": "6f0c"}, "sequence": 1, "at": "2026-12-01T00:00:00Z", "event": "Requested"},
+        });
+        create(&format!("/apis/comity.dev/v1alpha1/namespaces/{grants}/grantrecords"), record)
+            .do_as(&caged.run)
+            .await?;
+        let stage = caged.stage("sandbox").await?;
+        // A collection with nothing in it is deleted without admission.
+        let mut resting = pod()?;
+        resting["metadata"]["name"] = json!("resting");
+        create(&stage.core("pods"), resting).do_as(&caged.admin).await?;
+        // A Role may be named as one of Comity's ClusterRoles is.
+        let role = json!({"metadata": {"name": "comity:auditor:sandbox"}});
+        let roles = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles", stage.namespace);
+        create(&roles, role).do_as(&caged.admin).await?;
+        let closing = closing(caged).await?;
+        Ok(Self { stage, closing, other, grants })
+    }
+
+    /// The attempts of a file, aimed.
+    pub fn attempts(&self, text: &str) -> Result<Vec<Attempt>> {
+        let names = [
+            ("STAGE", self.stage.namespace.as_str()),
+            ("CLOSING", &self.closing),
+            ("OTHER", &self.other),
+            ("GRANTS", &self.grants),
+        ];
+        attempts(text, &names)
+    }
+}
+
+/// A stage that is closing, and that the API server knows to be.
+async fn closing(caged: &Caged) -> Result<String> {
+    let closing = caged.stage("rehearsal").await?;
+    closing.label("comity.dev/closing", "true").await?;
+    let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "comity-late"}, "spec": {"podSelector": {}}});
+    let path =
+        format!("/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies/comity-late", closing.namespace);
+    let late = apply(&path, policy);
+    eventually("closing to be seen", SOON, || late.refused(&caged.run, &["is closing"])).await?;
+    Ok(closing.namespace)
+}
