@@ -1,7 +1,7 @@
 //! The digest of what is agreed (DESIGN, "Digest"), and that of a line of a journal.
 //!
 //! Both are SHA-256 of RFC 8785 canonical JSON. What is agreed is normalised first: fields that
-//! are absent or have their default are left out, and lists whose order means nothing are sorted.
+//! are empty or have their default are left out, and lists whose order means nothing are sorted.
 //! Which lists and which defaults those are, the schemas of the kinds say, so that a new field
 //! can't be forgotten here. Test vectors for other implementations are in `docs/digest-vectors/`.
 
@@ -166,7 +166,8 @@ impl Shape {
             return (!value.is_null()).then_some((name, value));
         };
         let value = shape.applied(value);
-        let absent = value.is_null() || shape.default.as_ref() == Some(&value);
+        let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        let absent = empty || shape.default.as_ref() == Some(&value);
         (!absent).then_some((name, value))
     }
 

@@ -1,6 +1,7 @@
 //! For tests: the story of `examples/fraud-scoring/`, as operands that a test can change.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -32,6 +33,12 @@ pub struct World {
 impl World {
     /// The story as its files tell it, in production.
     pub fn story() -> Self {
+        static STORY: LazyLock<World> = LazyLock::new(World::told);
+        STORY.clone()
+    }
+
+    /// The story, read from its files.
+    fn told() -> Self {
         let mut grant: PartnerGrant =
             read(include_str!("../../examples/fraud-scoring/promotions/grant-3-production.yaml"));
         grant.metadata.uid = Some("6f0c1a2b-0000-4000-8000-000000000001".to_owned());

@@ -3,5 +3,8 @@
 mod agreed;
 mod beyond_boundary;
 mod beyond_contract;
-
+mod digests;
+mod leaves;
 mod not_permitted;
+mod properties;
+mod vectors;
