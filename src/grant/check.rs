@@ -161,6 +161,18 @@ pub fn orphan(namespace: &str, live: &LiveObjects) -> Standing {
     }
 }
 
+/// Ingress policies at datasets that none of these stages asks for: what they would have been
+/// for is lost with its record.
+pub fn unclaimed(sites: &[Site<'_>], live: &LiveObjects) -> Option<Standing> {
+    let stray = doomed(live, |key| {
+        key.kind == Kind::NetworkPolicy
+            && !key.namespace.starts_with(name::NAMESPACE_PREFIX)
+            && !sites.iter().any(|site| is_ingress_of(site, key))
+    });
+    let without_paths = Part { stray, ..Part::default() };
+    (!without_paths.stray.is_empty()).then(|| Standing { without_paths, ..Standing::default() })
+}
+
 /// Whether an object is this stage's: in its namespace, or its ingress policy at a dataset.
 fn belongs(site: &Site<'_>, key: &Key, live: &LiveObjects) -> bool {
     if key.kind == Kind::Namespace {
@@ -194,11 +206,23 @@ fn is_confinement(key: &Key) -> bool {
 /// What is missing of `wanted`, and what of the kind that `concerns` says nobody asked for.
 fn part(wanted: Vec<Wanted>, here: &LiveObjects, concerns: impl Fn(&Key) -> bool) -> Part {
     let names: BTreeSet<Key> = wanted.iter().map(|object| object.key.clone()).collect();
+    let bound_elsewhere: BTreeSet<Key> = wanted
+        .iter()
+        .filter(|object| here.get(&object.key).is_some_and(|live| refers_elsewhere(object, live)))
+        .map(|object| object.key.clone())
+        .collect();
     let missing = wanted
         .into_iter()
         .filter(|object| here.get(&object.key).is_none_or(|live| !is_contained(object, live)))
         .collect();
-    Part { missing, stray: doomed(here, |key| concerns(key) && !names.contains(key)) }
+    let stray = doomed(here, |key| concerns(key) && (!names.contains(key) || bound_elsewhere.contains(key)));
+    Part { missing, stray }
+}
+
+/// Whether a RoleBinding refers to another role than is wanted. That can't be changed, so it has
+/// to go before the right one can be made.
+fn refers_elsewhere(wanted: &Wanted, live: &Live) -> bool {
+    wanted.key.kind == Kind::RoleBinding && wanted.body.get("roleRef") != live.value().get("roleRef")
 }
 
 fn doomed(here: &LiveObjects, concerns: impl Fn(&Key) -> bool) -> Vec<Doomed> {

@@ -12,3 +12,6 @@ pub mod gate;
 pub mod observe;
 pub mod reconcile;
 pub mod status;
+
+#[cfg(test)]
+mod tests;

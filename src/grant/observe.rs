@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::build::{Installation, Site};
-use super::check::{orphan, standing};
+use super::check::{orphan, standing, unclaimed};
 use super::decide::{Place, View};
 use super::gate;
 use crate::api::{PartnerGrant, SharingContract, name};
@@ -142,6 +142,9 @@ impl<'a> Scene<'a> {
             opening: None,
             standing: orphan(&key.name, &self.live),
         }));
+        let sites: Vec<Site<'_>> = openings.iter().map(|opening| self.site(opening, names)).collect();
+        let lost = unclaimed(&sites, &self.live);
+        places.extend(lost.map(|standing| Place { namespace: "", opening: None, standing }));
         places
     }
 }

@@ -1,0 +1,225 @@
+//! The life of a grant, one sentence a test.
+
+use super::world::{World, agreement, at};
+use crate::api::condition::Reason;
+use crate::api::record::{RecordEvent, RecordReason};
+use crate::api::{Stage, name};
+use crate::grant::decide::Step;
+use crate::grant::status::status;
+use crate::plan::objects::{Key, Kind, Live};
+use crate::policy::Problem;
+
+fn open_stages(world: &World) -> Vec<Stage> {
+    let (scene, names) = (world.scene(), world.names());
+    let view = scene.view(&names);
+    status(&view, &world.decide(), &[], Some(1), Vec::new()).open_stages
+}
+
+fn condition(world: &World, kind: &str) -> (String, String) {
+    let (scene, names) = (world.scene(), world.names());
+    let view = scene.view(&names);
+    let status = status(&view, &world.decide(), &[], world.grant.metadata.generation, Vec::new());
+    let found = status.conditions.into_iter().find(|condition| condition.type_ == kind).expect("is told");
+    (found.status, found.reason)
+}
+
+fn events(world: &World) -> Vec<(RecordEvent, Option<Stage>)> {
+    world.records.iter().map(|record| (record.event, record.stage)).collect()
+}
+
+fn says(status: &str, reason: Reason) -> (String, String) {
+    (status.to_owned(), reason.to_string())
+}
+
+#[test]
+fn the_end_is_recorded_before_the_first_object() {
+    let mut world = World::new(Stage::Sandbox);
+    while world.live.is_empty() {
+        assert!(world.step());
+    }
+    assert_eq!(world.records.last().map(|record| record.event), Some(RecordEvent::Opened));
+}
+
+#[test]
+fn the_binding_comes_last_of_all() {
+    let mut world = World::new(Stage::Sandbox);
+    while world.bindings() == 0 {
+        let before = world.clone();
+        world.step();
+        world.others_act();
+        if world.bindings() > 0 {
+            let gate = Key { kind: Kind::Namespace, namespace: before.namespaces()[0].clone(), name: before.namespaces()[0].clone() };
+            assert_eq!(before.live[&gate].label(name::LABEL_PODS).as_deref(), Some(name::PODS_OPEN));
+            assert!(before.live.keys().any(|key| key.name == name::DEFAULT_DENY));
+        }
+    }
+}
+
+#[test]
+fn pods_are_not_allowed_before_the_quota_is_in_force() {
+    let mut world = World::new(Stage::Sandbox);
+    while world.step() {}
+    assert_eq!(world.decide().waiting.map(|waiting| waiting.reason), Some(Reason::CertificatePending));
+    assert!(world.bindings() == 0);
+}
+
+#[test]
+fn a_partner_walks_from_sandbox_to_production_and_ends() {
+    let mut world = World::new(Stage::Production);
+    world.settle();
+    assert_eq!(open_stages(&world), [Stage::Rehearsal], "Sandbox needs no soak, Rehearsal does");
+    assert_eq!(condition(&world, "Ready"), says("True", Reason::WaitingForTime));
+    world.forward(10);
+    world.settle();
+    assert_eq!(open_stages(&world), [Stage::Production]);
+    assert_eq!(condition(&world, "Active"), says("True", Reason::Open));
+    world.forward(100);
+    world.settle();
+    assert_eq!(open_stages(&world), []);
+    assert!(!world.any_access() && world.namespaces().is_empty() && !world.finalized);
+    assert_eq!(condition(&world, "Active"), says("False", Reason::Expired));
+    assert_eq!(condition(&world, "Ready"), says("True", Reason::Ended));
+    assert_eq!(events(&world).last(), Some(&(RecordEvent::Ended, None)));
+}
+
+#[test]
+fn lowering_the_stage_closes_what_is_above_and_raising_it_opens_within_the_recorded_end() {
+    let mut world = World::new(Stage::Rehearsal);
+    world.settle();
+    let end = world.journal().openings[1].end;
+    world.grant.spec.stage = Stage::Sandbox;
+    world.settle();
+    assert_eq!(open_stages(&world), [Stage::Sandbox]);
+    world.forward(50);
+    world.grant.spec.stage = Stage::Rehearsal;
+    world.settle();
+    assert_eq!(open_stages(&world), [Stage::Rehearsal]);
+    assert_eq!(world.journal().openings[1].end, end);
+    world.forward(50);
+    world.settle();
+    assert!(!world.any_access());
+}
+
+#[test]
+fn what_has_ended_stays_ended_whatever_the_spec_says_then() {
+    let mut world = World::new(Stage::Sandbox);
+    world.settle();
+    world.forward(100);
+    world.settle();
+    let records = world.records.len();
+    world.settle();
+    world.grant.spec.stage = Stage::Production;
+    world.grant.metadata.generation = Some(2);
+    world.settle();
+    assert_eq!(world.records.len(), records);
+    assert!(world.live.is_empty());
+    assert_eq!(condition(&world, "Accepted"), says("False", Reason::Ended));
+    assert_eq!(condition(&world, "Stalled"), says("True", Reason::Ended));
+}
+
+#[test]
+fn suspending_closes_access_and_keeps_the_namespace_and_the_end() {
+    let mut world = World::new(Stage::Sandbox);
+    world.settle();
+    let (end, namespaces) = (world.journal().openings[0].end, world.namespaces());
+    world.grant.spec.suspend = true;
+    world.settle();
+    assert!(!world.any_access());
+    assert_eq!(world.namespaces(), namespaces);
+    assert_eq!(condition(&world, "Ready"), says("True", Reason::Suspended));
+    world.grant.spec.suspend = false;
+    world.forward(60);
+    world.settle();
+    assert_eq!(open_stages(&world), [Stage::Sandbox]);
+    assert_eq!(world.journal().openings[0].end, end);
+}
+
+#[test]
+fn a_changed_contract_closes_access_and_putting_it_back_resumes_within_the_end() {
+    let mut world = World::new(Stage::Sandbox);
+    world.settle();
+    world.agreement = Ok(agreement("v1:sha256:two"));
+    world.settle();
+    assert!(!world.any_access());
+    assert_eq!(condition(&world, "Stalled"), says("True", Reason::PolicyChanged));
+    world.agreement = Ok(agreement("v1:sha256:one"));
+    world.forward(99);
+    world.settle();
+    assert_eq!(open_stages(&world), [Stage::Sandbox]);
+    world.forward(1);
+    world.settle();
+    assert!(!world.any_access());
+}
+
+#[test]
+fn what_is_no_longer_accepted_closes_and_says_that_it_can_heal() {
+    let mut world = World::new(Stage::Sandbox);
+    world.settle();
+    let problem = Problem {
+        reason: Reason::UnknownPartner,
+        clause: "partnerRef".to_owned(),
+        message: "there is no Partner northpay".to_owned(),
+        until: None,
+    };
+    world.agreement = Err(vec![problem]);
+    world.settle();
+    assert!(!world.any_access());
+    assert_eq!(condition(&world, "Accepted"), says("False", Reason::UnknownPartner));
+    assert_eq!(condition(&world, "Reconciling"), says("True", Reason::UnknownPartner));
+    assert_eq!(condition(&world, "Stalled").0, "False");
+}
+
+#[test]
+fn deleting_closes_and_clears_everything_before_the_object_goes() {
+    let mut world = World::new(Stage::Sandbox);
+    world.settle();
+    world.grant.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1)));
+    world.settle();
+    assert!(world.gone && world.live.is_empty());
+    assert_eq!(world.records.last().and_then(|record| record.reason), Some(RecordReason::Deleted));
+}
+
+#[test]
+fn closing_never_waits_for_a_record_that_cant_be_written() {
+    let mut world = World::new(Stage::Sandbox);
+    world.settle();
+    world.unwritable = true;
+    world.records.clear();
+    world.grant.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1)));
+    world.settle();
+    assert!(world.gone && world.live.is_empty());
+}
+
+#[test]
+fn a_namespace_of_somebody_else_is_never_taken_over() {
+    let mut world = World::new(Stage::Sandbox);
+    while !matches!(world.decide().step, Some(Step::CreateNamespace(_))) {
+        world.step();
+    }
+    let namespace = world.journal().openings[0].namespace.clone();
+    let key = Key { kind: Kind::Namespace, namespace: namespace.clone(), name: namespace.clone() };
+    let theirs = serde_json::json!({"metadata": {"name": namespace, "uid": "theirs", "labels": {"team": "other"}}});
+    world.live.insert(key.clone(), Live::from_value(theirs));
+    let before = world.live.clone();
+    while world.step() {}
+    assert_eq!(world.live, before);
+    assert_eq!(condition(&world, "Stalled"), says("True", Reason::NamespaceConflict));
+    world.forward(100);
+    while world.step() {}
+    assert_eq!(world.live[&key].uid, "theirs", "nor is it deleted at the end");
+}
+
+#[test]
+fn nothing_opens_before_the_contract_begins() {
+    let mut world = World::new(Stage::Sandbox);
+    let mut later = agreement("v1:sha256:one");
+    later.not_before = Some(at(50));
+    world.agreement = Ok(later);
+    world.settle();
+    assert!(world.live.is_empty());
+    assert_eq!(condition(&world, "Ready"), says("True", Reason::NotYet));
+    assert!(world.decide().look_again.contains(&at(50)));
+    world.forward(50);
+    world.settle();
+    assert_eq!(open_stages(&world), [Stage::Sandbox]);
+}

@@ -1,0 +1,163 @@
+//! The promises, against whatever people, clock, crashes and other hands do, from a printed seed.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::world::{World, agreement, at};
+use crate::api::condition::Reason;
+use crate::api::{Stage, name};
+use crate::grant::decide::Step;
+use crate::plan::objects::Kind;
+use crate::policy::Problem;
+
+/// Something that happens.
+#[derive(Clone, Debug)]
+enum Happening {
+    /// Comity takes so many steps, and then crashes: what it held in memory is lost.
+    Steps(usize),
+    /// The other controllers act.
+    Others,
+    /// Time passes.
+    Forward(i64),
+    /// Somebody sets the clock back.
+    Back(i64),
+    /// Somebody changes `spec.stage`.
+    Ceiling(Stage),
+    /// Somebody changes `spec.suspend`.
+    Suspend(bool),
+    /// Somebody changes what the grant depends on.
+    Agreement(u8),
+    /// Somebody deletes or spoils an object.
+    Meddle(usize),
+    /// Somebody deletes a namespace.
+    LoseNamespace,
+    /// Somebody deletes the grant.
+    Delete,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        6 => (1..12_usize).prop_map(Happening::Steps),
+        4 => Just(Happening::Others),
+        3 => (1..60_i64).prop_map(Happening::Forward),
+        1 => (1..4000_i64).prop_map(Happening::Back),
+        2 => prop::sample::select(&Stage::ALL[..]).prop_map(Happening::Ceiling),
+        1 => any::<bool>().prop_map(Happening::Suspend),
+        2 => (0..4_u8).prop_map(Happening::Agreement),
+        2 => (0..40_usize).prop_map(Happening::Meddle),
+        1 => Just(Happening::LoseNamespace),
+        1 => Just(Happening::Delete),
+    ]
+}
+
+/// The ends that were recorded first, by stage and digest.
+type Ends = BTreeMap<(Stage, String), Timestamp>;
+
+fn happen(world: &mut World, happening: &Happening) {
+    match happening {
+        Happening::Steps(steps) => (0..*steps).for_each(|_| {
+            check_step(world);
+            world.step();
+        }),
+        Happening::Others => drop(world.others_act()),
+        Happening::Forward(seconds) => world.forward(*seconds),
+        Happening::Back(seconds) => world.forward(-*seconds),
+        Happening::Ceiling(stage) => world.grant.spec.stage = *stage,
+        Happening::Suspend(suspend) => world.grant.spec.suspend = *suspend,
+        Happening::Agreement(0) => world.agreement = Err(vec![problem()]),
+        Happening::Agreement(1) => world.agreement = Ok(agreement("v1:sha256:two")),
+        Happening::Agreement(_) => world.agreement = Ok(agreement("v1:sha256:one")),
+        Happening::Meddle(which) => world.meddle(*which),
+        Happening::LoseNamespace => world.namespaces().iter().take(1).for_each(|name| world.terminate(name)),
+        Happening::Delete => {
+            let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(world.now);
+            world.grant.metadata.deletion_timestamp.get_or_insert(now);
+        }
+    }
+}
+
+fn problem() -> Problem {
+    Problem {
+        reason: Reason::UnknownContract,
+        clause: "contractRef".to_owned(),
+        message: "there is no such contract".to_owned(),
+        until: None,
+    }
+}
+
+/// What must hold of a step before it is taken: nothing is given without a recorded end (P1), and
+/// in no other order than that of P5.
+fn check_step(world: &World) {
+    let Some(step) = world.decide().step else { return };
+    let journal = world.journal();
+    let namespace = match &step {
+        Step::CreateNamespace(namespace) => namespace.clone(),
+        Step::Apply(objects) => objects[0].key.namespace.clone(),
+        _ => return,
+    };
+    let opening = journal
+        .openings
+        .iter()
+        .find(|opening| opening.namespace == namespace || namespace == "risk-data")
+        .expect("P1: whatever is made belongs to a record");
+    assert!(!opening.is_closed() && world.now < opening.end, "P1: {step:?} after its end");
+    assert!(journal.ended.is_none(), "P6: {step:?} after the grant has ended");
+    if let Step::Apply(objects) = &step
+        && objects.iter().any(|object| object.key.kind == Kind::RoleBinding && object.key.name != name::SIGNER_BINDING)
+    {
+        let here = |wanted: &str| world.live.keys().any(|key| key.namespace == namespace && key.name == wanted);
+        assert!(here(name::DEFAULT_DENY) && here(name::QUOTA), "P5: a binding before the place is closed off");
+        let gate = world.live.iter().find(|(key, _)| key.kind == Kind::Namespace && key.name == namespace);
+        let open = gate.and_then(|(_, live)| live.label(name::LABEL_PODS));
+        assert_eq!(open.as_deref(), Some(name::PODS_OPEN), "P5: a binding before pods are allowed");
+    }
+}
+
+/// What must hold of the journal at any time: an end that was recorded never moves away.
+fn check_ends(world: &World, ends: &mut Ends) {
+    for opening in world.journal().openings {
+        let first = ends.entry((opening.stage, opening.digest.clone())).or_insert(opening.end);
+        assert!(opening.end <= *first, "P1: the end of {} was moved from {first} to {}", opening.stage, opening.end);
+    }
+}
+
+/// What must hold once everything has come to rest.
+fn check_rest(world: &World) {
+    let journal = world.journal();
+    let wanted = world.agreement.as_ref().is_ok_and(|agreement| {
+        journal.openings.iter().any(|opening| {
+            world.now < opening.end && !opening.is_closed() && opening.digest == agreement.digest
+        })
+    });
+    let may = wanted && !world.grant.spec.suspend && journal.ended.is_none();
+    assert!(may || !world.any_access(), "P4/P2: access although nothing permits it");
+    assert_eq!(world.decide().step, None, "P8: at rest there is nothing to do");
+    let bindings = journal.openings.iter().filter(|opening| !opening.is_closed()).count();
+    assert!(world.bindings() <= bindings, "no binding without an opening");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_the_promises_hold(
+        ceiling in prop::sample::select(&Stage::ALL[..]),
+        happenings in prop::collection::vec(happening(), 1..24),
+    ) {
+        let mut world = World::new(ceiling);
+        let mut ends = Ends::new();
+        for happening in &happenings {
+            happen(&mut world, happening);
+            check_ends(&world, &mut ends);
+        }
+        world.settle();
+        check_rest(&world);
+        check_ends(&world, &mut ends);
+        world.now = world.now.max(at(100_000));
+        world.settle();
+        prop_assert!(!world.any_access(), "P2: access after every end");
+        prop_assert!(world.namespaces().is_empty(), "everything is cleared");
+    }
+}

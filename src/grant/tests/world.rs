@@ -1,0 +1,336 @@
+//! A world in memory in which a grant lives: the real decisions and the real objects, without an
+//! API server. A step can be taken, or lost in a crash; time goes forwards and backwards.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::api::boundary::Quota;
+use crate::api::contract::{AfterPromotion, Compute, Destination};
+use crate::api::effective::{EffectiveDataset, EffectiveEndpoint, EffectivePolicy, TargetPort};
+use crate::api::grant::{PartnerGrantSpec, Person, Reference, Role, Workload};
+use crate::api::record::{GrantIdentity, GrantRecordSpec};
+use crate::api::{PartnerGrant, Stage, name};
+use crate::grant::build::Installation;
+use crate::grant::build::namespace::{closing, namespace};
+use crate::grant::decide::{Decision, Step, decide};
+use crate::grant::observe::{Names, Scene};
+use crate::journal::Journal;
+use crate::journal::append::next_record;
+use crate::plan::objects::{Key, Kind, Live, LiveObjects, Wanted};
+use crate::policy::{Agreement, Problem, StageTerms};
+
+/// A grant and all that stands of it.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub grant: PartnerGrant,
+    pub agreement: Result<Agreement, Vec<Problem>>,
+    pub records: Vec<GrantRecordSpec>,
+    pub live: LiveObjects,
+    pub finalized: bool,
+    pub gone: bool,
+    pub pods: BTreeMap<String, bool>,
+    pub unwritable: bool,
+    pub now: Timestamp,
+    installation: Installation,
+    counter: u64,
+}
+
+pub const UID: &str = "7448b863-1fcf-4cc2-9c11-4c7896babf15";
+
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).expect("in range")
+}
+
+impl World {
+    /// A grant that has just been asked for, up to `ceiling`, under a contract that permits it.
+    pub fn new(ceiling: Stage) -> Self {
+        let mut grant = PartnerGrant::new("northpay-fraud", spec(ceiling));
+        grant.metadata.namespace = Some("risk-data".to_owned());
+        grant.metadata.uid = Some(UID.to_owned());
+        grant.metadata.generation = Some(1);
+        Self {
+            grant,
+            agreement: Ok(agreement("v1:sha256:one")),
+            records: Vec::new(),
+            live: LiveObjects::new(),
+            finalized: false,
+            gone: false,
+            pods: BTreeMap::new(),
+            unwritable: false,
+            now: at(0),
+            installation: Installation {
+                system_namespace: name::DEFAULT_SYSTEM_NAMESPACE.to_owned(),
+                cluster_networks: vec!["10.96.0.0/12".to_owned()],
+                dns_namespace: "kube-system".to_owned(),
+                dns_selector: BTreeMap::from([("k8s-app".to_owned(), "kube-dns".to_owned())]),
+            },
+            counter: 0,
+        }
+    }
+
+    /// What stands, as one pass sees it.
+    pub fn scene(&self) -> Scene<'_> {
+        Scene {
+            grant: &self.grant,
+            installation: &self.installation,
+            agreement: self.agreement.clone(),
+            journal: Journal::fold(&self.records),
+            contract: None,
+            live: self.live.clone(),
+            ingress: BTreeSet::from(["transactions".to_owned()]),
+            finalized: self.finalized,
+            pods: self.pods.clone(),
+            unwritable: self.unwritable,
+            conflict: None,
+            now: self.now,
+        }
+    }
+
+    pub fn names(&self) -> Names {
+        Names::of(&self.grant)
+    }
+
+    pub fn journal(&self) -> Journal {
+        Journal::fold(&self.records).expect("the journal holds")
+    }
+
+    pub fn decide(&self) -> Decision {
+        decide(&self.scene().view(&self.names()))
+    }
+
+    /// Decides and takes one step. `false`: there was none.
+    pub fn step(&mut self) -> bool {
+        if self.gone {
+            return false;
+        }
+        let Some(step) = self.decide().step else { return false };
+        self.take(&step);
+        true
+    }
+
+    /// Takes steps until there is none left, while the other controllers do their part.
+    pub fn settle(&mut self) {
+        for _ in 0..200 {
+            if self.step() {
+                continue;
+            }
+            // A pass ends, and what it alone knew is forgotten.
+            self.pods.clear();
+            if !self.others_act() {
+                return;
+            }
+        }
+        panic!("it never comes to rest: {:?}", self.decide().step);
+    }
+
+    /// What `comity sign`, the quota controller and the namespace controller do.
+    pub fn others_act(&mut self) -> bool {
+        let before = self.live.clone();
+        self.finish_namespaces();
+        self.enforce_quotas();
+        self.sign();
+        before != self.live
+    }
+
+    pub fn forward(&mut self, seconds: i64) {
+        self.now = self.now.checked_add(SignedDuration::from_secs(seconds)).expect("in range");
+    }
+
+    /// Whether anybody can use anything: a binding, an open gate, a path.
+    pub fn any_access(&self) -> bool {
+        self.live.iter().any(|(key, live)| match key.kind {
+            Kind::RoleBinding => key.name != name::SIGNER_BINDING,
+            Kind::NetworkPolicy => key.name != name::DEFAULT_DENY,
+            Kind::Namespace => {
+                live.label(name::LABEL_PODS).as_deref() == Some(name::PODS_OPEN) && !live.terminating
+            }
+            _ => false,
+        })
+    }
+
+    pub fn bindings(&self) -> usize {
+        self.live.keys().filter(|key| key.kind == Kind::RoleBinding && key.name != name::SIGNER_BINDING).count()
+    }
+
+    pub fn namespaces(&self) -> Vec<String> {
+        self.live.keys().filter(|key| key.kind == Kind::Namespace).map(|key| key.name.clone()).collect()
+    }
+
+    pub fn take(&mut self, step: &Step) {
+        match step {
+            Step::Finalize => self.finalized = true,
+            Step::Unfinalize => {
+                self.finalized = false;
+                self.gone = self.grant.metadata.deletion_timestamp.is_some();
+            }
+            Step::Record(entry) => {
+                let identity = GrantIdentity { name: "northpay-fraud".into(), uid: UID.into() };
+                let record =
+                    next_record(&self.journal(), entry, &identity, self.grant.metadata.generation, self.now);
+                self.records.push(record);
+            }
+            Step::CreateNamespace(name) => self.make_namespace(name, crate::grant::build::namespace::Gate::Closed),
+            Step::SetGate(name, gate) => self.make_namespace(name, *gate),
+            Step::Apply(objects) => objects.iter().for_each(|object| self.store(object)),
+            Step::Delete(doomed) => doomed.iter().for_each(|doomed| drop(self.live.remove(&doomed.key))),
+            Step::CountPods(name) | Step::DeletePods(name) => drop(self.pods.insert(name.clone(), false)),
+            Step::DeleteNamespace(name, _) => self.terminate(name),
+        }
+    }
+
+    fn make_namespace(&mut self, name: &str, gate: crate::grant::build::namespace::Gate) {
+        let (scene, names) = (self.scene(), self.names());
+        let journal = scene.journal.clone().expect("the journal holds");
+        let opening = journal.openings.iter().find(|opening| opening.namespace == name);
+        let wanted = match opening {
+            Some(opening) => namespace(&scene.site(opening, &names), gate),
+            None => closing(name, BTreeMap::from([(name::LABEL_GRANT_UID.to_owned(), UID.to_owned())])),
+        };
+        self.store(&wanted);
+    }
+
+    fn store(&mut self, wanted: &Wanted) {
+        self.counter += 1;
+        let mut body = wanted.body.clone();
+        let known = self.live.get(&wanted.key);
+        let uid = known.map_or_else(|| format!("uid-{}", self.counter), |live| live.uid.clone());
+        body["metadata"]["uid"] = json!(uid);
+        body["metadata"]["resourceVersion"] = json!(self.counter.to_string());
+        self.live.insert(wanted.key.clone(), Live::from_value(body));
+    }
+
+    /// Marks a namespace as being deleted.
+    pub fn terminate(&mut self, name: &str) {
+        let key = Key { kind: Kind::Namespace, namespace: name.to_owned(), name: name.to_owned() };
+        if let Some(live) = self.live.get_mut(&key) {
+            live.terminating = true;
+        }
+    }
+
+    fn finish_namespaces(&mut self) {
+        let ends = |key: &Key, live: &Live| key.kind == Kind::Namespace && live.terminating;
+        let ending: BTreeSet<String> =
+            self.live.iter().filter(|(key, live)| ends(key, live)).map(|(key, _)| key.name.clone()).collect();
+        self.live.retain(|key, _| !ending.contains(&key.namespace));
+    }
+
+    fn enforce_quotas(&mut self) {
+        for (_, live) in self.live.iter_mut().filter(|(key, _)| key.kind == Kind::ResourceQuota) {
+            let mut body = live.value();
+            body["status"]["hard"] = body["spec"]["hard"].clone();
+            live.body = body.to_string().into_boxed_str();
+        }
+    }
+
+    /// Publishes certificates where a stage's namespace isn't closing, and takes them back where it is.
+    fn sign(&mut self) {
+        for name in self.namespaces() {
+            let key = Key { kind: Kind::Namespace, namespace: name.clone(), name: name.clone() };
+            let trust =
+                Key { kind: Kind::ConfigMap, namespace: name.clone(), name: name::TRUST_CONFIG_MAP.to_owned() };
+            let closing = self.live.get(&key).is_some_and(|live| live.label(name::LABEL_CLOSING).is_some());
+            if closing {
+                self.live.remove(&trust);
+            } else if self.live.keys().any(|key| key.namespace == name && key.kind == Kind::ServiceAccount) {
+                let body = json!({"metadata": {"name": trust.name, "namespace": name, "uid": "t", "resourceVersion": "1"},
+                    "data": {"ca.crt": "anchor", "scorer.crt": "chain"}});
+                self.live.insert(trust, Live::from_value(body));
+            }
+        }
+    }
+
+    /// Somebody with `override` deletes or spoils the `n`-th object.
+    pub fn meddle(&mut self, n: usize) {
+        let keys: Vec<Key> = self.live.keys().filter(|key| key.kind != Kind::Namespace).cloned().collect();
+        let Some(key) = keys.get(n % keys.len().max(1)) else { return };
+        if n.is_multiple_of(2) {
+            self.live.remove(key);
+        } else if let Some(live) = self.live.get_mut(key) {
+            let mut body: Value = live.value();
+            body["spec"] = json!({});
+            live.body = body.to_string().into_boxed_str();
+        }
+    }
+}
+
+pub fn spec(ceiling: Stage) -> PartnerGrantSpec {
+    PartnerGrantSpec {
+        partner_ref: Reference { name: "northpay".into() },
+        contract_ref: Reference { name: "fraud-scoring".into() },
+        stage: ceiling,
+        purpose: "fraud-detection".into(),
+        operations: Vec::new(),
+        stages: Vec::new(),
+        people: people(),
+        workloads: workloads(),
+        suspend: false,
+        justification: None,
+        ticket: None,
+    }
+}
+
+fn people() -> Vec<Person> {
+    vec![Person { name: "ana@northpay.example".to_owned(), role: Role::ModelEngineer }]
+}
+
+fn workloads() -> Vec<Workload> {
+    vec![Workload { name: "scorer".into(), operations: Vec::new() }]
+}
+
+/// An agreement of three stages of 100 seconds each; Rehearsal soaks for 10.
+pub fn agreement(digest: &str) -> Agreement {
+    let stages = Stage::ALL.map(|stage| (stage, terms(stage)));
+    Agreement {
+        digest: digest.to_owned(),
+        stages: stages.into(),
+        not_before: None,
+        not_after: at(100_000),
+        review_at: None,
+    }
+}
+
+fn terms(stage: Stage) -> StageTerms {
+    let soak = if stage == Stage::Rehearsal { 10 } else { 0 };
+    StageTerms {
+        duration: SignedDuration::from_secs(100),
+        soak: SignedDuration::from_secs(soak),
+        after_promotion: AfterPromotion::Close,
+        credential_ttl: SignedDuration::from_secs(30),
+        policy: policy(),
+    }
+}
+
+/// What every stage allows.
+pub fn policy() -> EffectivePolicy {
+    let hard = serde_json::from_value(json!({"pods": "10", "requests.cpu": "4"})).expect("a quota");
+    let destination = serde_json::from_value::<Destination>(json!({
+        "dns": "Cluster",
+        "egress": [{"cidr": "192.0.2.0/28", "ports": [{"port": 443, "protocol": "TCP"}]}],
+        "compute": {"registries": ["registry.retail.example/partners"]},
+    }))
+    .expect("a destination");
+    EffectivePolicy {
+        partner: "northpay".into(),
+        contract: "fraud-scoring".into(),
+        contract_uid: "c0ffee".into(),
+        purpose: "fraud-detection".into(),
+        datasets: vec![EffectiveDataset {
+            name: "transactions".into(),
+            version: "2026-10".into(),
+            endpoint: Some(EffectiveEndpoint {
+                namespace: "risk-data".into(),
+                service: "tx".into(),
+                selector: BTreeMap::from([("app".to_owned(), "tx".to_owned())]),
+                target: TargetPort { number: Some(8443), ..TargetPort::default() },
+            }),
+            ..EffectiveDataset::default()
+        }],
+        destination: Destination { compute: Compute { ..destination.compute.clone() }, ..destination },
+        quota: Quota { hard },
+        people: people(),
+        workloads: workloads(),
+        ..EffectivePolicy::default()
+    }
+}
