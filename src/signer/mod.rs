@@ -5,6 +5,7 @@
 //! open, from what people wrote and from the journal, and believes no status.
 //!
 //! ```text
+//! derive   which stages are open, by the rules that `comity run` goes by, too     (pure)
 //! observe  what stands: the grant and all it depends on; the stage's Secrets      (live reads)
 //! decide   what to do in one stage's namespace: keep, sign, refuse, remove        (pure)
 //! custody  whether the authority's key is the one that was marked, and usable     (pure)
@@ -16,8 +17,11 @@ pub mod authority;
 pub mod build;
 pub mod custody;
 pub mod decide;
+pub mod derive;
 pub mod error;
+pub mod observe;
 pub mod opening;
+pub mod reconcile;
 pub mod site;
 pub mod stage;
 pub mod talk;

@@ -4,6 +4,7 @@
 //! published or taken back, what it rests on is read again from the API server.
 
 use std::future::Future;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -17,13 +18,14 @@ use super::opening::Opening;
 use super::site::Site;
 use super::talk::Talk;
 use crate::api::name;
+use crate::cluster::clock::Clock;
 use crate::pki::{self, Anchor, PkiError};
 
 /// What became of a stage.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// The certificates that were issued, and why.
-    pub issued: Vec<(String, Why)>,
+    /// The certificates that were made.
+    pub issued: Vec<Made>,
     /// How many objects were taken back.
     pub removed: usize,
     /// Why nothing may be signed, if so.
@@ -34,18 +36,31 @@ pub struct Outcome {
     pub renew_at: Option<Timestamp>,
 }
 
+/// A certificate that was made.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Made {
+    /// For whom.
+    pub workload: String,
+    /// Why.
+    pub why: Why,
+    /// How long making the key and the certificate took.
+    pub took: Duration,
+}
+
 /// Whoever tends stages.
 pub struct Tender {
     talk: Talk,
     authorities: Authorities,
     trust_domain: String,
+    clock: Clock,
 }
 
 impl Tender {
-    /// Tends stages, with authorities in the namespace `system`, for this trust domain.
-    pub fn new(talk: Talk, system: &str, trust_domain: &str) -> Self {
+    /// Tends stages, with authorities in the namespace `system`, for this trust domain. The clock
+    /// is for timing only: what time it is is said with each request.
+    pub fn new(talk: Talk, system: &str, trust_domain: &str, clock: Clock) -> Self {
         let authorities = Authorities::new(talk.clone(), system, trust_domain);
-        Self { talk, authorities, trust_domain: trust_domain.to_owned() }
+        Self { talk, authorities, trust_domain: trust_domain.to_owned(), clock }
     }
 
     /// The authorities that are held.
@@ -167,7 +182,8 @@ impl Tender {
         for issue in &keep.issue {
             if let Some(issued) = self.issue(opening, issue, place, authority, now).await? {
                 outcome.renew_at = decide::earliest(outcome.renew_at, issued.renew_at);
-                outcome.issued.push((issue.workload.clone(), issue.why));
+                let (workload, why) = (issue.workload.clone(), issue.why);
+                outcome.issued.push(Made { workload, why, took: issued.took });
                 chains.insert(issue.workload.clone(), issued.chain);
             }
         }
@@ -186,10 +202,12 @@ impl Tender {
         now: Timestamp,
     ) -> Result<Option<Stored>, SignError> {
         let id = opening.identity(&self.trust_domain, &issue.workload)?;
+        let began = self.clock.now();
         let issued = match pki::issue(authority, &id, now, opening.ttl, opening.end) {
             Err(PkiError::NothingLeft { .. }) => return Ok(None),
             issued => issued?,
         };
+        let took = self.clock.now().duration_since(began).unsigned_abs();
         let mut read = place.secrets.get(&issue.workload);
         if let Some(doomed) = &issue.in_the_way {
             self.talk.delete::<Secret>(&opening.place(), doomed).await?;
@@ -200,7 +218,7 @@ impl Tender {
         let wanted =
             pki::check::Wanted { id: &id, anchor: authority.anchor(), ttl: opening.ttl, end: opening.end };
         let renew_at = pki::check::renewal(&issued.leaf, &wanted);
-        Ok(Some(Stored { chain: issued.certificate, renew_at }))
+        Ok(Some(Stored { chain: issued.certificate, renew_at, took }))
     }
 
     async fn publish(&self, wanted: &ConfigMap, live: Option<&ConfigMap>) -> Result<bool, SignError> {
@@ -215,6 +233,7 @@ impl Tender {
 struct Stored {
     chain: String,
     renew_at: Option<Timestamp>,
+    took: Duration,
 }
 
 fn anchor(standing: Option<&Standing>) -> Option<&Anchor> {

@@ -65,7 +65,7 @@ impl Stage {
 }
 
 fn tender(api: &FakeApi) -> Tender {
-    Tender::new(Talk::new(api.client()), SYSTEM, TRUST_DOMAIN)
+    Tender::new(Talk::new(api.client()), SYSTEM, TRUST_DOMAIN, Clock::default())
 }
 
 #[tokio::test]
@@ -125,7 +125,8 @@ async fn a_deleted_or_tampered_secret_is_made_anew_and_only_that_one() {
     let stage = Stage::served().await;
     stage.api.remove(&stage.secret("scorer"));
     let outcome = stage.tend(now()).await.unwrap();
-    assert_eq!(outcome.issued, [("scorer".to_owned(), Why::Unfit(Reason::Missing))]);
+    let made: Vec<_> = outcome.issued.iter().map(|made| (made.workload.as_str(), made.why)).collect();
+    assert_eq!(made, [("scorer", Why::Unfit(Reason::Missing))]);
     let expected = [format!("POST {}", stage.at("secrets")), format!("PUT {}", stage.trust())];
     assert_eq!(stage.api.writes(), expected);
     stage.api.change(&stage.secret("trainer"), |secret| secret["data"]["tls.key"] = "AAAA".into());

@@ -1,0 +1,175 @@
+//! What stands of a grant and all that it depends on, read from the API server at this moment,
+//! because what is signed can't be unsigned.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use futures::try_join;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Namespace, Service};
+use kube::{Resource, ResourceExt as _};
+
+use super::derive::{Derived, derive};
+use super::error::SignError;
+use super::opening::Opening;
+use super::site::Site;
+use super::talk::{Namespaced, Talk};
+use crate::api::{Dataset, GrantRecord, Partner, PartnerGrant, SharingBoundary, SharingContract, name};
+use crate::cluster::catalogue::Catalogue;
+use crate::cluster::services;
+use crate::journal::Journal;
+use crate::plan::objects::Live;
+use crate::policy::resolve::resolve;
+use crate::policy::{Operands, OtherGrant};
+
+/// Reads live what the signer goes by.
+#[derive(Clone)]
+pub struct Observer {
+    talk: Talk,
+    catalogue: Arc<Catalogue>,
+}
+
+/// Everything that a grant depends on, as it was just read.
+#[derive(Default)]
+struct Ground {
+    contract: Option<SharingContract>,
+    partner: Option<Partner>,
+    boundaries: Vec<SharingBoundary>,
+    datasets: Vec<Dataset>,
+    services: Vec<Service>,
+    namespace_labels: BTreeMap<String, String>,
+    others: Vec<OtherGrant>,
+}
+
+impl Observer {
+    /// Reads through `talk`; what no one object says comes from the catalogue.
+    pub const fn new(talk: Talk, catalogue: Arc<Catalogue>) -> Self {
+        Self { talk, catalogue }
+    }
+
+    /// What the watches last told of a grant comes to. A journal that is broken opens nothing.
+    pub fn cached(&self, grant: &PartnerGrant, now: Timestamp) -> Derived {
+        let gathered = self.catalogue.gather(grant);
+        let agreement = resolve(&gathered.operands(grant), now);
+        match self.catalogue.records.journal(&grant.uid().unwrap_or_default()) {
+            Ok(journal) => derive(grant, &journal, &agreement, now),
+            Err(broken) => {
+                tracing::warn!(%broken, "the journal of this grant is broken: nothing is signed");
+                Derived::default()
+            }
+        }
+    }
+
+    /// The namespace of an opening as the watches last told, if there is one.
+    pub fn cached_site(&self, place: &str) -> Option<Site> {
+        self.catalogue.objects.namespace(place).map(|live| site(place, &live))
+    }
+
+    /// What an opening is, and its namespace, read at this moment.
+    pub async fn live(
+        &self,
+        grant: &PartnerGrant,
+        opening: &Opening,
+        now: Timestamp,
+    ) -> Result<(Opening, Option<Site>), SignError> {
+        let place = opening.place();
+        let (live, ground, journal, site) = try_join!(
+            self.talk.get::<PartnerGrant>(&opening.namespace, &opening.grant),
+            self.ground(grant),
+            self.journal(opening),
+            self.talk.get_cluster_wide::<Namespace>(&place),
+        )?;
+        let site = site.map(Site::from);
+        let live = live.filter(|live| live.metadata.uid == grant.metadata.uid);
+        let (Some(live), Some(journal)) = (live, journal) else {
+            return Ok((Opening { open: false, ..opening.clone() }, site));
+        };
+        let agreement = resolve(&ground.operands(&live), now);
+        let derived = derive(&live, &journal, &agreement, now);
+        let found = derived.openings.into_iter().find(|found| found.place() == place);
+        Ok((found.unwrap_or_else(|| Opening { open: false, ..opening.clone() }), site))
+    }
+
+    /// The journal as it stands: the records that are known never change, so only those after
+    /// them have to be asked for. `None`: it is broken.
+    async fn journal(&self, opening: &Opening) -> Result<Option<Journal>, SignError> {
+        let Ok(mut journal) = self.catalogue.records.journal(&opening.grant_uid) else { return Ok(None) };
+        loop {
+            let next = name::record(&opening.grant_uid, journal.next);
+            let Some(record) = self.talk.get::<GrantRecord>(&opening.namespace, &next).await? else {
+                return Ok(Some(journal));
+            };
+            if journal.take(&record.spec).is_err() {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn ground(&self, grant: &PartnerGrant) -> Result<Ground, SignError> {
+        let at = grant.namespace().unwrap_or_default();
+        let (contract, partner, boundaries, namespace) = try_join!(
+            self.talk.get::<SharingContract>(&at, &grant.spec.contract_ref.name.0),
+            self.talk.get_cluster_wide::<Partner>(&grant.spec.partner_ref.name.0),
+            self.talk.list_cluster_wide::<SharingBoundary>(),
+            self.talk.get_cluster_wide::<Namespace>(&at),
+        )?;
+        let contract = contract.filter(is_there);
+        let named = contract.iter().flat_map(|contract| &contract.spec.data_scope.datasets);
+        let named = named.map(|scoped| scoped.name.0.clone()).collect();
+        let datasets: Vec<Dataset> = self.all(&at, named).await?;
+        let behind = datasets.iter().flat_map(|dataset| &dataset.spec.endpoints);
+        let behind = behind.map(|endpoint| endpoint.service.name.0.clone()).collect();
+        Ok(Ground {
+            contract,
+            partner: partner.filter(is_there),
+            boundaries: boundaries.into_iter().filter(is_there).collect(),
+            datasets,
+            services: self.all(&at, behind).await?,
+            namespace_labels: namespace.and_then(|namespace| namespace.metadata.labels).unwrap_or_default(),
+            others: self.catalogue.gather(grant).operands(grant).others,
+        })
+    }
+
+    /// Those of the objects with these names that exist, and stay.
+    async fn all<K: Namespaced>(
+        &self,
+        namespace: &str,
+        names: BTreeSet<String>,
+    ) -> Result<Vec<K>, SignError> {
+        let read = names.iter().map(|name| self.talk.get::<K>(namespace, name));
+        let found = try_join_all(read).await?;
+        Ok(found.into_iter().flatten().filter(is_there).collect())
+    }
+}
+
+impl Ground {
+    fn operands<'a>(&'a self, grant: &'a PartnerGrant) -> Operands<'a> {
+        let facts = |service: &Service| (service.name_any(), services::facts(service));
+        Operands {
+            grant,
+            contract: self.contract.as_ref(),
+            partner: self.partner.as_ref(),
+            datasets: self.datasets.iter().map(|dataset| (dataset.name_any(), dataset)).collect(),
+            services: self.services.iter().map(facts).collect(),
+            boundaries: self.boundaries.iter().collect(),
+            namespace_labels: self.namespace_labels.clone(),
+            others: self.others.clone(),
+        }
+    }
+}
+
+/// What is being deleted is no ground to stand on.
+fn is_there<K: Resource>(object: &K) -> bool {
+    object.meta().deletion_timestamp.is_none()
+}
+
+fn site(place: &str, live: &Live) -> Site {
+    let labels = live.value().pointer("/metadata/labels").cloned().unwrap_or_default();
+    Site {
+        name: place.to_owned(),
+        uid: live.uid.clone(),
+        labels: serde_json::from_value(labels).unwrap_or_default(),
+        terminating: live.terminating,
+    }
+}
