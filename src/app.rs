@@ -27,6 +27,10 @@ use crate::ops::trace::TraceIds;
 use crate::ops::{Health, Metrics, Settings};
 use crate::plan::objects;
 use crate::runtime::controller::{Telemetry, drive};
+use crate::signer;
+use crate::signer::observe::Observer;
+use crate::signer::stage::Tender;
+use crate::signer::talk::Talk;
 
 /// How many namespaces are deleted in a second: each takes the API server dozens of requests.
 const CLEARED_PER_SECOND: i64 = 10;
@@ -65,13 +69,7 @@ pub async fn run(settings: Settings) -> Result<(), AppError> {
     let client = client(settings.kubeconfig.as_deref(), &clock).await?;
     let health = Health::default();
     let metrics = Metrics::new();
-    let telemetry = Telemetry {
-        kind: Kind::Grant,
-        heartbeat: health.heartbeat("grants", clock.now()),
-        metrics: metrics.clone(),
-        traces: Arc::new(TraceIds::new(format!("{}-{}", std::process::id(), clock.now()))),
-        clock: clock.clone(),
-    };
+    let telemetry = telemetry(Kind::Grant, "grants", &health, &metrics, &clock);
     let (concerned, queue) = futures::channel::mpsc::unbounded();
     let mut feeds = Feeds::start(&client, &objects::Kind::ALL, &concerned);
     let context = Arc::new(Context {
@@ -98,8 +96,72 @@ pub async fn run(settings: Settings) -> Result<(), AppError> {
 /// Runs `comity sign` until it is told to stop.
 pub async fn sign(settings: Settings) -> Result<(), AppError> {
     let clock = Clock::default();
-    let _client = client(settings.kubeconfig.as_deref(), &clock).await?;
-    until_told(&settings, Health::default(), Metrics::new(), std::future::pending()).await
+    let client = client(settings.kubeconfig.as_deref(), &clock).await?;
+    let health = Health::default();
+    let metrics = Metrics::new();
+    let telemetry = telemetry(Kind::Certificates, "certificates", &health, &metrics, &clock);
+    let (concerned, queue) = futures::channel::mpsc::unbounded();
+    let mut feeds = Feeds::start(&client, &[objects::Kind::Namespace], &concerned);
+    let context = Arc::new(signing(&settings, client, &feeds, &clock, &metrics));
+    let store = feeds.catalogue.grants.clone();
+    let work = async {
+        feeds.filled().await;
+        telemetry.heartbeat.filled(clock.now());
+        let beat = pulse(&telemetry);
+        let drive =
+            drive(store, queue, context, settings.workers, telemetry.clone(), signer::reconcile::reconcile);
+        futures::future::select(std::pin::pin!(drive), std::pin::pin!(beat)).await;
+        telemetry.heartbeat.ended();
+    };
+    until_told(&settings, health, metrics, work).await
+}
+
+/// What every pass of the signer needs.
+fn signing(
+    settings: &Settings,
+    client: Client,
+    feeds: &Feeds,
+    clock: &Clock,
+    metrics: &Metrics,
+) -> signer::reconcile::Context {
+    let talk = Talk::new(client.clone());
+    let clock = clock.clone();
+    let now: signer::Now = Arc::new(move || clock.now());
+    signer::reconcile::Context {
+        observer: Observer::new(talk.clone(), Arc::clone(&feeds.catalogue)),
+        tender: Tender::new(talk, &settings.system_namespace, &settings.trust_domain, Arc::clone(&now)),
+        now,
+        events: Events::start(client, name::SIGN),
+        meter: Box::new(metrics.clone()),
+        memory: signer::reconcile::Memory::default(),
+    }
+}
+
+impl signer::reconcile::Meter for Metrics {
+    fn issued(&self, took: Duration) {
+        Self::issued(self, took);
+    }
+
+    fn refused(&self) {
+        Self::refused(self);
+    }
+}
+
+/// What a controller reports to.
+fn telemetry(
+    kind: Kind,
+    heart: &'static str,
+    health: &Health,
+    metrics: &Metrics,
+    clock: &Clock,
+) -> Telemetry {
+    Telemetry {
+        kind,
+        heartbeat: health.heartbeat(heart, clock.now()),
+        metrics: metrics.clone(),
+        traces: Arc::new(TraceIds::new(format!("{}-{}", std::process::id(), clock.now()))),
+        clock: clock.clone(),
+    }
 }
 
 /// Keeps a heartbeat alive while there is nothing to do.

@@ -30,6 +30,9 @@ pub mod upkeep;
 #[cfg(test)]
 mod testing;
 
+/// What time it is, asked at the edge. Given by whoever starts the process.
+pub type Now = std::sync::Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
+
 pub use custody::{Custody, Demand, Refusal};
 pub use decide::{Decision, Issue, Place};
 pub use error::SignError;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kube::runtime::controller::Action;
 
+use super::Now;
 use super::custody::Chest;
 use super::decide::earliest;
 use super::error::SignError;
@@ -17,7 +18,6 @@ use super::site::Site;
 use super::stage::{Made, Outcome, Tender};
 use super::upkeep::{self, Seen};
 use crate::api::PartnerGrant;
-use crate::cluster::clock::Clock;
 use crate::cluster::event::Events;
 use crate::plan::retry;
 
@@ -41,7 +41,7 @@ pub struct Context {
     /// What tends stages.
     pub tender: Tender,
     /// What time it is.
-    pub clock: Clock,
+    pub now: Now,
     /// Where events go.
     pub events: Events,
     /// What is counted.
@@ -64,7 +64,7 @@ struct Remembered {
 
 /// One pass over a grant.
 pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Result<Action, SignError> {
-    let now = context.clock.now();
+    let now = (context.now)();
     context.sweep(now);
     let derived = context.observer.cached(&grant, now);
     let mut next = derived.look_again;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 
+use super::Now;
 use super::authority::{Authorities, Standing};
 use super::build;
 use super::custody::Refusal;
@@ -18,7 +19,6 @@ use super::opening::Opening;
 use super::site::Site;
 use super::talk::Talk;
 use crate::api::name;
-use crate::cluster::clock::Clock;
 use crate::pki::{self, Anchor, PkiError};
 
 /// What became of a stage.
@@ -52,15 +52,15 @@ pub struct Tender {
     talk: Talk,
     authorities: Authorities,
     trust_domain: String,
-    clock: Clock,
+    stopwatch: Now,
 }
 
 impl Tender {
-    /// Tends stages, with authorities in the namespace `system`, for this trust domain. The clock
-    /// is for timing only: what time it is is said with each request.
-    pub fn new(talk: Talk, system: &str, trust_domain: &str, clock: Clock) -> Self {
+    /// Tends stages, with authorities in the namespace `system`, for this trust domain. The
+    /// stopwatch only times: for deciding, what time it is comes with each call.
+    pub fn new(talk: Talk, system: &str, trust_domain: &str, stopwatch: Now) -> Self {
         let authorities = Authorities::new(talk.clone(), system, trust_domain);
-        Self { talk, authorities, trust_domain: trust_domain.to_owned(), clock }
+        Self { talk, authorities, trust_domain: trust_domain.to_owned(), stopwatch }
     }
 
     /// The authorities that are held.
@@ -202,12 +202,12 @@ impl Tender {
         now: Timestamp,
     ) -> Result<Option<Stored>, SignError> {
         let id = opening.identity(&self.trust_domain, &issue.workload)?;
-        let began = self.clock.now();
+        let began = (self.stopwatch)();
         let issued = match pki::issue(authority, &id, now, opening.ttl, opening.end) {
             Err(PkiError::NothingLeft { .. }) => return Ok(None),
             issued => issued?,
         };
-        let took = self.clock.now().duration_since(began).unsigned_abs();
+        let took = (self.stopwatch)().duration_since(began).unsigned_abs();
         let mut read = place.secrets.get(&issue.workload);
         if let Some(doomed) = &issue.in_the_way {
             self.talk.delete::<Secret>(&opening.place(), doomed).await?;

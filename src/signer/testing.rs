@@ -4,8 +4,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Demand, Opening, Place, Site, build};
 use crate::api::name;
+use crate::api::record::{GrantIdentity, GrantRecordSpec, RecordEvent, RecordReason};
 use crate::api::stage::Stage;
+use crate::journal::Journal;
+use crate::journal::append::{Entry, next_record};
 use crate::pki::{Authority, issue};
+use crate::policy::testing::World;
 
 /// The trust domain of every test.
 pub const TRUST_DOMAIN: &str = "comity.local";
@@ -72,4 +76,56 @@ pub fn fill(place: &mut Place, opening: &Opening, authority: &Authority) {
     let mut trust = build::trust(opening, authority.anchor(), &chains);
     trust.metadata.uid = Some("uid-trust".to_owned());
     place.trust = Some(trust);
+}
+
+/// The story of `examples/fraud-scoring/` with a journal.
+pub struct Story {
+    /// What people wrote.
+    pub world: World,
+    /// What the records come to.
+    pub journal: Journal,
+    /// The records.
+    pub records: Vec<GrantRecordSpec>,
+}
+
+impl Story {
+    /// With one stage open.
+    pub fn with_open(stage: Stage) -> Self {
+        let mut story = Self { world: World::story(), journal: Journal::empty(), records: Vec::new() };
+        story.open(stage);
+        story
+    }
+
+    /// Opens a stage, or opens it again.
+    pub fn open(&mut self, stage: Stage) {
+        let agreement = self.world.agreed();
+        let terms = &agreement.stages[&stage];
+        let end = self.world.now + terms.duration;
+        self.append(&Entry::opened(stage, &agreement.digest, end, &terms.policy));
+    }
+
+    /// Closes a stage.
+    pub fn close(&mut self, stage: Stage, reason: RecordReason) {
+        self.record(stage, RecordEvent::Closed, reason);
+    }
+
+    /// Writes down that something happened to a stage.
+    pub fn record(&mut self, stage: Stage, event: RecordEvent, reason: RecordReason) {
+        let opening = self.journal.openings.iter().find(|opening| opening.stage == stage).unwrap();
+        let entry = Entry::of_opening(event, opening, reason, String::new());
+        self.append(&entry);
+    }
+
+    /// Appends to the journal.
+    pub fn append(&mut self, entry: &Entry) {
+        let record = next_record(&self.journal, entry, &self.identity(), Some(1), self.world.now);
+        self.journal.take(&record).unwrap();
+        self.records.push(record);
+    }
+
+    fn identity(&self) -> GrantIdentity {
+        let metadata = &self.world.grant.metadata;
+        let text = |text: &Option<String>| text.as_deref().unwrap_or_default().into();
+        GrantIdentity { name: text(&metadata.name), uid: text(&metadata.uid) }
+    }
 }

@@ -1,1 +1,89 @@
+//! What a grant and its journal come to, from the story of `examples/fraud-scoring/`.
 
+use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::*;
+use crate::api::record::{RecordEvent, RecordReason};
+use crate::api::stage::Stage;
+use crate::journal::append::Entry;
+use crate::policy::testing::World;
+use crate::signer::testing::Story;
+
+fn derived(story: &Story) -> Vec<(Stage, bool)> {
+    let world = &story.world;
+    let derived = derive(&world.grant, &story.journal, &world.resolve(), world.now);
+    derived.openings.iter().map(|opening| (opening.stage, opening.open)).collect()
+}
+
+#[test]
+fn what_was_opened_has_all_that_its_certificates_say() {
+    let story = Story::with_open(Stage::Sandbox);
+    let world = &story.world;
+    let derived = derive(&world.grant, &story.journal, &world.resolve(), world.now);
+    let [opening] = derived.openings.as_slice() else { panic!("{derived:?}") };
+    assert!(opening.open);
+    assert_eq!(opening.ttl, SignedDuration::from_hours(2));
+    assert_eq!(opening.workloads, ["scorer"]);
+    assert_eq!((opening.partner.as_str(), opening.contract.as_str()), ("northpay", "fraud-scoring"));
+    assert_eq!(Some(&opening.contract_uid), world.contract.metadata.uid.as_ref());
+    let recorded = story.journal.openings.first().unwrap();
+    assert_eq!((opening.end, opening.place()), (recorded.end, recorded.namespace.clone()));
+    assert!(derived.look_again.is_some_and(|at| at > world.now));
+}
+
+#[test]
+fn nothing_is_open_before_it_is_recorded() {
+    let world = World::story();
+    let derived = derive(&world.grant, &Journal::empty(), &world.resolve(), world.now);
+    assert!(derived.openings.is_empty());
+}
+
+#[test]
+fn whatever_speaks_against_it_closes_it() {
+    type Change = fn(&mut Story);
+    let changes: [(&str, Change); 7] = [
+        ("suspended", |story| story.world.grant.spec.suspend = true),
+        ("deleted", |story| story.world.grant.metadata.deletion_timestamp = Some(Time(story.world.now))),
+        ("past its end", |story| story.world.now = story.journal.openings.first().unwrap().end),
+        ("the contract changed", |story| story.world.contract.spec.purposes.push("model-quality".into())),
+        ("the contract is void", |story| story.world.contract.spec.partners.clear()),
+        ("no boundary", |story| story.world.boundaries.clear()),
+        ("the namespace left the boundary", |story| story.world.namespace_labels.clear()),
+    ];
+    for (what, change) in changes {
+        let mut story = Story::with_open(Stage::Sandbox);
+        assert_eq!(derived(&story), [(Stage::Sandbox, true)]);
+        change(&mut story);
+        assert_eq!(derived(&story), [(Stage::Sandbox, false)], "{what}");
+    }
+}
+
+#[test]
+fn a_stage_above_the_ceiling_is_closed_and_only_a_record_opens_it_again() {
+    let mut story = Story::with_open(Stage::Sandbox);
+    story.open(Stage::Rehearsal);
+    assert_eq!(derived(&story), [(Stage::Sandbox, true), (Stage::Rehearsal, true)]);
+    story.world.grant.spec.stage = Stage::Sandbox;
+    assert_eq!(derived(&story), [(Stage::Sandbox, true), (Stage::Rehearsal, false)]);
+    story.close(Stage::Rehearsal, RecordReason::Demoted);
+    story.world.grant.spec.stage = Stage::Rehearsal;
+    assert_eq!(derived(&story), [(Stage::Sandbox, true), (Stage::Rehearsal, false)], "not before the record");
+    story.open(Stage::Rehearsal);
+    assert_eq!(derived(&story), [(Stage::Sandbox, true), (Stage::Rehearsal, true)]);
+}
+
+#[test]
+fn what_the_journal_closed_or_ended_stays_so() {
+    let mut story = Story::with_open(Stage::Sandbox);
+    story.close(Stage::Sandbox, RecordReason::Expired);
+    assert_eq!(derived(&story), [(Stage::Sandbox, false)]);
+    let mut story = Story::with_open(Stage::Sandbox);
+    story.append(&Entry::of_grant(RecordEvent::Ended, Some(RecordReason::NothingLeft), "over"));
+    assert_eq!(derived(&story), [(Stage::Sandbox, false)]);
+    let mut story = Story::with_open(Stage::Sandbox);
+    story.record(Stage::Sandbox, RecordEvent::Suspended, RecordReason::Suspended);
+    assert_eq!(derived(&story), [(Stage::Sandbox, false)], "until it is recorded as resumed");
+    story.record(Stage::Sandbox, RecordEvent::Resumed, RecordReason::Suspended);
+    assert_eq!(derived(&story), [(Stage::Sandbox, true)]);
+}

@@ -65,7 +65,7 @@ impl Stage {
 }
 
 fn tender(api: &FakeApi) -> Tender {
-    Tender::new(Talk::new(api.client()), SYSTEM, TRUST_DOMAIN, Clock::default())
+    Tender::new(Talk::new(api.client()), SYSTEM, TRUST_DOMAIN, std::sync::Arc::new(now))
 }
 
 #[tokio::test]
