@@ -48,7 +48,11 @@ fn the_binding_comes_last_of_all() {
         world.step();
         world.others_act();
         if world.bindings() > 0 {
-            let gate = Key { kind: Kind::Namespace, namespace: before.namespaces()[0].clone(), name: before.namespaces()[0].clone() };
+            let gate = Key {
+                kind: Kind::Namespace,
+                namespace: before.namespaces()[0].clone(),
+                name: before.namespaces()[0].clone(),
+            };
             assert_eq!(before.live[&gate].label(name::LABEL_PODS).as_deref(), Some(name::PODS_OPEN));
             assert!(before.live.keys().any(|key| key.name == name::DEFAULT_DENY));
         }
@@ -173,7 +177,8 @@ fn what_is_no_longer_accepted_closes_and_says_that_it_can_heal() {
 fn deleting_closes_and_clears_everything_before_the_object_goes() {
     let mut world = World::new(Stage::Sandbox);
     world.settle();
-    world.grant.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1)));
+    world.grant.metadata.deletion_timestamp =
+        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1)));
     world.settle();
     assert!(world.gone && world.live.is_empty());
     assert_eq!(world.records.last().and_then(|record| record.reason), Some(RecordReason::Deleted));
@@ -185,7 +190,8 @@ fn closing_never_waits_for_a_record_that_cant_be_written() {
     world.settle();
     world.unwritable = true;
     world.records.clear();
-    world.grant.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1)));
+    world.grant.metadata.deletion_timestamp =
+        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1)));
     world.settle();
     assert!(world.gone && world.live.is_empty());
 }
@@ -198,7 +204,8 @@ fn a_namespace_of_somebody_else_is_never_taken_over() {
     }
     let namespace = world.journal().openings[0].namespace.clone();
     let key = Key { kind: Kind::Namespace, namespace: namespace.clone(), name: namespace.clone() };
-    let theirs = serde_json::json!({"metadata": {"name": namespace, "uid": "theirs", "labels": {"team": "other"}}});
+    let theirs =
+        serde_json::json!({"metadata": {"name": namespace, "uid": "theirs", "labels": {"team": "other"}}});
     world.live.insert(key.clone(), Live::from_value(theirs));
     let before = world.live.clone();
     while world.step() {}

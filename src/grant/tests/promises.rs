@@ -105,10 +105,16 @@ fn check_step(world: &World) {
     assert!(!opening.is_closed() && world.now < opening.end, "P1: {step:?} after its end");
     assert!(journal.ended.is_none(), "P6: {step:?} after the grant has ended");
     if let Step::Apply(objects) = &step
-        && objects.iter().any(|object| object.key.kind == Kind::RoleBinding && object.key.name != name::SIGNER_BINDING)
+        && objects
+            .iter()
+            .any(|object| object.key.kind == Kind::RoleBinding && object.key.name != name::SIGNER_BINDING)
     {
-        let here = |wanted: &str| world.live.keys().any(|key| key.namespace == namespace && key.name == wanted);
-        assert!(here(name::DEFAULT_DENY) && here(name::QUOTA), "P5: a binding before the place is closed off");
+        let here =
+            |wanted: &str| world.live.keys().any(|key| key.namespace == namespace && key.name == wanted);
+        assert!(
+            here(name::DEFAULT_DENY) && here(name::QUOTA),
+            "P5: a binding before the place is closed off"
+        );
         let gate = world.live.iter().find(|(key, _)| key.kind == Kind::Namespace && key.name == namespace);
         let open = gate.and_then(|(_, live)| live.label(name::LABEL_PODS));
         assert_eq!(open.as_deref(), Some(name::PODS_OPEN), "P5: a binding before pods are allowed");
@@ -119,7 +125,12 @@ fn check_step(world: &World) {
 fn check_ends(world: &World, ends: &mut Ends) {
     for opening in world.journal().openings {
         let first = ends.entry((opening.stage, opening.digest.clone())).or_insert(opening.end);
-        assert!(opening.end <= *first, "P1: the end of {} was moved from {first} to {}", opening.stage, opening.end);
+        assert!(
+            opening.end <= *first,
+            "P1: the end of {} was moved from {first} to {}",
+            opening.stage,
+            opening.end
+        );
     }
 }
 

@@ -151,7 +151,10 @@ impl World {
     }
 
     pub fn bindings(&self) -> usize {
-        self.live.keys().filter(|key| key.kind == Kind::RoleBinding && key.name != name::SIGNER_BINDING).count()
+        self.live
+            .keys()
+            .filter(|key| key.kind == Kind::RoleBinding && key.name != name::SIGNER_BINDING)
+            .count()
     }
 
     pub fn namespaces(&self) -> Vec<String> {
@@ -171,7 +174,9 @@ impl World {
                     next_record(&self.journal(), entry, &identity, self.grant.metadata.generation, self.now);
                 self.records.push(record);
             }
-            Step::CreateNamespace(name) => self.make_namespace(name, crate::grant::build::namespace::Gate::Closed),
+            Step::CreateNamespace(name) => {
+                self.make_namespace(name, crate::grant::build::namespace::Gate::Closed)
+            }
             Step::SetGate(name, gate) => self.make_namespace(name, *gate),
             Step::Apply(objects) => objects.iter().for_each(|object| self.store(object)),
             Step::Delete(doomed) => doomed.iter().for_each(|doomed| drop(self.live.remove(&doomed.key))),
@@ -228,8 +233,11 @@ impl World {
     fn sign(&mut self) {
         for name in self.namespaces() {
             let key = Key { kind: Kind::Namespace, namespace: name.clone(), name: name.clone() };
-            let trust =
-                Key { kind: Kind::ConfigMap, namespace: name.clone(), name: name::TRUST_CONFIG_MAP.to_owned() };
+            let trust = Key {
+                kind: Kind::ConfigMap,
+                namespace: name.clone(),
+                name: name::TRUST_CONFIG_MAP.to_owned(),
+            };
             let closing = self.live.get(&key).is_some_and(|live| live.label(name::LABEL_CLOSING).is_some());
             if closing {
                 self.live.remove(&trust);
