@@ -106,9 +106,8 @@ fn accepted(view: &View<'_>, generation: Option<i64>) -> Finding {
         }
         Err(problems) => {
             let reason = problems.first().map_or(Reason::Invalid, |problem| problem.reason);
-            let told: Vec<String> =
-                problems.iter().map(|problem| format!("{}: {}", problem.clause, problem.message)).collect();
-            Finding::no(ConditionType::Accepted, reason, told.join("; "))
+            let told: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+            Finding::no(ConditionType::Accepted, reason, told.join(". "))
         }
     }
 }

@@ -29,6 +29,11 @@ impl Amount {
         Some(Self(if negative { -scaled } else { scaled }))
     }
 
+    /// Whether it is a whole number.
+    pub fn is_whole(self) -> bool {
+        scale(self.0, -DIGITS).is_some()
+    }
+
     /// The amount that a Kubernetes quantity says.
     pub fn of(quantity: &Quantity) -> Option<Self> {
         Self::parse(&quantity.0)

@@ -1,7 +1,6 @@
 //! Beyond what the boundary gives in time, amount and credentials, and past the contract's own end.
 
 use super::super::boundary;
-use super::super::quantity::Amount;
 use super::{ContractInput, longer, named, problem};
 use crate::api::SharingBoundary;
 use crate::api::Stage;
@@ -95,29 +94,6 @@ pub fn soak_longer_than_stage(input: &ContractInput<'_>) -> Vec<Problem> {
         .collect()
 }
 
-/// The contract gives a stage more of a resource than the boundary allows.
-pub fn quota_beyond_boundary(input: &ContractInput<'_>) -> Vec<Problem> {
-    each_ceiling(input, |boundary, rule, ceiling| {
-        let asked = rule.quota.iter().flat_map(|quota| &quota.hard);
-        asked
-            .filter_map(|(resource, amount)| {
-                let most = ceiling.quota.hard.get(resource);
-                let within = match (Amount::of(amount), most) {
-                    (Some(_), None) => true,
-                    (Some(asked), Some(most)) => Amount::of(most).is_some_and(|most| asked <= most),
-                    (None, _) => false,
-                };
-                let most = most.map_or("no such limit", |most| most.0.as_str());
-                let sides =
-                    format!("{} gives {}, but {} at most {most}", input.subject(), amount.0, named(boundary));
-                let path = clause(rule.stage, &format!(".quota.hard[{resource}]"));
-                let remedy = "lower it in the contract, or ask the platform team for a higher ceiling";
-                (!within).then(|| problem(Reason::BeyondBoundary, path, sides, remedy))
-            })
-            .collect()
-    })
-}
-
 /// The contract's certificates are valid for longer than the boundary allows.
 pub fn credentials_beyond_boundary(input: &ContractInput<'_>) -> Vec<Problem> {
     let Some(asked) = &input.contract.spec.security.credential_ttl else { return Vec::new() };
@@ -139,7 +115,7 @@ pub fn credentials_beyond_boundary(input: &ContractInput<'_>) -> Vec<Problem> {
 }
 
 /// What `check` finds of each stage that both the contract and a boundary name.
-fn each_ceiling(
+pub(super) fn each_ceiling(
     input: &ContractInput<'_>,
     check: impl Fn(&SharingBoundary, &StageRule, &StageCeiling) -> Vec<Problem>,
 ) -> Vec<Problem> {
@@ -160,6 +136,6 @@ fn ceiling(boundary: &SharingBoundary, stage: Stage) -> Option<&StageCeiling> {
 }
 
 /// The path of a stage's rule in a contract.
-fn clause(stage: Stage, rest: &str) -> String {
+pub(super) fn clause(stage: Stage, rest: &str) -> String {
     format!("stages[{stage}]{rest}")
 }

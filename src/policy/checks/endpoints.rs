@@ -12,6 +12,9 @@ use crate::api::dataset::{DataKind, Endpoint};
 use crate::api::{Dataset, Stage};
 use crate::policy::Problem;
 
+/// The most labels that the journal has room for in a selector.
+const MOST_LABELS: usize = 32;
+
 /// A Service is missing, has no selector, or doesn't have the port.
 pub fn service_unusable(input: &ContractInput<'_>) -> Vec<Problem> {
     distinct(input).into_iter().flat_map(|dataset| unusable_services(dataset, input.services)).collect()
@@ -37,6 +40,9 @@ pub fn unusable_services(dataset: &Dataset, services: &BTreeMap<String, ServiceF
                     "doesn't have that port",
                     "add the port to the Service, or correct the dataset's endpoint",
                 ),
+                Some(service) if service.selector.len() > MOST_LABELS => {
+                    ("selects by more than 32 labels", "select by fewer, or name another one")
+                }
                 Some(_) => return None,
             };
             let sides = format!(

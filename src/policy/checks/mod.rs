@@ -10,6 +10,7 @@ pub mod floors;
 pub mod live;
 pub mod partner;
 pub mod place;
+pub mod quota;
 pub mod request;
 
 use std::collections::BTreeMap;
@@ -61,13 +62,14 @@ pub type ContractCheck = for<'a> fn(&ContractInput<'a>) -> Vec<Problem>;
 pub type GrantCheck = for<'a> fn(&GrantInput<'a>) -> Vec<Problem>;
 
 /// Every way in which a contract can fail, in the order in which people are told.
-pub const CONTRACT_CHECKS: [ContractCheck; 21] = [
+pub const CONTRACT_CHECKS: [ContractCheck; 22] = [
     ceilings::contract_ended,
     ceilings::boundary_unreadable,
     ceilings::stage_beyond_boundary,
     ceilings::duration_beyond_boundary,
     ceilings::soak_longer_than_stage,
-    ceilings::quota_beyond_boundary,
+    quota::quota_unusable,
+    quota::quota_beyond_boundary,
     ceilings::credentials_beyond_boundary,
     place::pod_security_beyond_boundary,
     place::egress_beyond_boundary,

@@ -54,11 +54,40 @@ fn a_quota_above_the_boundary_is_refused() {
 }
 
 #[test]
+fn a_quota_that_no_resource_quota_could_hold_is_refused() {
+    for (resource, amount, fault) in [
+        ("gpus", "1", "a quota knows no such resource"),
+        ("count/../secrets", "1", "a quota knows no such resource"),
+        ("-x.example/gpu", "1", "a quota knows no such resource"),
+        ("pods", "1500m", "there is no fraction of that"),
+        ("requests.example.com/gpu", "0.5", "there is no fraction of that"),
+    ] {
+        let mut world = World::story();
+        let quota = world.contract.spec.stages[0].quota.as_mut().expect("a quota");
+        quota.hard.insert(resource.to_owned(), Quantity(amount.to_owned()));
+        let given = format!("the contract fraud-scoring gives {amount} of {resource}");
+        world.refused(Reason::Invalid, &["stages[Sandbox].quota.hard", &given, fault]);
+    }
+    for (resource, amount) in [
+        ("requests.cpu", "1500m"),
+        ("requests.example.com/gpu", "2"),
+        ("count/deployments.apps", "10"),
+        ("hugepages-2Mi", "1Gi"),
+        ("gold.storageclass.storage.k8s.io/requests.storage", "10Gi"),
+    ] {
+        let mut world = World::story();
+        let quota = world.contract.spec.stages[0].quota.as_mut().expect("a quota");
+        quota.hard.insert(resource.to_owned(), Quantity(amount.to_owned()));
+        world.agreed();
+    }
+}
+
+#[test]
 fn a_quota_that_cannot_be_read_is_refused() {
     let mut world = World::story();
     let quota = world.contract.spec.stages[0].quota.as_mut().expect("a quota");
-    quota.hard.insert("gpus".to_owned(), Quantity("some".to_owned()));
-    world.refused(Reason::BeyondBoundary, &["quota.hard[gpus]", "gives some", "no such limit"]);
+    quota.hard.insert("memory".to_owned(), Quantity("some".to_owned()));
+    world.refused(Reason::BeyondBoundary, &["quota.hard[memory]", "gives some", "no such limit"]);
 }
 
 #[test]

@@ -207,6 +207,10 @@ fn a_service_that_cannot_be_named_is_refused() {
     world.services.get_mut("tx-masked").expect("known").selector.clear();
     world.refused(Reason::EndpointUnusable, &["tx-masked", "has no selector"]);
     let mut world = World::story();
+    let many = (0..40).map(|number| (format!("label-{number}"), String::new()));
+    world.services.get_mut("tx-masked").expect("known").selector.extend(many);
+    world.refused(Reason::EndpointUnusable, &["tx-masked", "selects by more than 32 labels"]);
+    let mut world = World::story();
     world.services.get_mut("tx-masked").expect("known").targets.clear();
     world.refused(Reason::EndpointUnusable, &["tx-masked", "doesn't have that port"]);
 }

@@ -1,0 +1,119 @@
+//! Quotas that are beyond the boundary, or that no ResourceQuota could hold.
+
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+use super::super::quantity::Amount;
+use super::ceilings::{clause, each_ceiling};
+use super::{ContractInput, named, problem};
+use crate::api::condition::Reason;
+use crate::policy::Problem;
+
+/// The resources that are counted, and have no fractions.
+const COUNTED: [&str; 9] = [
+    "pods",
+    "services",
+    "services.nodeports",
+    "services.loadbalancers",
+    "replicationcontrollers",
+    "resourcequotas",
+    "secrets",
+    "configmaps",
+    "persistentvolumeclaims",
+];
+
+/// The resources that are measured.
+const MEASURED: [&str; 10] = [
+    "cpu",
+    "memory",
+    "ephemeral-storage",
+    "requests.cpu",
+    "requests.memory",
+    "requests.storage",
+    "requests.ephemeral-storage",
+    "limits.cpu",
+    "limits.memory",
+    "limits.ephemeral-storage",
+];
+
+/// A quota names a resource, or an amount of it, that the API server refuses in a ResourceQuota.
+pub fn quota_unusable(input: &ContractInput<'_>) -> Vec<Problem> {
+    let own = input.contract.spec.stages.iter().filter_map(|rule| Some((rule.stage, rule.quota.as_ref()?)));
+    let own = own.map(|(stage, quota)| (input.subject(), stage, quota));
+    let ceilings = input.boundaries.iter().flat_map(|boundary| {
+        let stages = boundary.spec.ceilings.stages.iter();
+        stages.map(|ceiling| (named(boundary), ceiling.stage, &ceiling.quota))
+    });
+    let mut problems = Vec::new();
+    for (subject, stage, quota) in own.chain(ceilings) {
+        for (resource, amount) in &quota.hard {
+            let Some(fault) = fault(resource, amount) else { continue };
+            let sides = format!("{subject} gives {} of {resource}, but {fault}", amount.0);
+            let remedy =
+                "write it as the resources of a ResourceQuota are written: pods: \"10\", requests.cpu: 500m";
+            problems.push(problem(Reason::Invalid, clause(stage, ".quota.hard"), sides, remedy));
+        }
+    }
+    problems
+}
+
+/// What the API server has against `amount` of `resource` in a ResourceQuota, if anything.
+fn fault(resource: &str, amount: &Quantity) -> Option<&'static str> {
+    let qualified = resource.split_once('/');
+    let is_huge = resource.strip_prefix("requests.").unwrap_or(resource).starts_with("hugepages-");
+    let is_known = match qualified {
+        Some((prefix, name)) => is_subdomain(prefix) && is_qualified_name(name),
+        None => {
+            COUNTED.contains(&resource)
+                || MEASURED.contains(&resource)
+                || is_huge && is_qualified_name(resource)
+        }
+    };
+    if !is_known {
+        return Some("a quota knows no such resource");
+    }
+    let is_counted = qualified.is_some() || COUNTED.contains(&resource);
+    let is_fraction = Amount::of(amount).is_some_and(|amount| !amount.is_whole());
+    (is_counted && is_fraction).then_some("there is no fraction of that")
+}
+
+/// Whether `text` is a DNS subdomain (RFC 1123).
+fn is_subdomain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|letter| matches!(letter, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+    };
+    text.len() <= 253 && text.split('.').all(is_label)
+}
+
+/// Whether `text` is the name part of a qualified name, as labels and resources have it.
+fn is_qualified_name(text: &str) -> bool {
+    let ends = [text.bytes().next(), text.bytes().last()];
+    let well_ended = ends.iter().all(|end| end.is_some_and(|letter| letter.is_ascii_alphanumeric()));
+    let inside = |letter: u8| letter.is_ascii_alphanumeric() || matches!(letter, b'-' | b'_' | b'.');
+    text.len() <= 63 && well_ended && text.bytes().all(inside)
+}
+
+/// The contract gives a stage more of a resource than the boundary allows.
+pub fn quota_beyond_boundary(input: &ContractInput<'_>) -> Vec<Problem> {
+    each_ceiling(input, |boundary, rule, ceiling| {
+        let asked = rule.quota.iter().flat_map(|quota| &quota.hard);
+        asked
+            .filter_map(|(resource, amount)| {
+                let most = ceiling.quota.hard.get(resource);
+                let within = match (Amount::of(amount), most) {
+                    (Some(_), None) => true,
+                    (Some(asked), Some(most)) => Amount::of(most).is_some_and(|most| asked <= most),
+                    (None, _) => false,
+                };
+                let most = most.map_or("no such limit", |most| most.0.as_str());
+                let sides =
+                    format!("{} gives {}, but {} at most {most}", input.subject(), amount.0, named(boundary));
+                let path = clause(rule.stage, &format!(".quota.hard[{resource}]"));
+                let remedy = "lower it in the contract, or ask the platform team for a higher ceiling";
+                (!within).then(|| problem(Reason::BeyondBoundary, path, sides, remedy))
+            })
+            .collect()
+    })
+}
