@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::JsonSchema;
 
 /// What a condition speaks of.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd)]
 pub enum ConditionType {
     /// Everything is as it can be now, also where it waits for people or time (kstatus: Current).
     Ready,
@@ -35,7 +36,7 @@ impl ConditionType {
 }
 
 /// Why a condition is as it is. One word each; the message says the rest.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd)]
 pub enum Reason {
     /// Nothing to be said against it.
     Accepted,

@@ -8,7 +8,10 @@ pub mod chart;
 pub mod crd;
 pub mod deployment;
 pub mod install;
+#[cfg(test)]
+mod lint;
 pub mod rbac;
+pub mod reference;
 pub mod template;
 
 use serde_json::{Value, json};
@@ -27,7 +30,7 @@ pub struct GeneratedFile {
 
 /// Every file that is written from types.
 pub fn files() -> Result<Vec<GeneratedFile>, GenerateError> {
-    Ok([crd::files()?, chart::files()?, vec![install::file()?]].concat())
+    Ok([crd::files()?, chart::files()?, vec![install::file()?], reference::files()?].concat())
 }
 
 /// The labels of everything that an installation consists of.

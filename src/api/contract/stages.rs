@@ -13,7 +13,7 @@ use crate::api::value::{Duration, Name, Word};
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = (
     "!has(self.soak) || duration(self.soak) <= duration(self.maxDuration)",
-    "soak is longer than maxDuration: the stage would end before the next one could open"
+    "soak is longer than maxDuration, so the stage would end before the next one could open: shorten soak or raise maxDuration"
 ))]
 pub struct StageRule {
     /// The stage.
