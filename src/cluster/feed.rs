@@ -99,11 +99,13 @@ impl Feeds {
             told.in_namespace(dataset.namespace().as_deref());
         });
         feeds.reflect(client, boundary_writer, told.clone(), |told, _: &SharingBoundary| {
-            told.where_grant(|_| true)
+            told.where_grant(|_| true);
         });
         feeds.records(client, told.clone());
         feeds.services(client, told.clone());
-        kinds.iter().for_each(|kind| feeds.objects(client, *kind, told.clone()));
+        for kind in kinds {
+            feeds.objects(client, *kind, told.clone());
+        }
         feeds
     }
 

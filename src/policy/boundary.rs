@@ -121,12 +121,11 @@ mod tests {
     use super::*;
     use crate::api::boundary::{Ceilings, Quota, SharingBoundarySpec};
 
-    fn boundary(
-        stages: &[(Stage, &str, &[(&str, &str)])],
-        ttl: &str,
-        security: PodSecurity,
-    ) -> SharingBoundary {
-        let ceiling = |(stage, longest, quota): &(Stage, &str, &[(&str, &str)])| StageCeiling {
+    /// A stage, its longest duration and its quota.
+    type Rule<'a> = (Stage, &'a str, &'a [(&'a str, &'a str)]);
+
+    fn boundary(stages: &[Rule<'_>], ttl: &str, security: PodSecurity) -> SharingBoundary {
+        let ceiling = |(stage, longest, quota): &Rule<'_>| StageCeiling {
             stage: *stage,
             max_duration: (*longest).into(),
             quota: Quota {

@@ -175,7 +175,7 @@ impl World {
                 self.records.push(record);
             }
             Step::CreateNamespace(name) => {
-                self.make_namespace(name, crate::grant::build::namespace::Gate::Closed)
+                self.make_namespace(name, crate::grant::build::namespace::Gate::Closed);
             }
             Step::SetGate(name, gate) => self.make_namespace(name, *gate),
             Step::Apply(objects) => objects.iter().for_each(|object| self.store(object)),

@@ -130,17 +130,19 @@ fn apply(world: &mut World, change: Change) {
             world.others.push(other);
         }
         Change::Unlabel => world.namespace_labels.clear(),
-        Change::Boundary(at) => {
-            let (schema, value) = spec(world, 4);
-            let mut all = variants(schema, &value);
-            let variant = all.swap_remove(at.index(all.len()));
-            let mut second = world.boundaries[0].clone();
-            second.metadata.name = Some("second".to_owned());
-            second.spec = serde_json::from_value(variant.spec).expect("a variant is a spec");
-            world.boundaries.push(second);
-        }
+        Change::Boundary(at) => add_boundary(world, at),
         Change::Wait(seconds) => world.now = later(world.now, seconds),
     }
+}
+
+fn add_boundary(world: &mut World, at: Index) {
+    let (schema, value) = spec(world, 4);
+    let mut all = variants(schema, &value);
+    let variant = all.swap_remove(at.index(all.len()));
+    let mut second = world.boundaries[0].clone();
+    second.metadata.name = Some("second".to_owned());
+    second.spec = serde_json::from_value(variant.spec).expect("a variant is a spec");
+    world.boundaries.push(second);
 }
 
 fn later(moment: jiff::Timestamp, seconds: i64) -> jiff::Timestamp {
@@ -265,7 +267,9 @@ proptest! {
         changes in prop::collection::vec(change(), 0..6)
     ) {
         let mut world = World::story();
-        changes.into_iter().for_each(|change| apply(&mut world, change));
+        for change in changes {
+            apply(&mut world, change);
+        }
         match world.resolve() {
             Ok(agreed) => within(&world, &agreed)?,
             Err(problems) => {
@@ -290,9 +294,13 @@ proptest! {
             world.contract.spec.security.credential_ttl = None;
             world.contract.spec.stages.iter_mut().for_each(|rule| rule.quota = None);
         }
-        first.into_iter().for_each(|(what, share)| lower(&mut world, what, share));
+        for (what, share) in first {
+            lower(&mut world, what, share);
+        }
         let before = world.resolve();
-        then.into_iter().for_each(|(what, share)| lower(&mut world, what, share));
+        for (what, share) in then {
+            lower(&mut world, what, share);
+        }
         if let Ok(after) = world.resolve() {
             let before = before.expect("what is refused stays refused when a ceiling is lowered");
             no_more(&after, &before)?;
