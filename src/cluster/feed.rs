@@ -86,15 +86,8 @@ impl Feeds {
         let mut feeds = Self { catalogue: catalogue.clone(), tasks: JoinSet::new(), ready: Vec::new() };
         let told = Concerned { catalogue, grants: concerned.clone() };
         feeds.reflect(client, grant_writer, told.clone(), |told, grant: &PartnerGrant| told.grant(grant));
-        feeds.reflect(client, contract_writer, told.clone(), |told, contract: &SharingContract| {
-            told.where_grant(|grant| {
-                grant.namespace() == contract.namespace()
-                    && Some(&grant.spec.contract_ref.name.0) == contract.metadata.name.as_ref()
-            });
-        });
-        feeds.reflect(client, partner_writer, told.clone(), |told, partner: &Partner| {
-            told.where_grant(|grant| Some(&grant.spec.partner_ref.name.0) == partner.metadata.name.as_ref());
-        });
+        feeds.reflect(client, contract_writer, told.clone(), Concerned::of_contract);
+        feeds.reflect(client, partner_writer, told.clone(), Concerned::of_partner);
         feeds.reflect(client, dataset_writer, told.clone(), |told, dataset: &Dataset| {
             told.in_namespace(dataset.namespace().as_deref());
         });
@@ -256,6 +249,19 @@ impl Concerned {
             .iter()
             .filter(|grant| matches(grant))
             .for_each(|grant| self.grant(grant));
+    }
+
+    /// A contract concerns the grants under it.
+    fn of_contract(&self, contract: &SharingContract) {
+        self.where_grant(|grant| {
+            grant.namespace() == contract.namespace()
+                && Some(&grant.spec.contract_ref.name.0) == contract.metadata.name.as_ref()
+        });
+    }
+
+    /// A partner concerns the grants that name it.
+    fn of_partner(&self, partner: &Partner) {
+        self.where_grant(|grant| Some(&grant.spec.partner_ref.name.0) == partner.metadata.name.as_ref());
     }
 
     fn in_namespace(&self, namespace: Option<&str>) {

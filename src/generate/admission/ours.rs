@@ -139,43 +139,53 @@ fn words() -> Policy {
             ("had", "oldObject != null && $FINALIZER in oldObject.metadata.?finalizers.orValue([])"),
             ("has", "object != null && $FINALIZER in object.metadata.?finalizers.orValue([])"),
         ],
-        validations: vec![
-            Validation {
-                expression: "!(request.resource.resource in ['grantrecords', 'stagepolicies']) || $MAY_OVERRIDE",
-                message: "only Comity writes records and stage policies",
-                say: "request.userInfo.username + ' may not ' + request.operation + ' ' + $WHAT
-                     + ': only Comity writes records and stage policies'",
-            },
-            Validation {
-                expression: "request.?subResource.orValue('') == '' || $MAY_OVERRIDE",
-                message: "only Comity writes the status of its kinds",
-                say: "request.userInfo.username + ' may not write ' + $WHAT + ': only Comity writes status'",
-            },
-            Validation {
-                expression: "request.operation == 'DELETE' || variables.had == variables.has || $MAY_OVERRIDE",
-                message: "only Comity sets and removes its finalizer",
-                say: "'only Comity sets and removes the finalizer ' + $FINALIZER",
-            },
-            Validation {
-                // Who owns a grant decides when the garbage collector deletes it.
-                expression: "request.operation == 'DELETE' || request.resource.resource != 'partnergrants' ||
-                     (oldObject == null ? [] : oldObject.metadata.?ownerReferences.orValue([]))
-                     == object.metadata.?ownerReferences.orValue([]) ||
-                     $MAY_EXPIRE || $MAY_OVERRIDE",
-                message: "a grant's ownerReferences say who can delete it: they are set by who may expire it",
-                say: "",
-            },
-            Validation {
-                expression: "request.operation != 'DELETE' || request.resource.resource != 'partnergrants' ||
-                     !variables.had || $MAY_EXPIRE || $MAY_OVERRIDE",
-                message: "a live grant may only be deleted by who may expire it",
-                say:
-                    "request.userInfo.username + ' may not delete the live grant ' + oldObject.metadata.name +
-                     ': that needs the verb expire on partnergrants of consent.comity.dev'",
-            },
-        ],
+        validations: [only_comity_writes(), ends_by_who_may_expire()].concat(),
         ..Policy::default()
     }
+}
+
+/// Records, stage policies, status and the finalizer are Comity's.
+fn only_comity_writes() -> Vec<Validation> {
+    vec![
+        Validation {
+            expression: "!(request.resource.resource in ['grantrecords', 'stagepolicies']) || $MAY_OVERRIDE",
+            message: "only Comity writes records and stage policies",
+            say: "request.userInfo.username + ' may not ' + request.operation + ' ' + $WHAT
+                 + ': only Comity writes records and stage policies'",
+        },
+        Validation {
+            expression: "request.?subResource.orValue('') == '' || $MAY_OVERRIDE",
+            message: "only Comity writes the status of its kinds",
+            say: "request.userInfo.username + ' may not write ' + $WHAT + ': only Comity writes status'",
+        },
+        Validation {
+            expression: "request.operation == 'DELETE' || variables.had == variables.has || $MAY_OVERRIDE",
+            message: "only Comity sets and removes its finalizer",
+            say: "'only Comity sets and removes the finalizer ' + $FINALIZER",
+        },
+    ]
+}
+
+/// A live grant ends by who may expire it, and by nobody's garbage collection.
+fn ends_by_who_may_expire() -> Vec<Validation> {
+    vec![
+        Validation {
+            // Who owns a grant decides when the garbage collector deletes it.
+            expression: "request.operation == 'DELETE' || request.resource.resource != 'partnergrants' ||
+                 (oldObject == null ? [] : oldObject.metadata.?ownerReferences.orValue([]))
+                 == object.metadata.?ownerReferences.orValue([]) ||
+                 $MAY_EXPIRE || $MAY_OVERRIDE",
+            message: "a grant's ownerReferences say who can delete it: they are set by who may expire it",
+            say: "",
+        },
+        Validation {
+            expression: "request.operation != 'DELETE' || request.resource.resource != 'partnergrants' ||
+                 !variables.had || $MAY_EXPIRE || $MAY_OVERRIDE",
+            message: "a live grant may only be deleted by who may expire it",
+            say: "request.userInfo.username + ' may not delete the live grant ' + oldObject.metadata.name +
+                 ': that needs the verb expire on partnergrants of consent.comity.dev'",
+        },
+    ]
 }
 
 /// The CAs in Comity's own namespace.
