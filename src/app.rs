@@ -5,21 +5,26 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::TryFuture;
 use futures::future::Either;
 use jiff::Timestamp;
-use kube::Client;
 use kube::client::ClientBuilder;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::Store;
+use kube::{Client, Resource};
 use tokio::net::TcpListener;
 
 use crate::api::name;
-use crate::cluster::apply::Writer;
+use crate::cluster::apply::{WriteError, Writer};
+use crate::cluster::catalogue::Catalogue;
 use crate::cluster::clock::Clock;
+use crate::cluster::concern::{Queue, Queues};
 use crate::cluster::event::Events;
 use crate::cluster::feed::Feeds;
 use crate::cluster::pace::Pace;
+use crate::cluster::status::{self, Statuses};
 use crate::grant::build::Installation;
-use crate::grant::reconcile::{Context, Memory, reconcile};
 use crate::ops::http::{Served, serve};
 use crate::ops::metric::Kind;
 use crate::ops::shutdown::Shutdown;
@@ -27,10 +32,10 @@ use crate::ops::trace::TraceIds;
 use crate::ops::{Health, Metrics, Settings};
 use crate::plan::objects;
 use crate::runtime::controller::{Telemetry, drive};
-use crate::signer;
 use crate::signer::observe::Observer;
 use crate::signer::stage::Tender;
 use crate::signer::talk::Talk;
+use crate::{boundary, contract, dataset, grant, partner, signer};
 
 /// How many namespaces are deleted in a second: each takes the API server dozens of requests.
 const CLEARED_PER_SECOND: i64 = 10;
@@ -65,55 +70,72 @@ pub enum AppError {
 
 /// Runs `comity run` until it is told to stop.
 pub async fn run(settings: Settings) -> Result<(), AppError> {
-    let clock = Clock::default();
-    let client = client(settings.kubeconfig.as_deref(), &clock).await?;
-    let health = Health::default();
-    let metrics = Metrics::new();
-    let telemetry = telemetry(Kind::Grant, "grants", &health, &metrics, &clock);
-    let (concerned, queue) = futures::channel::mpsc::unbounded();
-    let mut feeds = Feeds::start(&client, &objects::Kind::ALL, &concerned);
-    let context = Arc::new(Context {
-        catalogue: Arc::clone(&feeds.catalogue),
-        writer: Writer::new(client.clone(), Arc::clone(&feeds.catalogue)),
-        clock: clock.clone(),
-        events: Events::start(client, name::RUN),
-        installation: installation(&settings),
-        pace: Pace::per_second(CLEARED_PER_SECOND),
-        memory: Memory::default(),
+    let station = Station::new(&settings);
+    let client = client(settings.kubeconfig.as_deref(), &station.clock).await?;
+    let (mut feeds, queues) = Feeds::start(&client, &objects::Kind::ALL);
+    let stores = Arc::clone(&feeds.catalogue);
+    let judging = Arc::new(status::Context {
+        catalogue: Arc::clone(&stores),
+        statuses: Statuses::new(client.clone()),
+        clock: station.clock.clone(),
     });
+    let Queues { grants, contracts, datasets, partners, boundaries } = queues;
+    let granting = Arc::new(granting(&settings, client, &stores, &station));
+    let granting =
+        station.control(Kind::Grant, stores.grants.clone(), grants, granting, grant::reconcile::reconcile);
+    let contracts =
+        station.judge(Kind::Contract, &stores.contracts, contracts, &judging, contract::reconcile::reconcile);
+    let datasets =
+        station.judge(Kind::Dataset, &stores.datasets, datasets, &judging, dataset::reconcile::reconcile);
+    let partners =
+        station.judge(Kind::Partner, &stores.partners, partners, &judging, partner::reconcile::reconcile);
+    let boundaries = station.judge(
+        Kind::Boundary,
+        &stores.boundaries,
+        boundaries,
+        &judging,
+        boundary::reconcile::reconcile,
+    );
     let work = async {
         feeds.filled().await;
-        telemetry.heartbeat.filled(clock.now());
-        let store = context.catalogue.grants.clone();
-        let beat = pulse(&telemetry);
-        let drive = drive(store, queue, context, settings.workers, telemetry.clone(), reconcile);
-        futures::future::select(std::pin::pin!(drive), std::pin::pin!(beat)).await;
-        telemetry.heartbeat.ended();
+        futures::join!(granting, contracts, datasets, partners, boundaries);
     };
-    until_told(&settings, health, metrics, work).await
+    until_told(&settings, &station, work).await
 }
 
 /// Runs `comity sign` until it is told to stop.
 pub async fn sign(settings: Settings) -> Result<(), AppError> {
-    let clock = Clock::default();
-    let client = client(settings.kubeconfig.as_deref(), &clock).await?;
-    let health = Health::default();
-    let metrics = Metrics::new();
-    let telemetry = telemetry(Kind::Certificates, "certificates", &health, &metrics, &clock);
-    let (concerned, queue) = futures::channel::mpsc::unbounded();
-    let mut feeds = Feeds::start(&client, &[objects::Kind::Namespace], &concerned);
-    let context = Arc::new(signing(&settings, client, &feeds, &clock, &metrics));
+    let station = Station::new(&settings);
+    let client = client(settings.kubeconfig.as_deref(), &station.clock).await?;
+    let (mut feeds, queues) = Feeds::start(&client, &[objects::Kind::Namespace]);
+    let context = Arc::new(signing(&settings, client, &feeds, &station.clock, &station.metrics));
     let store = feeds.catalogue.grants.clone();
+    let control =
+        station.control(Kind::Certificates, store, queues.grants, context, signer::reconcile::reconcile);
     let work = async {
         feeds.filled().await;
-        telemetry.heartbeat.filled(clock.now());
-        let beat = pulse(&telemetry);
-        let drive =
-            drive(store, queue, context, settings.workers, telemetry.clone(), signer::reconcile::reconcile);
-        futures::future::select(std::pin::pin!(drive), std::pin::pin!(beat)).await;
-        telemetry.heartbeat.ended();
+        control.await;
     };
-    until_told(&settings, health, metrics, work).await
+    until_told(&settings, &station, work).await
+}
+
+/// What every pass over a grant needs.
+fn granting(
+    settings: &Settings,
+    client: Client,
+    catalogue: &Arc<Catalogue>,
+    station: &Station,
+) -> grant::reconcile::Context {
+    grant::reconcile::Context {
+        catalogue: Arc::clone(catalogue),
+        writer: Writer::new(client.clone(), Arc::clone(catalogue)),
+        statuses: Statuses::new(client.clone()),
+        clock: station.clock.clone(),
+        events: Events::start(client, name::RUN),
+        installation: installation(settings),
+        pace: Pace::per_second(CLEARED_PER_SECOND),
+        memory: grant::reconcile::Memory::default(),
+    }
 }
 
 /// What every pass of the signer needs.
@@ -147,20 +169,78 @@ impl signer::reconcile::Meter for Metrics {
     }
 }
 
-/// What a controller reports to.
-fn telemetry(
-    kind: Kind,
-    heart: &'static str,
-    health: &Health,
-    metrics: &Metrics,
-    clock: &Clock,
-) -> Telemetry {
-    Telemetry {
-        kind,
-        heartbeat: health.heartbeat(heart, clock.now()),
-        metrics: metrics.clone(),
-        traces: Arc::new(TraceIds::new(format!("{}-{}", std::process::id(), clock.now()))),
-        clock: clock.clone(),
+/// What all controllers of a process share.
+struct Station {
+    clock: Clock,
+    health: Health,
+    metrics: Metrics,
+    workers: u16,
+}
+
+impl Station {
+    fn new(settings: &Settings) -> Self {
+        Self {
+            clock: Clock::default(),
+            health: Health::default(),
+            metrics: Metrics::new(),
+            workers: settings.workers,
+        }
+    }
+
+    /// The controller of a kind of which Comity only says how it stands.
+    fn judge<K, R, F>(
+        &self,
+        kind: Kind,
+        store: &Store<K>,
+        queue: Queue<K>,
+        context: &Arc<status::Context>,
+        reconcile: R,
+    ) -> impl Future<Output = ()> + use<K, R, F>
+    where
+        K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+        R: Fn(Arc<K>, Arc<status::Context>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Action, WriteError>> + Send + 'static,
+    {
+        self.control(kind, store.clone(), queue, Arc::clone(context), reconcile)
+    }
+
+    /// A controller: works through its queue, and shows that it lives. It isn't ready until it is
+    /// polled, so poll it once the caches are filled.
+    fn control<K, C, R, F>(
+        &self,
+        kind: Kind,
+        store: Store<K>,
+        queue: Queue<K>,
+        context: Arc<C>,
+        reconcile: R,
+    ) -> impl Future<Output = ()> + use<K, C, R, F>
+    where
+        K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+        C: Send + Sync + 'static,
+        R: Fn(Arc<K>, Arc<C>) -> F + Send + Sync + 'static,
+        F: TryFuture<Ok = Action> + Send + 'static,
+        F::Error: std::error::Error + Send + Sync + 'static,
+    {
+        let telemetry = Telemetry {
+            kind,
+            heartbeat: self.health.heartbeat(kind.as_str(), self.clock.now()),
+            metrics: self.metrics.clone(),
+            traces: Arc::new(TraceIds::new(format!(
+                "{}-{}-{}",
+                kind.as_str(),
+                std::process::id(),
+                self.clock.now()
+            ))),
+            clock: self.clock.clone(),
+        };
+        let workers = self.workers;
+        async move {
+            telemetry.heartbeat.filled(telemetry.clock.now());
+            let drive = drive(store, queue, context, workers, telemetry.clone(), reconcile);
+            let beat = pulse(&telemetry);
+            futures::future::select(std::pin::pin!(drive), std::pin::pin!(beat)).await;
+            telemetry.heartbeat.ended();
+        }
     }
 }
 
@@ -186,14 +266,17 @@ fn installation(settings: &Settings) -> Installation {
 /// Works, and serves health and metrics, until it is told to stop.
 async fn until_told(
     settings: &Settings,
-    health: Health,
-    metrics: Metrics,
+    station: &Station,
     work: impl Future<Output = ()>,
 ) -> Result<(), AppError> {
     let address = settings.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;
     #[expect(clippy::disallowed_methods, reason = "the clock is read here, at the edge")]
-    let served = Served { health, metrics, clock: || Timestamp::now() };
+    let served = Served {
+        health: station.health.clone(),
+        metrics: station.metrics.clone(),
+        clock: || Timestamp::now(),
+    };
     tracing::info!(%address, "listening");
     let serving = std::pin::pin!(serve(listener, served, Shutdown::listen()?));
     match futures::future::select(serving, std::pin::pin!(work)).await {

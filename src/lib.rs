@@ -2,12 +2,16 @@
 
 pub mod api;
 pub mod app;
+pub mod boundary;
 pub mod cli;
 pub mod cluster;
+pub mod contract;
+pub mod dataset;
 pub mod generate;
 pub mod grant;
 pub mod journal;
 pub mod ops;
+pub mod partner;
 pub mod pki;
 pub mod plan;
 pub mod policy;

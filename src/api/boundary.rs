@@ -28,6 +28,11 @@ use super::value::{Cidr, Duration, Name, Registry};
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Ready")].status"#
     ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
     printcolumn(name = "Credential-TTL", type_ = "string", json_path = ".spec.ceilings.credentialTTL"),
     printcolumn(name = "Pod-Security", type_ = "string", json_path = ".spec.ceilings.podSecurity"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")

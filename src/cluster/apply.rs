@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 use super::catalogue::Catalogue;
 use super::feed::{resource, to_value};
-use crate::api::grant::PartnerGrantStatus;
 use crate::api::record::GrantRecordSpec;
 use crate::api::{GrantRecord, PartnerGrant, name};
 use crate::plan::objects::{Key, Kind, Wanted};
@@ -44,7 +43,7 @@ pub enum WriteError {
 }
 
 impl WriteError {
-    fn new(what: impl Into<String>, source: kube::Error) -> Self {
+    pub(super) fn new(what: impl Into<String>, source: kube::Error) -> Self {
         let what = what.into();
         match &source {
             kube::Error::Api(status) if status.code == 409 && status.reason == "AlreadyExists" => {
@@ -59,7 +58,7 @@ impl WriteError {
 }
 
 /// Whether an error says that an object isn't there, or isn't the one that was meant.
-fn is_gone(error: &kube::Error) -> bool {
+pub(super) fn is_gone(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404 || status.code == 409)
 }
 
@@ -179,28 +178,6 @@ impl Writer {
         match patched {
             Err(kube::Error::Api(status)) if status.code == 404 && !present => Ok(()),
             patched => patched.map(|_| ()).map_err(|error| WriteError::new("setting the finalizer", error)),
-        }
-    }
-
-    /// Writes the status of a grant. Gives the resource version that it then has.
-    pub async fn write_status(
-        &self,
-        grant: &PartnerGrant,
-        status: &PartnerGrantStatus,
-    ) -> Result<String, WriteError> {
-        let body = json!({
-            "apiVersion": "comity.dev/v1alpha1",
-            "kind": "PartnerGrant",
-            "metadata": {"name": grant.name_any(), "namespace": grant.namespace(), "uid": grant.uid()},
-            "status": status,
-        });
-        let parameters = PatchParams::apply(name::RUN).force();
-        let written =
-            self.grants(grant).patch_status(&grant.name_any(), &parameters, &Patch::Apply(&body)).await;
-        match written {
-            Ok(written) => Ok(written.resource_version().unwrap_or_default()),
-            Err(error) if is_gone(&error) => Ok(String::new()),
-            Err(error) => Err(WriteError::new("writing the status", error)),
         }
     }
 

@@ -55,20 +55,30 @@ impl Catalogue {
             .contracts
             .get(&ObjectRef::new(&grant.spec.contract_ref.name.0).within(&namespace))
             .filter(is_there);
-        let named = contract.iter().flat_map(|contract| &contract.spec.data_scope.datasets);
-        let datasets = named
-            .filter_map(|scoped| self.datasets.get(&ObjectRef::new(&scoped.name.0).within(&namespace)))
-            .filter(is_there)
-            .collect();
         Gathered {
-            datasets,
+            datasets: contract.as_deref().map(|contract| self.datasets_of(contract)).unwrap_or_default(),
             contract,
             partner: self.partners.get(&ObjectRef::new(&grant.spec.partner_ref.name.0)).filter(is_there),
-            boundaries: self.boundaries.state().into_iter().filter(is_there).collect(),
+            boundaries: self.every_boundary(),
             services: self.services.of_namespace(&namespace),
             namespace_labels: self.namespace_labels(&namespace),
             others: self.others(grant),
         }
+    }
+
+    /// The datasets that a contract names, where they exist.
+    pub fn datasets_of(&self, contract: &SharingContract) -> Vec<Arc<Dataset>> {
+        let namespace = contract.namespace().unwrap_or_default();
+        let named = contract.spec.data_scope.datasets.iter();
+        named
+            .filter_map(|scoped| self.datasets.get(&ObjectRef::new(&scoped.name.0).within(&namespace)))
+            .filter(is_there)
+            .collect()
+    }
+
+    /// Every boundary that there is.
+    pub fn every_boundary(&self) -> Vec<Arc<SharingBoundary>> {
+        self.boundaries.state().into_iter().filter(is_there).collect()
     }
 
     /// The labels of a namespace; none where it doesn't exist.

@@ -1,34 +1,29 @@
-//! The watches that fill the catalogue, and whom each change concerns.
+//! The watches that fill the catalogue, and tell of each change.
 #![expect(clippy::disallowed_types, reason = "cluster/ is where clients are used")]
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::hash::Hash;
 use std::sync::Arc;
 
-use futures::channel::mpsc::UnboundedSender;
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{ObjectRef, store};
+use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, Resource, ResourceExt as _};
+use kube::{Api, Client, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::catalogue::Catalogue;
+use super::concern::{Concerned, Queues, Word, queues};
 use super::objects::Objects;
 use super::records::Records;
 use super::services::Services;
-use crate::api::contract::SharingContract;
-use crate::api::record::RecordEvent;
-use crate::api::{Dataset, GrantRecord, Partner, PartnerGrant, SharingBoundary, name};
-use crate::plan::objects::Kind;
-
-/// Which grant has to be looked at.
-pub type GrantRef = ObjectRef<PartnerGrant>;
+use crate::api::{GrantRecord, name};
+use crate::plan::objects::{Key, Kind};
 
 /// The watches of a process.
 #[derive(Debug)]
@@ -66,8 +61,8 @@ impl<K> From<watcher::Event<K>> for News<K> {
 
 impl Feeds {
     /// Starts the watches: on what people write, on records, Services and namespaces, and on
-    /// `kinds` of what Comity makes. `concerned` is told which grants to look at.
-    pub fn start(client: &Client, kinds: &[Kind], concerned: &UnboundedSender<GrantRef>) -> Self {
+    /// `kinds` of what Comity makes. What has to be looked at comes out of the queues.
+    pub fn start(client: &Client, kinds: &[Kind]) -> (Self, Queues) {
         let (grants, grant_writer) = store();
         let (contracts, contract_writer) = store();
         let (partners, partner_writer) = store();
@@ -84,22 +79,19 @@ impl Feeds {
             services: Services::default(),
         });
         let mut feeds = Self { catalogue: catalogue.clone(), tasks: JoinSet::new(), ready: Vec::new() };
-        let told = Concerned { catalogue, grants: concerned.clone() };
-        feeds.reflect(client, grant_writer, told.clone(), |told, grant: &PartnerGrant| told.grant(grant));
-        feeds.reflect(client, contract_writer, told.clone(), Concerned::of_contract);
-        feeds.reflect(client, partner_writer, told.clone(), Concerned::of_partner);
-        feeds.reflect(client, dataset_writer, told.clone(), |told, dataset: &Dataset| {
-            told.in_namespace(dataset.namespace().as_deref());
-        });
-        feeds.reflect(client, boundary_writer, told.clone(), |told, _: &SharingBoundary| {
-            told.where_grant(|_| true);
-        });
+        let (senders, queues) = queues();
+        let told = Concerned { catalogue, senders };
+        feeds.reflect(client, grant_writer, told.clone());
+        feeds.reflect(client, contract_writer, told.clone());
+        feeds.reflect(client, partner_writer, told.clone());
+        feeds.reflect(client, dataset_writer, told.clone());
+        feeds.reflect(client, boundary_writer, told.clone());
         feeds.records(client, told.clone());
         feeds.services(client, told.clone());
         for kind in kinds {
             feeds.objects(client, *kind, told.clone());
         }
-        feeds
+        (feeds, queues)
     }
 
     /// Waits until every watch has told of everything once.
@@ -113,25 +105,31 @@ impl Feeds {
     }
 
     /// Watches a kind that people write, into a store.
-    fn reflect<K>(
-        &mut self,
-        client: &Client,
-        mut writer: Writer<K>,
-        told: Concerned,
-        concerns: impl Fn(&Concerned, &K) + Send + 'static,
-    ) where
-        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
-        K::DynamicType: Eq + Hash + Clone,
+    fn reflect<K>(&mut self, client: &Client, mut writer: Writer<K>, told: Concerned)
+    where
+        K: Word + DeserializeOwned + Debug + Send + Sync + 'static,
     {
         let api: Api<K> = Api::all(client.clone());
-        let stream = watcher(api, watcher::Config::default());
-        self.follow(stream, move |event| {
+        let store = writer.as_reader();
+        let mut before = Vec::new();
+        self.follow(watcher(api, watcher::Config::default()), move |event| {
+            if matches!(event, watcher::Event::Init) {
+                before = store.state();
+            }
+            let known = match &event {
+                watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
+                    store.get(&ObjectRef::from_obj(object))
+                }
+                _ => None,
+            };
             writer.apply_watcher_event(&event);
-            if let watcher::Event::Apply(object)
-            | watcher::Event::InitApply(object)
-            | watcher::Event::Delete(object) = &event
-            {
-                concerns(&told, object);
+            match &event {
+                watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
+                    told.changed(known.as_deref(), object);
+                }
+                watcher::Event::Delete(object) => told.changed(None, object),
+                watcher::Event::InitDone => gone_meanwhile(&before, &store, &told),
+                watcher::Event::Init => (),
             }
         });
     }
@@ -159,15 +157,19 @@ impl Feeds {
         let api: Api<Service> = Api::all(client.clone());
         self.follow(watcher(api, watcher::Config::default()), move |event| match News::from(event) {
             News::Begin => told.catalogue.services.begin(),
-            News::End => told.catalogue.services.end(),
+            News::End => {
+                for namespace in told.catalogue.services.end() {
+                    told.service(Some(&namespace));
+                }
+            }
             News::There(service) => {
                 if told.catalogue.services.put(&service) {
-                    told.in_namespace(service.metadata.namespace.as_deref());
+                    told.service(service.metadata.namespace.as_deref());
                 }
             }
             News::Gone(service) => {
                 told.catalogue.services.remove(&service);
-                told.in_namespace(service.metadata.namespace.as_deref());
+                told.service(service.metadata.namespace.as_deref());
             }
         });
     }
@@ -186,14 +188,20 @@ impl Feeds {
             let objects = &told.catalogue.objects;
             match News::from(event) {
                 News::Begin => objects.begin(kind),
-                News::End => objects.end(kind),
+                News::End => {
+                    for (key, live) in objects.end(kind) {
+                        told.object(&key, &live.labels());
+                    }
+                }
                 News::There(object) => {
-                    objects.put(kind, to_value(object.clone()));
-                    told.object(kind, &object);
+                    let (key, labels) = known_by(kind, &object);
+                    objects.put(kind, to_value(object));
+                    told.object(&key, &labels);
                 }
                 News::Gone(object) => {
-                    objects.remove(kind, &to_value(object.clone()));
-                    told.object(kind, &object);
+                    let (key, labels) = known_by(kind, &object);
+                    objects.remove(kind, &to_value(object));
+                    told.object(&key, &labels);
                 }
             }
         });
@@ -225,84 +233,17 @@ impl Feeds {
     }
 }
 
-/// Tells which grants a change concerns.
-#[derive(Clone, Debug)]
-struct Concerned {
-    catalogue: Arc<Catalogue>,
-    grants: UnboundedSender<GrantRef>,
+/// Tells of what was deleted while a watch was interrupted, of which it tells nothing itself.
+fn gone_meanwhile<K: Word + 'static>(before: &[Arc<K>], store: &Store<K>, told: &Concerned) {
+    let gone = before.iter().filter(|object| store.get(&ObjectRef::from_obj(object.as_ref())).is_none());
+    gone.for_each(|object| told.changed(None, object.as_ref()));
 }
 
-impl Concerned {
-    fn tell(&self, name: &str, namespace: &str) {
-        // Nobody listens any more when the process goes down.
-        drop(self.grants.unbounded_send(ObjectRef::new(name).within(namespace)));
-    }
-
-    fn grant(&self, grant: &PartnerGrant) {
-        self.tell(&grant.name_any(), &grant.namespace().unwrap_or_default());
-    }
-
-    fn where_grant(&self, matches: impl Fn(&PartnerGrant) -> bool) {
-        self.catalogue
-            .grants
-            .state()
-            .iter()
-            .filter(|grant| matches(grant))
-            .for_each(|grant| self.grant(grant));
-    }
-
-    /// A contract concerns the grants under it.
-    fn of_contract(&self, contract: &SharingContract) {
-        self.where_grant(|grant| {
-            grant.namespace() == contract.namespace()
-                && Some(&grant.spec.contract_ref.name.0) == contract.metadata.name.as_ref()
-        });
-    }
-
-    /// A partner concerns the grants that name it.
-    fn of_partner(&self, partner: &Partner) {
-        self.where_grant(|grant| Some(&grant.spec.partner_ref.name.0) == partner.metadata.name.as_ref());
-    }
-
-    fn in_namespace(&self, namespace: Option<&str>) {
-        self.where_grant(|grant| grant.metadata.namespace.as_deref() == namespace);
-    }
-
-    /// A record concerns its grant; the end of a grant may make room for others beside it.
-    fn record(&self, record: &GrantRecord) {
-        let namespace = record.metadata.namespace.as_deref();
-        self.tell(&record.spec.grant.name.0, namespace.unwrap_or_default());
-        if record.spec.event == RecordEvent::Ended {
-            self.in_namespace(namespace);
-        }
-    }
-
-    /// An object concerns the grant that its labels name; a namespace also the grants in it.
-    fn object(&self, kind: Kind, object: &DynamicObject) {
-        let labels = object.labels();
-        if let (Some(grant), Some(namespace)) =
-            (labels.get(name::LABEL_GRANT), labels.get(name::LABEL_GRANT_NAMESPACE))
-        {
-            self.tell(grant, namespace);
-        } else if kind == Kind::Namespace {
-            self.in_namespace(object.metadata.name.as_deref());
-            self.waiting_for_namespace(&object.name_any());
-        } else if kind == Kind::NetworkPolicy {
-            self.in_namespace(object.metadata.namespace.as_deref());
-        }
-    }
-
-    /// A namespace that isn't Comity's may stand in the way of a grant whose name it looks like.
-    fn waiting_for_namespace(&self, namespace: &str) {
-        if namespace.starts_with(name::NAMESPACE_PREFIX) {
-            self.where_grant(|grant| namespace.contains(&readable(grant)));
-        }
-    }
-}
-
-/// The part of a grant's name that its namespaces begin with, at its shortest.
-fn readable(grant: &PartnerGrant) -> String {
-    grant.name_any().chars().take(35).collect::<String>().trim_end_matches('-').to_owned()
+/// By what an object is known, and whose it is.
+fn known_by(kind: Kind, object: &DynamicObject) -> (Key, BTreeMap<String, String>) {
+    let name = object.name_any();
+    let namespace = object.namespace().unwrap_or_else(|| name.clone());
+    (Key { kind, namespace, name }, object.labels().clone())
 }
 
 /// How a kind is called by the client.

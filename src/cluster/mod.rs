@@ -4,9 +4,11 @@
 pub mod apply;
 pub mod catalogue;
 pub mod clock;
+pub mod concern;
 pub mod event;
 pub mod feed;
 pub mod objects;
 pub mod pace;
 pub mod records;
 pub mod services;
+pub mod status;

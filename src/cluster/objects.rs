@@ -105,18 +105,20 @@ impl Objects {
         });
     }
 
-    /// A watch has told of all objects of a kind: what it didn't tell of is gone.
-    pub fn end(&self, kind: Kind) {
+    /// A watch has told of all objects of a kind: what it didn't tell of is gone. Gives what that
+    /// was.
+    pub fn end(&self, kind: Kind) -> Vec<(Key, Live)> {
+        let mut gone = Vec::new();
         self.write(|inner| {
             let Some(told) = inner.relisted.remove(&kind) else { return };
-            let known =
-                inner.owner.keys().chain(inner.foreign_namespaces(kind).iter()).cloned().collect::<Vec<_>>();
-            for key in known {
-                if key.kind == kind && !told.contains(&key) {
-                    inner.forget(&key, None);
-                }
+            let known: Vec<Key> =
+                inner.owner.keys().chain(inner.foreign_namespaces(kind).iter()).cloned().collect();
+            for key in known.into_iter().filter(|key| key.kind == kind && !told.contains(key)) {
+                gone.extend(inner.known(&key).cloned().map(|live| (key.clone(), live)));
+                inner.forget(&key, None);
             }
         });
+        gone
     }
 
     fn read<T>(&self, look: impl FnOnce(&Inner) -> T) -> T {
@@ -153,11 +155,16 @@ impl Inner {
         }
     }
 
+    /// What is known of an object.
+    fn known(&self, key: &Key) -> Option<&Live> {
+        let owned =
+            self.owner.get(key).and_then(|grant| self.by_grant.get(grant)).and_then(|all| all.get(key));
+        owned.or_else(|| self.namespaces.get(&key.name).filter(|_| key.kind == Kind::Namespace))
+    }
+
     /// Whether something newer of the same object is known already.
     fn is_older(&self, key: &Key, live: &Live) -> bool {
-        let known =
-            self.owner.get(key).and_then(|grant| self.by_grant.get(grant)).and_then(|all| all.get(key));
-        known.is_some_and(|known| known.uid == live.uid && version(known) > version(live))
+        self.known(key).is_some_and(|known| known.uid == live.uid && version(known) > version(live))
     }
 
     fn forget(&mut self, key: &Key, uid: Option<&str>) {
@@ -267,7 +274,9 @@ mod tests {
         let objects = Objects::default();
         objects.put(Kind::ResourceQuota, quota("10", "a"));
         objects.begin(Kind::ResourceQuota);
-        objects.end(Kind::ResourceQuota);
+        let gone: Vec<String> =
+            objects.end(Kind::ResourceQuota).into_iter().map(|(key, _)| key.name).collect();
+        assert_eq!(gone, ["q"], "and says so");
         assert!(objects.of_grant("g").is_empty());
     }
 

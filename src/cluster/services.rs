@@ -61,13 +61,20 @@ impl Services {
         self.inner.write().unwrap_or_else(PoisonError::into_inner).told = Some(HashSet::new());
     }
 
-    /// A watch has told of all Services: what it didn't tell of is gone.
-    pub fn end(&self) {
+    /// A watch has told of all Services: what it didn't tell of is gone. Gives the namespaces that
+    /// lost one.
+    pub fn end(&self) -> Vec<String> {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(told) = inner.told.take() else { return };
+        let Some(told) = inner.told.take() else { return Vec::new() };
+        let mut poorer = Vec::new();
         for (namespace, services) in &mut inner.facts {
+            let before = services.len();
             services.retain(|name, _| told.contains(&(namespace.clone(), name.clone())));
+            if services.len() < before {
+                poorer.push(namespace.clone());
+            }
         }
+        poorer
     }
 }
 
@@ -99,4 +106,37 @@ fn target(port: &ServicePort) -> Option<TargetPort> {
         _ => (Some(port.port), None),
     };
     Some(TargetPort { number, name, protocol })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(name: &str) -> Service {
+        let mut service = Service::default();
+        service.metadata.name = Some(name.to_owned());
+        service.metadata.namespace = Some("risk-data".to_owned());
+        service
+    }
+
+    #[test]
+    fn only_what_matters_of_a_service_is_news() {
+        let services = Services::default();
+        assert!(services.put(&service("tx")));
+        let mut annotated = service("tx");
+        annotated.metadata.resource_version = Some("2".to_owned());
+        assert!(!services.put(&annotated));
+    }
+
+    #[test]
+    fn what_a_relist_doesnt_tell_of_is_gone_and_whose_loss_that_is_is_told() {
+        let services = Services::default();
+        services.put(&service("tx"));
+        services.put(&service("other"));
+        services.begin();
+        assert_eq!(services.of_namespace("risk-data").len(), 2, "the old ones stand meanwhile");
+        services.put(&service("other"));
+        assert_eq!(services.end(), ["risk-data"]);
+        assert_eq!(services.of_namespace("risk-data").len(), 1);
+    }
 }

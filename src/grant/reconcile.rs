@@ -1,7 +1,6 @@
 //! The conductor: observe, decide, take the one step, look again; then say how it stands.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kube::ResourceExt as _;
@@ -14,7 +13,6 @@ use super::clause;
 use super::decide::{Decision, Step, decide};
 use super::observe::{Names, Scene};
 use super::status::status;
-use crate::api::grant::PartnerGrantStatus;
 use crate::api::record::{GrantIdentity, RecordEvent};
 use crate::api::{PartnerGrant, name};
 use crate::cluster::apply::{WriteError, Writer};
@@ -22,6 +20,7 @@ use crate::cluster::catalogue::Catalogue;
 use crate::cluster::clock::Clock;
 use crate::cluster::event::Events;
 use crate::cluster::pace::Pace;
+use crate::cluster::status::Statuses;
 use crate::journal::append::{Entry, next_record};
 use crate::plan::retry;
 
@@ -38,6 +37,8 @@ pub struct Context {
     pub catalogue: Arc<Catalogue>,
     /// The hand that changes it.
     pub writer: Writer,
+    /// Where it is said how grants stand.
+    pub statuses: Statuses,
     /// What time it is.
     pub clock: Clock,
     /// Where events go.
@@ -54,7 +55,6 @@ pub struct Context {
 #[derive(Debug, Default)]
 pub struct Memory {
     finalized: Mutex<HashSet<String>>,
-    statuses: Mutex<HashMap<String, (u64, String)>>,
 }
 
 /// One pass over a grant.
@@ -222,16 +222,16 @@ async fn say(
 ) -> Result<(), WriteError> {
     let grant = scene.grant;
     let view = scene.view(names);
-    let old = grant.status.clone().unwrap_or_default();
+    let known = context.statuses.known(grant, grant.status.clone());
+    let old = known.as_ref().map_or(&[][..], |status| &status.conditions);
     let enforcement = clause::enforcement(&view, scene);
-    let new = status(&view, decision, &old.conditions, grant.metadata.generation, enforcement);
+    let new = status(&view, decision, old, grant.metadata.generation, enforcement);
     let is_gone = grant.metadata.deletion_timestamp.is_some() && !scene.finalized;
-    if is_gone || new == old || context.memory.said(grant, &new) {
+    if is_gone {
+        context.statuses.forget(grant);
         return Ok(());
     }
-    let version = context.writer.write_status(grant, &new).await?;
-    context.memory.note_status(grant, &new, version);
-    Ok(())
+    context.statuses.say(grant, known.as_ref(), &new).await
 }
 
 impl Memory {
@@ -247,32 +247,6 @@ impl Memory {
             finalized.insert(uid);
         } else {
             finalized.remove(&uid);
-            self.statuses.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
         }
     }
-
-    /// Whether this very status was written after the grant that is at hand was read.
-    fn said(&self, grant: &PartnerGrant, status: &PartnerGrantStatus) -> bool {
-        let statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = statuses.get(&grant.uid().unwrap_or_default());
-        known.is_some_and(|(fingerprint, version)| {
-            *fingerprint == print_of(status)
-                && number(grant.resource_version()) < number(Some(version.clone()))
-        })
-    }
-
-    fn note_status(&self, grant: &PartnerGrant, status: &PartnerGrantStatus, version: String) {
-        let mut statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
-        statuses.insert(grant.uid().unwrap_or_default(), (print_of(status), version));
-    }
-}
-
-fn number(version: Option<String>) -> u64 {
-    version.and_then(|version| version.parse().ok()).unwrap_or_default()
-}
-
-fn print_of(status: &PartnerGrantStatus) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    serde_json::to_string(status).unwrap_or_default().hash(&mut hasher);
-    hasher.finish()
 }

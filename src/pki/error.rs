@@ -38,6 +38,9 @@ pub enum PkiError {
     /// The PEM holds something, but no X.509 certificate.
     #[error("not an X.509 certificate")]
     NotX509,
+    /// A certificate that may sign nothing.
+    #[error("not the certificate of an authority")]
+    NoAuthority,
     /// A certificate that says something else than those that Comity makes.
     #[error("not a certificate that Comity makes: {0}")]
     OtherProfile(&'static str),

@@ -146,7 +146,7 @@ fn authority_key(certificate: &X509Certificate<'_>) -> Result<String, PkiError> 
         .ok_or(PkiError::OtherProfile("it doesn't say which key signed it"))
 }
 
-fn time(time: ASN1Time) -> Result<Timestamp, PkiError> {
+pub(super) fn time(time: ASN1Time) -> Result<Timestamp, PkiError> {
     Timestamp::from_second(time.timestamp())
         .map_err(|_discarded| PkiError::OtherProfile("its times are out of range"))
 }

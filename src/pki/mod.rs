@@ -10,6 +10,7 @@
 
 pub mod anchor;
 pub mod authority;
+pub mod bundle;
 pub mod check;
 pub mod error;
 pub mod inspect;

@@ -4,3 +4,4 @@
 pub mod compare;
 pub mod objects;
 pub mod retry;
+pub mod situation;

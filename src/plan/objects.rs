@@ -190,6 +190,12 @@ impl Live {
         serde_json::from_str(&self.body).unwrap_or(Value::Null)
     }
 
+    /// All of its labels.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        let labels = self.value().pointer_mut("/metadata/labels").map(Value::take);
+        labels.and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default()
+    }
+
     /// One of its labels.
     pub fn label(&self, label: &str) -> Option<String> {
         self.value().get("metadata")?.get("labels")?.get(label)?.as_str().map(str::to_owned)

@@ -1,12 +1,15 @@
 //! Beyond what the boundary gives in time, amount and credentials, and past the contract's own end.
 
 use super::super::boundary;
-use super::{ContractInput, longer, named, problem};
+use super::super::network::Network;
+use super::super::quantity::Amount;
+use super::{ContractInput, longer, named, positive, problem};
 use crate::api::SharingBoundary;
 use crate::api::Stage;
-use crate::api::boundary::StageCeiling;
+use crate::api::boundary::{Ceilings, StageCeiling};
 use crate::api::condition::Reason;
 use crate::api::contract::StageRule;
+use crate::api::value::Duration;
 use crate::policy::Problem;
 
 /// The contract's own time is over.
@@ -15,7 +18,8 @@ pub fn contract_ended(input: &ContractInput<'_>) -> Vec<Problem> {
     if end > input.now {
         return Vec::new();
     }
-    let sides = format!("{} ended at {end}, and it is {}", input.subject(), input.now);
+    // The time now has no place in a message: it would be another one with every look.
+    let sides = format!("the time of {} ended at {end}", input.subject());
     vec![problem(
         Reason::ContractEnded,
         "time.notAfter",
@@ -39,6 +43,39 @@ pub fn boundary_unreadable(input: &ContractInput<'_>) -> Vec<Problem> {
             problem(Reason::BeyondBoundary, "ceilings", sides, "ask the platform team to correct the boundary")
         })
         .collect()
+}
+
+/// The values of a boundary that can't be read, each by its clause.
+pub fn values_unreadable(boundary: &SharingBoundary) -> Vec<Problem> {
+    let Ceilings { stages, credential_ttl, egress, .. } = &boundary.spec.ceilings;
+    let reviews = boundary.spec.floors.as_ref().and_then(|floors| floors.reviews.as_ref());
+    let length = |path: String, text: &Duration| {
+        (positive(text).is_none())
+            .then(|| (path, text.0.clone(), "write durations as 720h, longer than nothing"))
+    };
+    let mut wrong: Vec<(String, String, &str)> = Vec::new();
+    for ceiling in stages {
+        let stage = format!("ceilings.{}", clause(ceiling.stage, ""));
+        wrong.extend(length(format!("{stage}.maxDuration"), &ceiling.max_duration));
+        let amounts = ceiling.quota.hard.iter().filter(|(_, amount)| Amount::of(amount).is_none());
+        wrong.extend(amounts.map(|(resource, amount)| {
+            (format!("{stage}.quota.hard[{resource}]"), amount.0.clone(), "write quantities as 500m or 16Gi")
+        }));
+    }
+    wrong.extend(length("ceilings.credentialTTL".to_owned(), credential_ttl));
+    let networks = egress.cidrs.iter().filter(|cidr| Network::parse(&cidr.0).is_none());
+    wrong.extend(
+        networks.map(|cidr| {
+            ("ceilings.egress.cidrs".to_owned(), cidr.0.clone(), "write networks as 192.0.2.0/24")
+        }),
+    );
+    wrong.extend(reviews.and_then(|floor| length("floors.reviews.every".to_owned(), &floor.every)));
+    let told = wrong.into_iter().map(|(path, text, remedy)| {
+        let sides =
+            format!("{} says {text:?}, which can't be read, so nothing is within it", named(boundary));
+        problem(Reason::Invalid, path, sides, remedy)
+    });
+    told.collect()
 }
 
 /// The contract offers a stage that the boundary doesn't name.

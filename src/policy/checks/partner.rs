@@ -82,6 +82,19 @@ pub fn control_fault(partner: &Partner, name: &Name, now: Timestamp) -> Option<S
     }
 }
 
+/// The controls of a partner that don't count any more, whoever requires them.
+pub fn controls_run_out(partner: &Partner, now: Timestamp) -> Vec<Problem> {
+    let controls = partner.spec.controls.iter();
+    controls
+        .filter_map(|control| {
+            let fault = control_fault(partner, &control.name, now)?;
+            let sides = format!("{fault}; contracts that require it give no access");
+            let remedy = "record current evidence, or take the control from the Partner";
+            Some(problem(Reason::ControlMissing, format!("controls[{}]", control.name), sides, remedy))
+        })
+        .collect()
+}
+
 /// When the first of the controls that the contract requires stops counting.
 pub fn first_control_to_end(partner: &Partner, contract: &SharingContract) -> Option<Timestamp> {
     let required = &contract.spec.security.required_controls;

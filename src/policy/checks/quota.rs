@@ -5,7 +5,9 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use super::super::quantity::Amount;
 use super::ceilings::{clause, each_ceiling};
 use super::{ContractInput, named, problem};
+use crate::api::boundary::Quota;
 use crate::api::condition::Reason;
+use crate::api::{SharingBoundary, Stage};
 use crate::policy::Problem;
 
 /// The resources that are counted, and have no fractions.
@@ -39,21 +41,31 @@ const MEASURED: [&str; 10] = [
 pub fn quota_unusable(input: &ContractInput<'_>) -> Vec<Problem> {
     let own = input.contract.spec.stages.iter().filter_map(|rule| Some((rule.stage, rule.quota.as_ref()?)));
     let own = own.map(|(stage, quota)| (input.subject(), stage, quota));
-    let ceilings = input.boundaries.iter().flat_map(|boundary| {
-        let stages = boundary.spec.ceilings.stages.iter();
-        stages.map(|ceiling| (named(boundary), ceiling.stage, &ceiling.quota))
+    let ceilings = input.boundaries.iter().flat_map(|boundary| ceilings_of(boundary));
+    own.chain(ceilings).flat_map(unusable).collect()
+}
+
+/// The same of a boundary alone.
+pub fn ceilings_unusable(boundary: &SharingBoundary) -> Vec<Problem> {
+    ceilings_of(boundary).flat_map(unusable).collect()
+}
+
+/// Whose quota, for which stage, and what it holds.
+type Given<'a> = (String, Stage, &'a Quota);
+
+/// The quotas that a boundary gives its stages.
+fn ceilings_of(boundary: &SharingBoundary) -> impl Iterator<Item = Given<'_>> {
+    let stages = boundary.spec.ceilings.stages.iter();
+    stages.map(|ceiling| (named(boundary), ceiling.stage, &ceiling.quota))
+}
+
+/// What is wrong with one quota.
+fn unusable((subject, stage, quota): Given<'_>) -> Vec<Problem> {
+    let wrong = quota.hard.iter().filter_map(|(resource, amount)| {
+        Some(format!("{subject} gives {} of {resource}, but {}", amount.0, fault(resource, amount)?))
     });
-    let mut problems = Vec::new();
-    for (subject, stage, quota) in own.chain(ceilings) {
-        for (resource, amount) in &quota.hard {
-            let Some(fault) = fault(resource, amount) else { continue };
-            let sides = format!("{subject} gives {} of {resource}, but {fault}", amount.0);
-            let remedy =
-                "write it as the resources of a ResourceQuota are written: pods: \"10\", requests.cpu: 500m";
-            problems.push(problem(Reason::Invalid, clause(stage, ".quota.hard"), sides, remedy));
-        }
-    }
-    problems
+    let remedy = "write it as the resources of a ResourceQuota are written: pods: \"10\", requests.cpu: 500m";
+    wrong.map(|sides| problem(Reason::Invalid, clause(stage, ".quota.hard"), sides, remedy)).collect()
 }
 
 /// What the API server has against `amount` of `resource` in a ResourceQuota, if anything.

@@ -1,0 +1,223 @@
+//! Whom a change concerns: what each controller is told to look at when something else changes,
+//! so that mending one object heals all that depend on it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource, ResourceExt as _};
+
+use super::catalogue::Catalogue;
+use crate::api::record::RecordEvent;
+use crate::api::{Dataset, GrantRecord, Partner, PartnerGrant, SharingBoundary, SharingContract, name};
+use crate::plan::objects::{Key, Kind};
+
+/// Objects of one kind that have to be looked at.
+pub type Queue<K> = UnboundedReceiver<ObjectRef<K>>;
+
+/// For each kind that people write, the objects that have to be looked at. A process that has no
+/// controller for a kind drops its queue.
+#[derive(Debug)]
+pub struct Queues {
+    /// Grants.
+    pub grants: Queue<PartnerGrant>,
+    /// Contracts.
+    pub contracts: Queue<SharingContract>,
+    /// Partners.
+    pub partners: Queue<Partner>,
+    /// Datasets.
+    pub datasets: Queue<Dataset>,
+    /// Boundaries.
+    pub boundaries: Queue<SharingBoundary>,
+}
+
+/// Where changes are told of.
+#[derive(Clone, Debug)]
+pub struct Senders {
+    grants: UnboundedSender<ObjectRef<PartnerGrant>>,
+    contracts: UnboundedSender<ObjectRef<SharingContract>>,
+    partners: UnboundedSender<ObjectRef<Partner>>,
+    datasets: UnboundedSender<ObjectRef<Dataset>>,
+    boundaries: UnboundedSender<ObjectRef<SharingBoundary>>,
+}
+
+/// Both ends.
+pub fn queues() -> (Senders, Queues) {
+    let (grants, told_grants) = unbounded();
+    let (contracts, told_contracts) = unbounded();
+    let (partners, told_partners) = unbounded();
+    let (datasets, told_datasets) = unbounded();
+    let (boundaries, told_boundaries) = unbounded();
+    let queues = Queues {
+        grants: told_grants,
+        contracts: told_contracts,
+        partners: told_partners,
+        datasets: told_datasets,
+        boundaries: told_boundaries,
+    };
+    (Senders { grants, contracts, partners, datasets, boundaries }, queues)
+}
+
+/// Tells which objects a change concerns.
+#[derive(Clone, Debug)]
+pub struct Concerned {
+    /// What stands.
+    pub catalogue: Arc<Catalogue>,
+    /// Where changes are told of.
+    pub senders: Senders,
+}
+
+/// A kind that people write.
+pub trait Word: Resource<DynamicType = ()> + Clone {
+    /// Tells that this object itself has to be looked at.
+    fn itself(&self, told: &Concerned);
+    /// Tells that what depends on it has to be looked at.
+    fn dependants(&self, told: &Concerned);
+}
+
+impl Word for PartnerGrant {
+    fn itself(&self, told: &Concerned) {
+        send(&told.senders.grants, self);
+    }
+
+    fn dependants(&self, _: &Concerned) {}
+}
+
+impl Word for SharingContract {
+    fn itself(&self, told: &Concerned) {
+        send(&told.senders.contracts, self);
+    }
+
+    /// A contract concerns the grants under it.
+    fn dependants(&self, told: &Concerned) {
+        told.where_grant(|grant| {
+            grant.namespace() == self.namespace()
+                && Some(&grant.spec.contract_ref.name.0) == self.metadata.name.as_ref()
+        });
+    }
+}
+
+impl Word for Partner {
+    fn itself(&self, told: &Concerned) {
+        send(&told.senders.partners, self);
+    }
+
+    /// A partner concerns the grants that name it.
+    fn dependants(&self, told: &Concerned) {
+        told.where_grant(|grant| Some(&grant.spec.partner_ref.name.0) == self.metadata.name.as_ref());
+    }
+}
+
+impl Word for Dataset {
+    fn itself(&self, told: &Concerned) {
+        send(&told.senders.datasets, self);
+    }
+
+    /// A dataset concerns what shares from its namespace.
+    fn dependants(&self, told: &Concerned) {
+        told.sharing_from(self.metadata.namespace.as_deref());
+    }
+}
+
+impl Word for SharingBoundary {
+    fn itself(&self, told: &Concerned) {
+        send(&told.senders.boundaries, self);
+    }
+
+    /// A boundary concerns everything that is shared: which namespaces it selects may have changed.
+    fn dependants(&self, told: &Concerned) {
+        each(&told.catalogue.contracts, |_| true, &told.senders.contracts);
+        told.where_grant(|_| true);
+    }
+}
+
+impl Concerned {
+    /// Tells of a change of an object that people write. Its status alone concerns nobody else.
+    pub fn changed<K: Word>(&self, before: Option<&K>, now: &K) {
+        now.itself(self);
+        let same = before.is_some_and(|before| {
+            let (before, now) = (before.meta(), now.meta());
+            before.uid == now.uid
+                && before.generation == now.generation
+                && before.deletion_timestamp == now.deletion_timestamp
+                && before.finalizers == now.finalizers
+        });
+        if !same {
+            now.dependants(self);
+        }
+    }
+
+    /// A Service concerns the datasets that it may serve, and what shares them.
+    pub fn service(&self, namespace: Option<&str>) {
+        each(&self.catalogue.datasets, |dataset| is_in(dataset, namespace), &self.senders.datasets);
+        self.sharing_from(namespace);
+    }
+
+    /// A record concerns its grant; the end of a grant may make room for others beside it.
+    pub fn record(&self, record: &GrantRecord) {
+        let namespace = record.metadata.namespace.as_deref().unwrap_or_default();
+        self.grant(&record.spec.grant.name.0, namespace);
+        if record.spec.event == RecordEvent::Ended {
+            self.where_grant(|grant| is_in(grant, Some(namespace)));
+        }
+    }
+
+    /// An object concerns the grant that its labels name; a namespace also what is shared from it.
+    pub fn object(&self, key: &Key, labels: &BTreeMap<String, String>) {
+        if let (Some(grant), Some(namespace)) =
+            (labels.get(name::LABEL_GRANT), labels.get(name::LABEL_GRANT_NAMESPACE))
+        {
+            self.grant(grant, namespace);
+        } else if key.kind == Kind::Namespace {
+            self.sharing_from(Some(&key.name));
+            self.waiting_for_namespace(&key.name);
+        } else if key.kind == Kind::NetworkPolicy {
+            self.where_grant(|grant| is_in(grant, Some(&key.namespace)));
+        }
+    }
+
+    fn grant(&self, name: &str, namespace: &str) {
+        // Nobody listens any more when the process goes down.
+        drop(self.senders.grants.unbounded_send(ObjectRef::new(name).within(namespace)));
+    }
+
+    fn where_grant(&self, concerns: impl Fn(&PartnerGrant) -> bool) {
+        each(&self.catalogue.grants, concerns, &self.senders.grants);
+    }
+
+    /// The contracts and the grants of a namespace.
+    fn sharing_from(&self, namespace: Option<&str>) {
+        each(&self.catalogue.contracts, |contract| is_in(contract, namespace), &self.senders.contracts);
+        self.where_grant(|grant| is_in(grant, namespace));
+    }
+
+    /// A namespace that isn't Comity's may stand in the way of a grant whose name it looks like.
+    fn waiting_for_namespace(&self, namespace: &str) {
+        if namespace.starts_with(name::NAMESPACE_PREFIX) {
+            self.where_grant(|grant| namespace.contains(&readable(grant)));
+        }
+    }
+}
+
+/// Tells of every object of a store that `concerns` picks.
+fn each<K>(store: &Store<K>, concerns: impl Fn(&K) -> bool, told: &UnboundedSender<ObjectRef<K>>)
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    store.state().iter().filter(|object| concerns(object)).for_each(|object| send(told, object.as_ref()));
+}
+
+/// Tells of one object. Where nobody listens, there is no controller for the kind.
+fn send<K: Resource<DynamicType = ()>>(told: &UnboundedSender<ObjectRef<K>>, object: &K) {
+    drop(told.unbounded_send(ObjectRef::from_obj(object)));
+}
+
+fn is_in<K: Resource>(object: &K, namespace: Option<&str>) -> bool {
+    object.meta().namespace.as_deref() == namespace
+}
+
+/// The part of a grant's name that its namespaces begin with, at its shortest.
+fn readable(grant: &PartnerGrant) -> String {
+    grant.name_any().chars().take(35).collect::<String>().trim_end_matches('-').to_owned()
+}
