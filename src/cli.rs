@@ -113,6 +113,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_installed_starts_with_what_can_be_understood() {
+        let installed = crate::generate::install::file().expect("install.yaml").contents;
+        let objects: Vec<serde_json::Value> = serde_saphyr::from_multiple(&installed).expect("YAML");
+        let pods = objects.iter().filter_map(|object| object.pointer("/spec/template/spec/containers/0/args"));
+        let lines: Vec<Vec<&str>> = pods
+            .map(|line| line.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect())
+            .collect();
+        assert_eq!(lines.len(), 2, "one line for each process");
+        for line in lines {
+            let words = ["comity"].iter().chain(&line);
+            Arguments::try_parse_from(words).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+        }
+    }
+
+    #[test]
     fn a_failure_is_told_with_what_was_behind_it() {
         let inner = std::io::Error::other("permission denied");
         let outer = std::io::Error::other(inner);

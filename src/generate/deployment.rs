@@ -62,13 +62,19 @@ fn pod(name: &str, process: &str, resources: &str) -> Value {
 }
 
 fn arguments(process: &str) -> Vec<String> {
-    vec![
+    let mut arguments = vec![
         process.to_owned(),
         format!("--listen=0.0.0.0:{PORT}"),
-        format!("--namespace={}", template::NAMESPACE),
+        format!("--system-namespace={}", template::NAMESPACE),
         format!("--trust-domain={}", template::TRUST_DOMAIN),
         format!("--log-level={}", template::LOG_LEVEL),
-    ]
+    ];
+    if process == "run" {
+        arguments.push(format!("--cluster-cidr={}", template::CLUSTER_CIDRS));
+        arguments.push(format!("--dns-namespace={}", template::DNS_NAMESPACE));
+        arguments.push(format!("--dns-selector={}", template::DNS_LABELS));
+    }
+    arguments
 }
 
 fn probe(path: &str, failures: u8) -> Value {

@@ -15,14 +15,30 @@ pub const PULL_POLICY: &str = "__pullPolicy__";
 pub const TRUST_DOMAIN: &str = "__trustDomain__";
 /// What is logged.
 pub const LOG_LEVEL: &str = "__logLevel__";
+/// The networks of the cluster itself, with commas.
+pub const CLUSTER_CIDRS: &str = "__clusterCidrs__";
+/// The namespace of the cluster's DNS.
+pub const DNS_NAMESPACE: &str = "__dnsNamespace__";
+/// The labels of the pods of the cluster's DNS, with commas.
+pub const DNS_LABELS: &str = "__dnsLabels__";
 /// The resources of `comity run`.
 pub const RUN_RESOURCES: &str = "__runResources__";
 /// The resources of `comity sign`.
 pub const SIGN_RESOURCES: &str = "__signResources__";
 
 /// All of the blanks.
-pub const BLANKS: &[&str] =
-    &[NAMESPACE, IMAGE, PULL_POLICY, TRUST_DOMAIN, LOG_LEVEL, RUN_RESOURCES, SIGN_RESOURCES];
+pub const BLANKS: &[&str] = &[
+    NAMESPACE,
+    IMAGE,
+    PULL_POLICY,
+    TRUST_DOMAIN,
+    LOG_LEVEL,
+    CLUSTER_CIDRS,
+    DNS_NAMESPACE,
+    DNS_LABELS,
+    RUN_RESOURCES,
+    SIGN_RESOURCES,
+];
 
 /// Objects as one YAML text, each after a `---`.
 pub fn documents(objects: &[Value]) -> Result<String, GenerateError> {
@@ -49,6 +65,9 @@ pub fn for_helm(text: &str) -> String {
             PULL_POLICY => "{{ .Values.image.pullPolicy }}",
             TRUST_DOMAIN => "{{ .Values.trustDomain }}",
             LOG_LEVEL => "{{ .Values.logLevel }}",
+            CLUSTER_CIDRS => "{{ join \",\" .Values.clusterCidrs }}",
+            DNS_NAMESPACE => "{{ .Values.dns.namespace }}",
+            DNS_LABELS => "{{ join \",\" .Values.dns.labels }}",
             RUN_RESOURCES => "{{ toJson .Values.run.resources }}",
             SIGN_RESOURCES => "{{ toJson .Values.sign.resources }}",
             _ => return None,
@@ -61,6 +80,10 @@ pub fn for_helm(text: &str) -> String {
 pub fn with_defaults(text: &str, values: &Value, namespace: &str, version: &str) -> String {
     let word = |pointer: &str| values.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let json = |pointer: &str| values.pointer(pointer).map(Value::to_string);
+    let joined = |pointer: &str| {
+        let words = values.pointer(pointer)?.as_array()?.iter().filter_map(Value::as_str);
+        Some(words.collect::<Vec<_>>().join(","))
+    };
     fill(text, |blank| match blank {
         NAMESPACE => Some(namespace.to_owned()),
         IMAGE => {
@@ -70,6 +93,9 @@ pub fn with_defaults(text: &str, values: &Value, namespace: &str, version: &str)
         PULL_POLICY => word("/image/pullPolicy"),
         TRUST_DOMAIN => word("/trustDomain"),
         LOG_LEVEL => word("/logLevel"),
+        CLUSTER_CIDRS => joined("/clusterCidrs"),
+        DNS_NAMESPACE => word("/dns/namespace"),
+        DNS_LABELS => joined("/dns/labels"),
         RUN_RESOURCES => json("/run/resources"),
         SIGN_RESOURCES => json("/sign/resources"),
         _ => None,
