@@ -19,7 +19,7 @@ pub fn contract_ended(input: &ContractInput<'_>) -> Vec<Problem> {
         return Vec::new();
     }
     // The time now has no place in a message: it would be another one with every look.
-    let sides = format!("the time of {} ended at {end}", input.subject());
+    let sides = format!("{} ended at {end}", input.subject());
     vec![problem(
         Reason::ContractEnded,
         "time.notAfter",

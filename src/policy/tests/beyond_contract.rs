@@ -123,11 +123,7 @@ fn a_contract_that_has_ended_is_refused() {
     world.now = world.contract.spec.time.not_after.0;
     let problems = world.resolve().expect_err("it is over");
     assert_eq!(problems[0].reason, Reason::ContractEnded);
-    assert!(
-        problems[0]
-            .message
-            .contains("time.notAfter: the time of the contract fraud-scoring ended at 2035-10-31")
-    );
+    assert!(problems[0].message.contains("time.notAfter: the contract fraud-scoring ended at 2035-10-31"));
     world.now = world.now.checked_sub(jiff::SignedDuration::from_secs(1)).expect("a second before");
     world.agreed();
 }
