@@ -116,7 +116,8 @@ mod tests {
     fn what_is_installed_starts_with_what_can_be_understood() {
         let installed = crate::generate::install::file().expect("install.yaml").contents;
         let objects: Vec<serde_json::Value> = serde_saphyr::from_multiple(&installed).expect("YAML");
-        let pods = objects.iter().filter_map(|object| object.pointer("/spec/template/spec/containers/0/args"));
+        let pods =
+            objects.iter().filter_map(|object| object.pointer("/spec/template/spec/containers/0/args"));
         let lines: Vec<Vec<&str>> = pods
             .map(|line| line.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect())
             .collect();

@@ -13,7 +13,8 @@ use super::catalogue::Catalogue;
 use super::feed::{resource, to_value};
 use crate::api::record::GrantRecordSpec;
 use crate::api::{GrantRecord, PartnerGrant, name};
-use crate::plan::objects::{Key, Kind, Wanted};
+use crate::plan::compare::{correction, is_contained};
+use crate::plan::objects::{Key, Kind, Live, Wanted};
 
 /// Why the cluster couldn't be changed.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,12 @@ pub enum WriteError {
     /// Something of that name is there already.
     #[error("{what}: it exists already")]
     Exists {
+        /// What was tried.
+        what: String,
+    },
+    /// What was written isn't what is stored, however often it is written.
+    #[error("{what}: the API server stores something else; see which webhook or controller changes it")]
+    Stubborn {
         /// What was tried.
         what: String,
     },
@@ -92,14 +99,37 @@ impl Writer {
         Ok(())
     }
 
-    /// Applies an object, whole (server-side apply).
+    /// Applies an object, whole (server-side apply), so that it says just what is wanted.
     pub async fn apply(&self, wanted: &Wanted) -> Result<(), WriteError> {
         let parameters = PatchParams::apply(name::RUN).force();
-        let applied =
-            self.api(&wanted.key).patch(&wanted.key.name, &parameters, &Patch::Apply(&wanted.body)).await;
-        let what = || format!("applying {}", describe(&wanted.key));
-        self.keep(&wanted.key, applied.map_err(|error| WriteError::new(what(), error))?);
-        Ok(())
+        let patch = Patch::Apply(&wanted.body);
+        let applied = to_value(self.patch(wanted, &parameters, &patch, "applying").await?);
+        let live = Live::from_value(applied.clone());
+        if live.terminating || is_contained(wanted, &live) {
+            self.catalogue.objects.put(wanted.key.kind, applied);
+            return Ok(());
+        }
+        // Somebody added something, and it is theirs: applying leaves it.
+        let parameters = PatchParams { field_manager: Some(name::RUN.to_owned()), ..PatchParams::default() };
+        let patch = Patch::Merge(correction(wanted, &live));
+        let corrected = to_value(self.patch(wanted, &parameters, &patch, "correcting").await?);
+        let is_corrected = is_contained(wanted, &Live::from_value(corrected.clone()));
+        self.catalogue.objects.put(wanted.key.kind, corrected);
+        if is_corrected {
+            return Ok(());
+        }
+        Err(WriteError::Stubborn { what: format!("applying {}", describe(&wanted.key)) })
+    }
+
+    async fn patch<P: serde::Serialize + std::fmt::Debug>(
+        &self,
+        wanted: &Wanted,
+        parameters: &PatchParams,
+        patch: &Patch<P>,
+        verb: &str,
+    ) -> Result<DynamicObject, WriteError> {
+        let answer = self.api(&wanted.key).patch(&wanted.key.name, parameters, patch).await;
+        answer.map_err(|error| WriteError::new(format!("{verb} {}", describe(&wanted.key)), error))
     }
 
     /// Deletes an object if it is still the one with this UID.

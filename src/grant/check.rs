@@ -68,11 +68,11 @@ pub enum Certificates {
 pub struct Standing {
     /// Its namespace.
     pub namespace: NamespaceStanding,
-    /// Quota, limits, admission parameters, the signer's binding, network policies.
+    /// Quota, limits, admission parameters, network policies.
     pub confinement: Part,
     /// The same without any path, for while nobody may use it.
     pub without_paths: Part,
-    /// The workloads' `ServiceAccounts`.
+    /// The workloads' `ServiceAccounts`, and the signer's binding.
     pub identities: Part,
     /// The workloads' certificates.
     pub certificates: Certificates,
@@ -130,7 +130,7 @@ pub fn standing(site: &Site<'_>, live: &LiveObjects) -> Standing {
         namespace: namespace_standing(site, live),
         confinement: part(build::confinement(site), &here, is_confinement),
         without_paths: part(build::confinement_without_paths(site), &here, is_confinement),
-        identities: part(identity::service_accounts(site), &here, |key| key.kind == Kind::ServiceAccount),
+        identities: part(identity::objects(site), &here, is_identity),
         certificates: certificates(site, &here),
         quota_in_force: quota_in_force(site, &here),
         bindings: part(bindings, &here, is_role_binding),
@@ -200,7 +200,10 @@ fn is_role_binding(key: &Key) -> bool {
 
 fn is_confinement(key: &Key) -> bool {
     matches!(key.kind, Kind::ResourceQuota | Kind::LimitRange | Kind::StagePolicy | Kind::NetworkPolicy)
-        || (key.kind == Kind::RoleBinding && key.name == name::SIGNER_BINDING)
+}
+
+fn is_identity(key: &Key) -> bool {
+    key.kind == Kind::ServiceAccount || (key.kind == Kind::RoleBinding && key.name == name::SIGNER_BINDING)
 }
 
 /// What is missing of `wanted`, and what of the kind that `concerns` says nobody asked for.
@@ -266,10 +269,11 @@ fn certificates(site: &Site<'_>, here: &LiveObjects) -> Certificates {
         return if nobody { Certificates::Ready } else { Certificates::None };
     };
     let data = published.get("data");
-    if let Some(why) = data.and_then(|data| data.get("refused")).and_then(serde_json::Value::as_str) {
+    if let Some(why) = data.and_then(|data| data.get(name::TRUST_REFUSED)).and_then(serde_json::Value::as_str)
+    {
         return Certificates::Refused(why.to_owned());
     }
-    let has = |workload: &str| data.is_some_and(|data| data.get(format!("{workload}.crt")).is_some());
+    let has = |workload: &str| data.is_some_and(|data| data.get(name::trust_key(workload)).is_some());
     let all = site.opening.policy.workloads.iter().all(|workload| has(&workload.name.0));
     if all { Certificates::Ready } else { Certificates::Pending }
 }

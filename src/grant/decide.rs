@@ -13,7 +13,7 @@ use super::gate::{self, Waiting};
 use crate::api::condition::Reason;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::journal::append::Entry;
-use crate::journal::wanted::{GrantFacts, Wanted, wanted};
+use crate::journal::wanted::{GrantFacts, Wanted, gave_way, wanted};
 use crate::journal::{Broken, Journal, Opening, Recorded};
 use crate::plan::objects::Wanted as Object;
 use crate::policy::{Agreement, Problem};
@@ -115,6 +115,8 @@ impl View<'_> {
                 wanted(opening, journal, self.facts, self.agreement, &is_complete, self.now)
             }
             (Ok(_), None) => Wanted::Closed(RecordReason::NamespaceLost),
+            // What is being deleted has nothing left that a mended journal could bring back.
+            (Err(_), _) if self.facts.deleting => Wanted::Closed(RecordReason::Deleted),
             (Err(_), _) => Wanted::Held(RecordReason::NotAccepted),
         }
     }
@@ -237,7 +239,8 @@ fn is_over(view: &View<'_>) -> bool {
     let Ok(journal) = view.journal else { return false };
     let lives = |opening: &Opening| {
         let reopens = opening.closed_for().is_none_or(RecordReason::can_reopen);
-        reopens && view.now < opening.end && opening.stage <= view.facts.ceiling
+        let gave_way = gave_way(opening, journal, view.facts.ceiling);
+        reopens && !gave_way && view.now < opening.end && opening.stage <= view.facts.ceiling
     };
     !journal.openings.is_empty() && !journal.openings.iter().any(lives)
 }

@@ -55,11 +55,13 @@ impl<'a> Scene<'a> {
         now: Timestamp,
     ) -> Self {
         let gathered = catalogue.gather(grant);
+        let journal = catalogue.records.journal(&grant.uid().unwrap_or_default());
+        let now = journal.as_ref().map_or(now, |journal| journal.time(now));
         let mut scene = Self {
             grant,
             installation,
             agreement: resolve(&gathered.operands(grant), now),
-            journal: Ok(Journal::empty()),
+            journal,
             contract: gathered.contract().cloned(),
             live: LiveObjects::new(),
             ingress: BTreeSet::new(),

@@ -13,8 +13,8 @@ use super::clause;
 use super::decide::{Decision, Step, decide};
 use super::observe::{Names, Scene};
 use super::status::status;
+use crate::api::PartnerGrant;
 use crate::api::record::{GrantIdentity, RecordEvent};
-use crate::api::{PartnerGrant, name};
 use crate::cluster::apply::{WriteError, Writer};
 use crate::cluster::catalogue::Catalogue;
 use crate::cluster::clock::Clock;
@@ -96,7 +96,7 @@ async fn take(
         Step::Finalize | Step::Unfinalize => set_finalizer(step, scene, context).await?,
         Step::Record(entry) => return record(entry, scene, names, context).await,
         Step::CreateNamespace(namespace) => return create_namespace(namespace, scene, names, context).await,
-        Step::SetGate(namespace, gate) => set_gate(namespace, *gate, scene, names, writer).await?,
+        Step::SetGate(namespace, gate) => set_gate(namespace, *gate, scene, names, context).await?,
         Step::Apply(objects) => {
             for object in objects {
                 writer.apply(object).await?;
@@ -178,26 +178,15 @@ async fn set_gate(
     gate: Gate,
     scene: &Scene<'_>,
     names: &Names,
-    writer: &Writer,
+    context: &Context,
 ) -> Result<(), WriteError> {
     let opening =
         scene.journal.iter().flat_map(|journal| &journal.openings).find(|o| o.namespace == namespace);
     let wanted = match opening {
         Some(opening) => namespace::namespace(&scene.site(opening, names), gate),
-        None => namespace::closing(namespace, own_labels(names)),
+        None => namespace::unrecorded(namespace, &context.catalogue.namespace_labels(namespace), gate),
     };
-    writer.apply(&wanted).await
-}
-
-/// The labels by which a namespace is known to be a grant's.
-fn own_labels(names: &Names) -> std::collections::BTreeMap<String, String> {
-    [
-        (name::LABEL_GRANT_UID, &names.uid),
-        (name::LABEL_GRANT, &names.grant),
-        (name::LABEL_GRANT_NAMESPACE, &names.namespace),
-    ]
-    .map(|(label, value)| (label.to_owned(), value.clone()))
-    .into()
+    context.writer.apply(&wanted).await
 }
 
 /// Deletes a namespace, at a bounded pace: each takes the API server dozens of requests.

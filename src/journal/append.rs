@@ -64,12 +64,11 @@ pub fn next_record(
     generation: Option<i64>,
     now: Timestamp,
 ) -> GrantRecordSpec {
-    let at = journal.newest.map_or(now, |newest| newest.max(now));
     GrantRecordSpec {
         grant: grant.clone(),
         sequence: journal.next,
         previous: journal.head.clone(),
-        at: Time(whole_seconds(at)),
+        at: Time(whole_seconds(journal.time(now))),
         event: entry.event,
         generation,
         stage: entry.stage.as_ref().map(|(stage, _)| *stage),

@@ -115,6 +115,12 @@ impl Journal {
         Ok(journal)
     }
 
+    /// What time it is by the journal and a clock: a clock that was set back past the newest record
+    /// is wrong.
+    pub fn time(&self, clock: Timestamp) -> Timestamp {
+        self.newest.map_or(clock, |newest| newest.max(clock))
+    }
+
     /// The opening of this stage with this digest, if it was ever opened.
     pub fn opening(&self, stage: Stage, digest: &str) -> Option<&Opening> {
         self.openings.iter().find(|opening| opening.stage == stage && opening.digest == digest)

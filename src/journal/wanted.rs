@@ -87,14 +87,21 @@ fn is_superseded(
     if terms.is_some_and(|terms| terms.after_promotion == AfterPromotion::Keep) {
         return false;
     }
-    let already = opening.closed_for() == Some(RecordReason::Promoted);
-    journal.openings.iter().any(|later| {
-        later.stage > opening.stage
-            && later.stage <= facts.ceiling
-            && later.closed_for().is_none_or(RecordReason::can_reopen)
-            && now < later.end
-            && (already || is_complete(later))
-    })
+    gave_way(opening, journal, facts.ceiling)
+        || journal.openings.iter().any(|later| {
+            later.stage > opening.stage
+                && later.stage <= facts.ceiling
+                && later.closed_for().is_none_or(RecordReason::can_reopen)
+                && now < later.end
+                && is_complete(later)
+        })
+}
+
+/// Whether an opening was closed because a later stage, which the grant still reaches to, took
+/// over. It stays closed when that one has its end: nobody asked for it to come back.
+pub fn gave_way(opening: &Opening, journal: &Journal, ceiling: Stage) -> bool {
+    opening.closed_for() == Some(RecordReason::Promoted)
+        && journal.openings.iter().any(|later| later.stage > opening.stage && later.stage <= ceiling)
 }
 
 /// Why nobody may use an opening for the time being.

@@ -1,35 +1,73 @@
-//! Whether what is wanted is already there: a subset comparison, because the API server and its
-//! controllers add fields of their own.
+//! Whether what is wanted is already there. What an object says has to be just that; its metadata
+//! may hold more, because the API server and others add to that.
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::objects::{Live, Wanted};
 use crate::policy::quantity::Amount;
 
-/// Whether `live` already holds everything that `wanted` says.
+/// Whether `live` says what `wanted` says, and nothing beside.
 pub fn is_contained(wanted: &Wanted, live: &Live) -> bool {
     if live.terminating {
         return false;
     }
     let live = live.value();
     let Some(fields) = wanted.body.as_object() else { return false };
-    fields
-        .iter()
-        .filter(|(field, _)| !matches!(field.as_str(), "apiVersion" | "kind"))
-        .all(|(field, value)| live.get(field).map_or_else(|| is_empty(value), |there| holds(value, there)))
+    fields.iter().filter(|(field, _)| !is_type(field)).all(|(field, value)| {
+        let there = live.get(field).unwrap_or(&Value::Null);
+        if field == "metadata" { holds(value, there) } else { says(value, there) }
+    })
 }
 
-/// Whether `there` holds everything in `wanted`: maps by subset, lists item by item, quantities
-/// by value, since the API server writes `1000m` as `1`.
+/// The merge patch after which `live` says just what `wanted` says. Applying isn't enough where
+/// somebody else has added something: what they own, applying leaves.
+pub fn correction(wanted: &Wanted, live: &Live) -> Value {
+    let there = live.value();
+    let fields = wanted.body.as_object().into_iter().flatten();
+    let mut patch: Map<String, Value> = fields
+        .filter(|(field, _)| !is_type(field) && *field != "metadata")
+        .map(|(field, value)| (field.clone(), difference(value, there.get(field).unwrap_or(&Value::Null))))
+        .collect();
+    patch.insert("metadata".to_owned(), json!({ "uid": live.uid }));
+    Value::Object(patch)
+}
+
+/// What a merge patch says to make `wanted` of `there`: lists whole, and `null` for what has to go.
+fn difference(wanted: &Value, there: &Value) -> Value {
+    let (Value::Object(wanted), Value::Object(there)) = (wanted, there) else { return wanted.clone() };
+    let gone = there.keys().filter(|field| !wanted.contains_key(*field));
+    let gone = gone.map(|field| (field.clone(), Value::Null));
+    let kept = wanted
+        .iter()
+        .map(|(field, value)| (field.clone(), difference(value, there.get(field).unwrap_or(&Value::Null))));
+    Value::Object(gone.chain(kept).collect())
+}
+
+fn is_type(field: &str) -> bool {
+    matches!(field, "apiVersion" | "kind")
+}
+
+/// Whether `there` holds everything in `wanted`: maps by subset.
 fn holds(wanted: &Value, there: &Value) -> bool {
     match (wanted, there) {
+        (Value::Object(wanted), Value::Object(there)) => {
+            wanted.iter().all(|(field, value)| holds(value, there.get(field).unwrap_or(&Value::Null)))
+        }
+        _ => says(wanted, there),
+    }
+}
+
+/// Whether both say the same: lists item by item, quantities by value, since the API server writes
+/// `1000m` as `1`.
+fn says(wanted: &Value, there: &Value) -> bool {
+    match (wanted, there) {
         (wanted, there) if is_empty(wanted) => is_empty(there),
-        (Value::Object(wanted), Value::Object(there)) => wanted.iter().all(|(field, value)| {
-            there.get(field).map_or_else(|| is_empty(value), |found| holds(value, found))
-        }),
+        (Value::Object(wanted), Value::Object(there)) => {
+            let more = there.iter().any(|(field, value)| !wanted.contains_key(field) && !is_empty(value));
+            !more && wanted.iter().all(|(field, value)| says(value, there.get(field).unwrap_or(&Value::Null)))
+        }
         (Value::Array(wanted), Value::Array(there)) => {
-            wanted.len() == there.len()
-                && wanted.iter().zip(there).all(|(wanted, there)| holds(wanted, there))
+            wanted.len() == there.len() && wanted.iter().zip(there).all(|(wanted, there)| says(wanted, there))
         }
         (Value::String(wanted), Value::String(there)) => wanted == there || same_quantity(wanted, there),
         _ => wanted == there,
@@ -54,8 +92,6 @@ fn same_quantity(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-
-    use serde_json::json;
 
     use super::*;
     use crate::plan::objects::Kind;
@@ -86,6 +122,24 @@ mod tests {
         assert!(is_contained(&wanted, &Live::from_value(stored.clone())));
         stored["spec"]["podSelector"] = json!({"matchLabels": {"app": "only-this"}});
         assert!(!is_contained(&wanted, &Live::from_value(stored)));
+    }
+
+    #[test]
+    fn what_somebody_added_is_a_difference_and_the_correction_takes_it_away() {
+        let content = json!({"spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}});
+        let wanted = Wanted::new(Kind::NetworkPolicy, "n", "p", &BTreeMap::new(), content);
+        let mut stored = wanted.body.clone();
+        stored["metadata"]["uid"] = json!("u");
+        stored["metadata"]["labels"] = json!({"somebody": "else"});
+        assert!(is_contained(&wanted, &Live::from_value(stored.clone())), "labels are for everybody");
+        stored["spec"]["egress"] = json!([{}]);
+        let live = Live::from_value(stored);
+        assert!(!is_contained(&wanted, &live));
+        let patch = correction(&wanted, &live);
+        assert_eq!(
+            patch,
+            json!({"metadata": {"uid": "u"}, "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": null}})
+        );
     }
 
     #[test]

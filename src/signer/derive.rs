@@ -24,8 +24,9 @@ pub fn derive(
     grant: &PartnerGrant,
     journal: &Journal,
     agreement: &Result<Agreement, Vec<Problem>>,
-    now: Timestamp,
+    clock: Timestamp,
 ) -> Derived {
+    let now = journal.time(clock);
     let facts = GrantFacts {
         ceiling: grant.spec.stage,
         suspended: grant.spec.suspend,

@@ -107,10 +107,13 @@ const RUN_VALIDATIONS: &[Validation] = &[
     },
     Validation {
         expression: "!variables.ofNamespace || request.operation != 'UPDATE' ||
-             ([$LABEL_UID, $LABEL_STAGE].all(label, object.metadata.?labels[?label] == oldObject.metadata.?labels[?label])
+             (object.metadata.?labels[?$LABEL_UID] == oldObject.metadata.?labels[?$LABEL_UID]
+             && (object.metadata.?labels[?$LABEL_STAGE] == oldObject.metadata.?labels[?$LABEL_STAGE]
+             || (!($LABEL_STAGE in oldObject.metadata.labels)
+             && object.metadata.name.matches('-' + object.metadata.?labels[?$LABEL_STAGE].orValue('none') + '-[0-9a-f]{8}$')))
              && (!($LABEL_CLOSING in oldObject.metadata.labels)
              || object.metadata.?labels[?$LABEL_CLOSING] == oldObject.metadata.?labels[?$LABEL_CLOSING]))",
-        message: "the labels of a stage's namespace that say whose it is never change, and closing is for good",
+        message: "the labels of a stage's namespace that say whose it is never change (a lost one comes back), and closing is for good",
         say: "",
     },
     Validation {

@@ -1,4 +1,4 @@
-//! How much a stage's namespace may hold, what its pods are held to, and who signs for it.
+//! How much a stage's namespace may hold, and what its pods are held to.
 
 use serde_json::{Value, json};
 
@@ -7,9 +7,9 @@ use crate::api::name;
 use crate::api::stage_policy::StageWorkload;
 use crate::plan::objects::{Kind, Wanted};
 
-/// Quota, limits, the parameters of admission, and the signer's binding.
+/// Quota, limits, and the parameters of admission.
 pub fn objects(site: &Site<'_>) -> Vec<Wanted> {
-    vec![quota(site), limits(site), stage_policy(site), signer_binding(site)]
+    vec![quota(site), limits(site), stage_policy(site)]
 }
 
 /// One object of this stage's namespace.
@@ -62,21 +62,4 @@ fn stage_policy(site: &Site<'_>) -> Wanted {
         spec["runtimeClassName"] = json!(runtime_class);
     }
     wanted(site, Kind::StagePolicy, name::STAGE_POLICY, json!({ "spec": spec }))
-}
-
-/// Lets `comity sign` act in this namespace, and nowhere else.
-fn signer_binding(site: &Site<'_>) -> Wanted {
-    let content = json!({
-        "roleRef": {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "ClusterRole",
-            "name": name::SIGNER_CLUSTER_ROLE,
-        },
-        "subjects": [{
-            "kind": "ServiceAccount",
-            "name": name::SIGN,
-            "namespace": site.installation.system_namespace,
-        }],
-    });
-    wanted(site, Kind::RoleBinding, name::SIGNER_BINDING, content)
 }

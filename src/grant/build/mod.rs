@@ -57,8 +57,8 @@ impl Site<'_> {
     }
 }
 
-/// What is made before anybody can use a stage: quota, limits, the parameters of admission, the
-/// signer's binding, and every network policy.
+/// What is made before anything else: quota, limits, the parameters of admission, and every
+/// network policy.
 pub fn confinement(site: &Site<'_>) -> Vec<Wanted> {
     let mut objects = confinement::objects(site);
     objects.extend(network::default_deny(site));

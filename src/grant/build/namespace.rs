@@ -26,9 +26,18 @@ pub fn namespace(site: &Site<'_>, gate: Gate) -> Wanted {
     with_gate(&site.opening.namespace, labels, gate)
 }
 
-/// A namespace that Comity made and knows nothing more of, closing.
-pub fn closing(namespace: &str, labels: BTreeMap<String, String>) -> Wanted {
-    with_gate(namespace, labels, Gate::Closing)
+/// A namespace of which no record tells, with its gate. Whatever else Comity said of it stays: by
+/// those labels admission and `comity sign` know what it is.
+pub fn unrecorded(namespace: &str, live: &BTreeMap<String, String>, gate: Gate) -> Wanted {
+    let labels = live.iter().filter(|(label, _)| is_of_comity(label));
+    let labels = labels.map(|(label, value)| (label.clone(), value.clone())).collect();
+    with_gate(namespace, labels, gate)
+}
+
+/// Whether Comity sets this label on a stage's namespace.
+fn is_of_comity(label: &str) -> bool {
+    label == name::LABEL_MANAGED_BY
+        || ["comity.dev/", "pod-security.kubernetes.io/"].iter().any(|prefix| label.starts_with(prefix))
 }
 
 fn with_gate(namespace: &str, mut labels: BTreeMap<String, String>, gate: Gate) -> Wanted {

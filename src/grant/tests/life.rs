@@ -87,6 +87,28 @@ fn a_partner_walks_from_sandbox_to_production_and_ends() {
 }
 
 #[test]
+fn a_stage_that_gave_way_does_not_come_back_when_the_later_one_ends() {
+    let mut long = agreement("v1:sha256:one");
+    for stage in [Stage::Sandbox, Stage::Rehearsal] {
+        long.stages.get_mut(&stage).expect("is offered").duration = jiff::SignedDuration::from_secs(5000);
+    }
+    let mut world = World::new(Stage::Production);
+    world.agreement = Ok(long);
+    world.settle();
+    world.forward(10);
+    world.settle();
+    assert_eq!(open_stages(&world), [Stage::Production]);
+    let mut lowered = world.clone();
+    world.forward(100);
+    world.settle();
+    assert!(!world.any_access() && world.namespaces().is_empty());
+    assert_eq!(condition(&world, "Ready"), says("True", Reason::Ended));
+    lowered.grant.spec.stage = Stage::Rehearsal;
+    lowered.settle();
+    assert_eq!(open_stages(&lowered), [Stage::Rehearsal], "who lowers the stage asks for the one below");
+}
+
+#[test]
 fn lowering_the_stage_closes_what_is_above_and_raising_it_opens_within_the_recorded_end() {
     let mut world = World::new(Stage::Rehearsal);
     world.settle();

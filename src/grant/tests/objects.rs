@@ -15,7 +15,7 @@ fn objects(world: &World) -> Vec<Wanted> {
     let site = scene.site(journal.openings.last().expect("something was opened"), &names);
     let mut objects = vec![namespace(&site, Gate::Closed)];
     objects.extend(confinement(&site));
-    objects.extend(identity::service_accounts(&site));
+    objects.extend(identity::objects(&site));
     objects.push(namespace(&site, Gate::Open));
     objects.extend(access::role_bindings(&site));
     objects

@@ -13,7 +13,7 @@ use crate::api::grant::{PartnerGrantSpec, Person, Reference, Role, Workload};
 use crate::api::record::{GrantIdentity, GrantRecordSpec};
 use crate::api::{PartnerGrant, Stage, name};
 use crate::grant::build::Installation;
-use crate::grant::build::namespace::{closing, namespace};
+use crate::grant::build::namespace::{namespace, unrecorded};
 use crate::grant::decide::{Decision, Step, decide};
 use crate::grant::observe::{Names, Scene};
 use crate::journal::Journal;
@@ -189,10 +189,11 @@ impl World {
         let (scene, names) = (self.scene(), self.names());
         let journal = scene.journal.clone().expect("the journal holds");
         let opening = journal.openings.iter().find(|opening| opening.namespace == name);
-        let wanted = match opening {
-            Some(opening) => namespace(&scene.site(opening, &names), gate),
-            None => closing(name, BTreeMap::from([(name::LABEL_GRANT_UID.to_owned(), UID.to_owned())])),
-        };
+        let owner = BTreeMap::from([(name::LABEL_GRANT_UID.to_owned(), UID.to_owned())]);
+        let wanted = opening.map_or_else(
+            || unrecorded(name, &owner, gate),
+            |opening| namespace(&scene.site(opening, &names), gate),
+        );
         self.store(&wanted);
     }
 

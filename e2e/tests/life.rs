@@ -1,0 +1,21 @@
+//! The life of a grant and its faults, on a real API server, with both processes running on the
+//! tokens of their own accounts. Each story has a namespace, a boundary and a partner of its own.
+#![expect(clippy::unwrap_used, reason = "a story's helpers fail like its tests")]
+
+#[path = "life/access.rs"]
+mod access;
+#[path = "life/order.rs"]
+mod order;
+#[path = "life/story.rs"]
+mod story;
+
+#[path = "life/backup.rs"]
+mod backup;
+#[path = "life/deletion.rs"]
+mod deletion;
+#[path = "life/drift.rs"]
+mod drift;
+#[path = "life/hold.rs"]
+mod hold;
+#[path = "life/whole.rs"]
+mod whole;

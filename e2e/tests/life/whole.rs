@@ -1,0 +1,175 @@
+//! A whole life: sandbox, rehearsal, production, the end, and what comes after the end.
+
+use std::time::Duration;
+
+use comity::api::condition::{ConditionType, Reason};
+use comity::api::grant::OpeningStatus;
+use comity::api::record::{RecordEvent, RecordReason};
+use comity::api::{PartnerGrant, Stage, name};
+use e2e::cluster::Write;
+use e2e::{Result, throughout};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::ResourceExt as _;
+use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+
+use super::access::{cleared, engineers, usable};
+use super::order::{first, last, writes};
+use super::story::{Story, Wish, ensure, told};
+
+#[tokio::test]
+async fn a_partner_walks_from_sandbox_to_the_end() -> Result<()> {
+    let story = Story::begin().await?;
+    let wish = Wish { times: ["1h", "1h", "15s"], ..Wish::up_to(Stage::Sandbox) };
+    let grant = story.ask(&wish).await?;
+    let sandbox = stage(&story, &wish, Stage::Sandbox).await?;
+
+    story.ask(&wish.but(Stage::Rehearsal)).await?;
+    let rehearsal = stage(&story, &wish, Stage::Rehearsal).await?;
+    cleared(&story, &sandbox.namespace.0).await?;
+
+    let last_wish = wish.but(Stage::Production);
+    story.ask(&last_wish).await?;
+    let production = stage(&story, &wish, Stage::Production).await?;
+    cleared(&story, &rehearsal.namespace.0).await?;
+
+    story.told(&wish, ConditionType::Ready, true, Reason::Ended).await?;
+    story.told(&wish, ConditionType::Active, false, Reason::Expired).await?;
+    cleared(&story, &production.namespace.0).await?;
+    closed_in_order(&story, &production)?;
+    nobody_is_let_in(&story, &[&sandbox, &rehearsal, &production]).await?;
+    whole_journal(&story, &grant).await?;
+    ended_is_final(&story, &last_wish, &[&sandbox, &rehearsal, &production]).await
+}
+
+/// A stage, once it is open: what it is made of, and in which order that came.
+async fn stage(story: &Story, wish: &Wish, stage: Stage) -> Result<OpeningStatus> {
+    let opening = story.opened(wish, stage).await?;
+    certificate_ends_in_time(story, &opening).await?;
+    opened_in_order(story, &opening)?;
+    if stage != Stage::Production {
+        usable(story, &opening.namespace.0).await?;
+    }
+    Ok(opening)
+}
+
+/// The workload has a certificate of its own, with its name and no longer than the stage.
+async fn certificate_ends_in_time(story: &Story, opening: &OpeningStatus) -> Result<()> {
+    let place = &opening.namespace.0;
+    let secret = story.in_namespace::<Secret>(place).get("comity-tls-scorer").await?;
+    assert_eq!(secret.type_.as_deref(), Some("kubernetes.io/tls"));
+    let data = secret.data.unwrap_or_default();
+    let trust = story.in_namespace::<ConfigMap>(place).get(name::TRUST_CONFIG_MAP).await?;
+    let anchor = trust.data.unwrap_or_default().remove("ca.crt").unwrap_or_default();
+    assert_eq!(String::from_utf8_lossy(&data["ca.crt"].0), anchor, "workloads trust what is published");
+    let (_, pem) = x509_parser::pem::parse_x509_pem(&data["tls.crt"].0).expect("a certificate");
+    let (_, certificate) = X509Certificate::from_der(&pem.contents).expect("a certificate");
+    let names = certificate.subject_alternative_name().unwrap().expect("names").value.general_names.clone();
+    let id = format!("/grant/{}/northpay/{}/", story.namespace, opening.stage.lower());
+    assert!(
+        matches!(names[..], [GeneralName::URI(uri)] if uri.starts_with("spiffe://") && uri.contains(&id)),
+        "{names:?}"
+    );
+    let ends = certificate.validity().not_after.timestamp();
+    assert!(ends <= opening.expires_at.0.as_second(), "the certificate outlives its stage");
+    Ok(())
+}
+
+/// Promise P5, on the way in.
+fn opened_in_order(story: &Story, opening: &OpeningStatus) -> Result<()> {
+    let place = opening.namespace.0.as_str();
+    let all = writes(story, &[place])?;
+    let record = |write: &Write| write.resource == "grantrecords" && write.namespace == story.namespace;
+    let begins = first(&all, &format!("create namespaces {place}")).expect("the namespace is made");
+    let recorded = all[..begins].iter().rposition(record).expect("a record comes before the namespace");
+    let before = all[recorded..begins].iter().filter(|write| write.namespace == place).count();
+    ensure(before == 0, || format!("something is written before the namespace: {all:?}"))?;
+    let place_writes: Vec<Write> =
+        all.into_iter().filter(|write| write.namespace == place || write.name == place).collect();
+    let order = [
+        "create namespaces",
+        "patch resourcequotas",
+        "patch networkpolicies comity-default-deny",
+        "patch networkpolicies comity-allow-within",
+        "patch serviceaccounts workload-scorer",
+        "create secrets",
+        "create configmaps",
+        "patch namespaces",
+        "patch rolebindings comity-role-model-engineer",
+    ];
+    let places: Vec<Option<usize>> = order.iter().map(|step| first(&place_writes, step)).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} of {place_writes:#?}");
+    assert_eq!(places.last().copied().flatten(), Some(place_writes.len() - 1), "the binding is last of all");
+    Ok(())
+}
+
+/// Promise P5, on the way out. Both processes begin at once, and neither waits for the other.
+fn closed_in_order(story: &Story, opening: &OpeningStatus) -> Result<()> {
+    let place = opening.namespace.0.as_str();
+    let all = writes(story, &[place])?;
+    let here: Vec<Write> =
+        all.into_iter().filter(|write| write.namespace == place || write.name == place).collect();
+    let by_run = [
+        "delete rolebindings comity-role-model-engineer",
+        "patch namespaces",
+        "delete networkpolicies comity-allow-within",
+        "delete namespaces",
+    ];
+    let by_sign =
+        ["delete secrets comity-tls-scorer", "delete configmaps comity-trust-stage", "delete namespaces"];
+    for order in [&by_run[..], &by_sign] {
+        let places: Vec<Option<usize>> = order.iter().map(|step| last(&here, step)).collect();
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} of {here:#?}");
+    }
+    let kept = first(&here, "delete networkpolicies comity-default-deny");
+    assert_eq!(kept, None, "default deny goes with the namespace");
+    Ok(())
+}
+
+async fn nobody_is_let_in(story: &Story, openings: &[&OpeningStatus]) -> Result<()> {
+    for opening in openings {
+        let place = opening.namespace.0.as_str();
+        let can = story.cluster.can(&engineers(place), "list", "pods", Some(place)).await?;
+        ensure(!can, || format!("the partner can still list pods in {place}"))?;
+    }
+    Ok(())
+}
+
+/// The journal tells the whole life, and the finalizer is gone.
+async fn whole_journal(story: &Story, grant: &PartnerGrant) -> Result<()> {
+    use RecordEvent::{Closed, Ended, Opened, Requested};
+    use RecordReason::{Expired, NothingLeft, Promoted};
+    let journal = story.recorded(grant, Ended, Some(NothingLeft)).await?;
+    let life = [
+        (Requested, None, None),
+        (Opened, Some(Stage::Sandbox), None),
+        (Opened, Some(Stage::Rehearsal), None),
+        (Closed, Some(Stage::Sandbox), Some(Promoted)),
+        (Opened, Some(Stage::Production), None),
+        (Closed, Some(Stage::Rehearsal), Some(Promoted)),
+        (Closed, Some(Stage::Production), Some(Expired)),
+        (Ended, None, Some(NothingLeft)),
+    ];
+    assert_eq!(told(&journal), life);
+    let now = story.api::<PartnerGrant>().get(&grant.name_any()).await?;
+    assert_eq!(now.finalizers(), [] as [&str; 0], "whoever may delete it can");
+    Ok(())
+}
+
+/// Promise P6: neither the same file nor a changed one opens anything.
+async fn ended_is_final(story: &Story, wish: &Wish, openings: &[&OpeningStatus]) -> Result<()> {
+    let places: Vec<&str> = openings.iter().map(|opening| opening.namespace.0.as_str()).collect();
+    let before = writes(story, &places)?.len();
+    let grant = story.ask(wish).await?;
+    throughout("quiet", Duration::from_secs(2), async || {
+        let now = writes(story, &places)?.len();
+        ensure(now == before, || format!("{} writes after the end", now - before))
+    })
+    .await?;
+    let journal = story.journal(&grant).await?.len();
+    let changed = Wish { purpose: "model-quality", ..wish.clone() };
+    story.ask(&changed).await?;
+    let message = story.told(&changed, ConditionType::Accepted, false, Reason::Ended).await?;
+    assert!(message.contains("make a new grant"), "{message}");
+    assert_eq!(story.journal(&grant).await?.len(), journal, "nothing is added to what has ended");
+    Ok(())
+}
