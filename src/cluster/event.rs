@@ -2,6 +2,8 @@
 //! the background: nothing waits for them, and the journal is what counts.
 #![expect(clippy::disallowed_types, reason = "cluster/ is where clients are used")]
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 use tokio::sync::mpsc;
@@ -37,10 +39,29 @@ impl Events {
             type_: if is_warning { EventType::Warning } else { EventType::Normal },
             reason: reason.to_owned(),
             note: Some(cut(note, 1000)),
-            action: "Reconcile".to_owned(),
+            action: action(note),
             secondary: None,
         };
         // A full queue means that the API server has worse troubles than a missing event.
         drop(self.0.try_send((grant.object_ref(&()), event)));
+    }
+}
+
+/// What was done. The recorder takes events of one reason and action for one that comes again, and
+/// keeps the first one's note: so what is said otherwise has to be done otherwise.
+fn action(note: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    note.hash(&mut hasher);
+    format!("Reconcile-{:016x}", hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_note_is_another_event() {
+        assert_eq!(action("Sandbox is open"), action("Sandbox is open"));
+        assert_ne!(action("Sandbox is open"), action("Rehearsal is open"));
     }
 }

@@ -287,4 +287,20 @@ mod tests {
             clauses.iter().filter(|clause| !found.iter().any(|leaf| covers(clause, leaf))).collect();
         assert!(dead.is_empty(), "no such thing in a contract: {dead:?}");
     }
+
+    #[test]
+    fn what_nothing_holds_is_told_to_people_and_nothing_else_is() {
+        let page = include_str!("../../docs/read-a-status.md");
+        let (_, list) = page.split_once("<!-- declared-only -->").expect("there is a list");
+        let (list, _) = list.split_once("<!-- /declared-only -->").expect("it ends");
+        let cells = list.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+        let mut told: Vec<&str> = cells.flat_map(|cell| cell.split(['`', ',', ' '])).collect();
+        told.retain(|word| !word.is_empty());
+        told.sort_unstable();
+        let nothing = CLAUSES.iter().filter(|(_, holder)| matches!(holder, Nothing(_)));
+        let mut held_by_nothing: Vec<&str> = nothing.map(|(clause, _)| *clause).collect();
+        held_by_nothing.extend(LATER.iter().map(|(clause, _)| *clause));
+        held_by_nothing.sort_unstable();
+        assert_eq!(told, held_by_nothing, "docs/read-a-status.md and CLAUSES differ");
+    }
 }

@@ -1,0 +1,99 @@
+//! What is written for people: links lead somewhere, code can be read, files that are named are
+//! there, and nothing that somebody may meet is left unexplained.
+#![cfg(test)]
+
+#[path = "docs/markdown.rs"]
+mod markdown;
+
+use std::path::Path;
+
+use markdown::{Page, pages, root};
+
+/// What of a page's links leads nowhere.
+fn dead_links(page: &Page, all: &[Page]) -> Vec<String> {
+    let folder = Path::new(&page.path).parent().unwrap_or(Path::new(""));
+    let dead = |link: &&String| {
+        let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+        let target = if path.is_empty() { page.path.clone() } else { markdown::normal(&folder.join(path)) };
+        let heading = |page: &Page| page.headings.iter().any(|heading| heading == anchor);
+        !root().join(&target).exists()
+            || !anchor.is_empty() && !all.iter().any(|page| page.path == target && heading(page))
+    };
+    page.links.iter().filter(dead).map(|link| format!("{}: {link}", page.path)).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let all = pages();
+    assert!(all.len() > 20, "the walk found the pages");
+    let dead: Vec<String> = all.iter().flat_map(|page| dead_links(page, &all)).collect();
+    assert!(dead.is_empty(), "{dead:#?}");
+}
+
+#[test]
+fn a_dead_link_is_found() {
+    let text =
+        "# A heading\n[a](nowhere.md) [b](#a-heading) [c](#no-heading) [d](https://example.com) `[e](f)`\n";
+    let page = Page::new("README.md", text);
+    assert_eq!(
+        dead_links(&page, std::slice::from_ref(&page)),
+        ["README.md: nowhere.md", "README.md: #no-heading"]
+    );
+}
+
+#[test]
+fn every_yaml_and_json_can_be_read() {
+    let mut read = 0;
+    for page in pages() {
+        for (language, code) in &page.fences {
+            if matches!(language.as_str(), "yaml" | "json") {
+                let found: Result<Vec<serde_json::Value>, _> = serde_saphyr::from_multiple(code);
+                found.unwrap_or_else(|error| panic!("{}: {error}\n{code}", page.path));
+                read += 1;
+            }
+        }
+    }
+    assert!(read > 1, "the walk found the code");
+}
+
+#[test]
+fn files_that_commands_name_are_there() {
+    for page in pages() {
+        for (_, code) in page.fences.iter().filter(|(language, _)| language == "sh") {
+            let words = code.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+            let files = words.filter(|word| word.starts_with("examples/") || word.starts_with("charts/"));
+            for file in files.chain(code.contains("install.yaml").then_some("install.yaml")) {
+                assert!(root().join(file).exists(), "{}: {file} isn't there", page.path);
+            }
+        }
+    }
+}
+
+/// The words in the first column of the tables of the generated page of words, under a heading.
+fn words(heading: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("docs/reference/words.md")).expect("it is there");
+    let (_, section) = text.split_once(&format!("## {heading}\n")).expect("the heading is there");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let cells = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    cells.map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn every_reason_has_a_row_that_says_what_to_do() {
+    let text = std::fs::read_to_string(root().join("docs/troubleshoot.md")).expect("it is there");
+    let reasons = words("Reasons of conditions");
+    assert!(reasons.len() > 30, "{reasons:?}");
+    let silent: Vec<&String> =
+        reasons.iter().filter(|reason| !text.contains(&format!("\n| `{reason}` | "))).collect();
+    assert!(silent.is_empty(), "docs/troubleshoot.md says nothing of {silent:?}");
+}
+
+#[test]
+fn what_nothing_holds_yet_is_said_where_people_begin() {
+    for file in ["README.md", "charts/comity/templates/NOTES.txt"] {
+        let text = std::fs::read_to_string(root().join(file)).expect("it is there").to_lowercase();
+        for clause in ["approvals", "rehearsal", "reviews", "quarantine", "anomaly", "declaredonly"] {
+            assert!(text.contains(clause), "{file} says nothing of {clause}");
+        }
+    }
+}
