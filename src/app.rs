@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryFuture;
+use futures::channel::mpsc::UnboundedReceiver;
 use futures::future::Either;
 use jiff::Timestamp;
 use kube::client::ClientBuilder;
@@ -32,6 +33,7 @@ use crate::ops::trace::TraceIds;
 use crate::ops::{Health, Metrics, Settings};
 use crate::plan::objects;
 use crate::runtime::controller::{Telemetry, drive};
+use crate::runtime::round::go_round;
 use crate::signer::observe::Observer;
 use crate::signer::stage::Tender;
 use crate::signer::talk::Talk;
@@ -79,8 +81,9 @@ pub async fn run(settings: Settings) -> Result<(), AppError> {
         statuses: Statuses::new(client.clone()),
         clock: station.clock.clone(),
     });
-    let Queues { grants, contracts, datasets, partners, boundaries } = queues;
+    let Queues { grants, contracts, datasets, partners, boundaries, leftovers } = queues;
     let granting = Arc::new(granting(&settings, client, &stores, &station));
+    let leftovers = station.sweep(leftovers, Arc::clone(&granting));
     let granting =
         station.control(Kind::Grant, stores.grants.clone(), grants, granting, grant::reconcile::reconcile);
     let contracts =
@@ -98,7 +101,7 @@ pub async fn run(settings: Settings) -> Result<(), AppError> {
     );
     let work = async {
         feeds.filled().await;
-        futures::join!(granting, contracts, datasets, partners, boundaries);
+        futures::join!(granting, contracts, datasets, partners, boundaries, leftovers);
     };
     until_told(&settings, &station, work).await
 }
@@ -187,6 +190,31 @@ impl Station {
         }
     }
 
+    /// What a controller reports to. Its process isn't ready until the heartbeat says so.
+    fn telemetry(&self, kind: Kind) -> Telemetry {
+        let now = self.clock.now();
+        Telemetry {
+            kind,
+            heartbeat: self.health.heartbeat(kind.as_str(), now),
+            metrics: self.metrics.clone(),
+            traces: Arc::new(TraceIds::new(format!("{}-{}-{now}", kind.as_str(), std::process::id()))),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// Clears what grants left behind that are gone.
+    fn sweep(
+        &self,
+        calls: UnboundedReceiver<()>,
+        context: Arc<grant::reconcile::Context>,
+    ) -> impl Future<Output = ()> + use<> {
+        let telemetry = self.telemetry(Kind::Leftovers);
+        async move {
+            let rounds = go_round(calls, telemetry.clone(), || grant::sweep::reconcile::sweep(&context));
+            alive(rounds, telemetry).await;
+        }
+    }
+
     /// The controller of a kind of which Comity only says how it stands.
     fn judge<K, R, F>(
         &self,
@@ -221,27 +249,20 @@ impl Station {
         F: TryFuture<Ok = Action> + Send + 'static,
         F::Error: std::error::Error + Send + Sync + 'static,
     {
-        let telemetry = Telemetry {
-            kind,
-            heartbeat: self.health.heartbeat(kind.as_str(), self.clock.now()),
-            metrics: self.metrics.clone(),
-            traces: Arc::new(TraceIds::new(format!(
-                "{}-{}-{}",
-                kind.as_str(),
-                std::process::id(),
-                self.clock.now()
-            ))),
-            clock: self.clock.clone(),
-        };
+        let telemetry = self.telemetry(kind);
         let workers = self.workers;
         async move {
-            telemetry.heartbeat.filled(telemetry.clock.now());
-            let drive = drive(store, queue, context, workers, telemetry.clone(), reconcile);
-            let beat = pulse(&telemetry);
-            futures::future::select(std::pin::pin!(drive), std::pin::pin!(beat)).await;
-            telemetry.heartbeat.ended();
+            alive(drive(store, queue, context, workers, telemetry.clone(), reconcile), telemetry).await;
         }
     }
+}
+
+/// Works with filled caches, and shows that it lives, for as long as it does.
+async fn alive(work: impl Future<Output = ()>, telemetry: Telemetry) {
+    telemetry.heartbeat.filled(telemetry.clock.now());
+    let beat = pulse(&telemetry);
+    futures::future::select(std::pin::pin!(work), std::pin::pin!(beat)).await;
+    telemetry.heartbeat.ended();
 }
 
 /// Keeps a heartbeat alive while there is nothing to do.

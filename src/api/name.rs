@@ -102,21 +102,45 @@ pub fn allow_dataset_policy(dataset: &str) -> String {
     shorten("comity-allow-dataset-", dataset, 63)
 }
 
+/// What the network policies in a dataset's namespace begin with that let a stage's in.
+const DATASET_INGRESS_PREFIX: &str = "comity-from-";
+
 /// The NetworkPolicy in a dataset's namespace that lets one stage's namespace in.
 pub fn dataset_ingress_policy(stage_namespace: &str, dataset: &str) -> String {
     let hash = short_hash(&[stage_namespace, dataset]);
-    format!("comity-from-{hash}")
+    format!("{DATASET_INGRESS_PREFIX}{hash}")
 }
 
 /// The namespace of an opening: `comity-<grant, at most 35>-<stage>-<8 hex>`.
 ///
 /// `grant_uid` and `digest` make it unique; the grant's name is there for people.
 pub fn stage_namespace(grant: &str, grant_uid: &str, stage: Stage, digest: &str) -> String {
+    let hash = short_hash(&[grant_uid, digest]);
+    format!("{}{hash}", stage_namespace_stem(grant, stage.lower()))
+}
+
+/// Whether a namespace is called as Comity would call one of this grant's, whatever its digest.
+///
+/// `stage` is in lower case.
+pub fn is_stage_namespace(namespace: &str, grant: &str, stage: &str) -> bool {
+    namespace.strip_prefix(&stage_namespace_stem(grant, stage)).is_some_and(is_short_hash)
+}
+
+/// Whether a network policy is called as those that let a stage's namespace in to a dataset.
+pub fn is_dataset_ingress_policy(name: &str) -> bool {
+    name.strip_prefix(DATASET_INGRESS_PREFIX).is_some_and(is_short_hash)
+}
+
+/// What the namespaces of a grant's stage begin with.
+fn stage_namespace_stem(grant: &str, stage: &str) -> String {
     let readable: String = grant.chars().take(35).collect();
     let readable = readable.replace('.', "-");
-    let readable = readable.trim_end_matches('-');
-    let hash = short_hash(&[grant_uid, digest]);
-    format!("{NAMESPACE_PREFIX}{readable}-{}-{hash}", stage.lower())
+    format!("{NAMESPACE_PREFIX}{}-{stage}-", readable.trim_end_matches('-'))
+}
+
+/// Whether `text` is eight hexadecimal digits, as [`short_hash`] gives them.
+fn is_short_hash(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The eight hexadecimal digits at the end of a stage's namespace.
@@ -228,6 +252,21 @@ mod tests {
         let other = stage_namespace("a", "uid-2", Stage::Sandbox, "v1:x");
         assert_ne!(one, other);
         assert!(one.starts_with("comity-a-b-sandbox-"));
+    }
+
+    #[test]
+    fn a_derived_name_is_known_again_and_one_that_only_looks_like_it_is_not() {
+        let long = "x".repeat(63);
+        for grant in ["a-b", "a", long.as_str()] {
+            let name = stage_namespace(grant, "uid", Stage::Sandbox, "v1:x");
+            assert!(is_stage_namespace(&name, grant, "sandbox"), "{name}");
+            assert!(!is_stage_namespace(&name, grant, "production"), "{name}");
+            assert!(!is_stage_namespace(&name, "other", "sandbox"), "{name}");
+            assert!(!is_stage_namespace(&format!("{name}0"), grant, "sandbox"));
+        }
+        assert!(!is_stage_namespace("comity-a-sandbox-DEADBEEF", "a", "sandbox"));
+        assert!(is_dataset_ingress_policy(&dataset_ingress_policy("comity-a-sandbox-00000000", "tx")));
+        assert!(!is_dataset_ingress_policy("comity-from-somewhere"));
     }
 
     #[test]

@@ -171,11 +171,11 @@ impl Writer {
         let parameters = PostParams { field_manager: Some(name::RUN.to_owned()), ..PostParams::default() };
         let api: Api<GrantRecord> = Api::namespaced(self.client.clone(), namespace);
         match api.create(&parameters, &record).await {
-            Ok(stored) => self.catalogue.records.put(stored.spec),
+            Ok(stored) => self.catalogue.records.put(namespace, stored.spec),
             Err(error) => {
                 let error = WriteError::new(format!("writing record {name}"), error);
                 if matches!(error, WriteError::Exists { .. }) {
-                    self.read_record(&api, &name).await;
+                    self.read_record(&api, namespace, &name).await;
                 }
                 return Err(error);
             }
@@ -184,10 +184,19 @@ impl Writer {
     }
 
     /// Takes a line that somebody else wrote, which a watch has yet to tell.
-    async fn read_record(&self, api: &Api<GrantRecord>, name: &str) {
+    async fn read_record(&self, api: &Api<GrantRecord>, namespace: &str, name: &str) {
         if let Ok(Some(record)) = api.get_opt(name).await {
-            self.catalogue.records.put(record.spec);
+            self.catalogue.records.put(namespace, record.spec);
         }
+    }
+
+    /// Whether a grant is there, and still the one with this UID, by a live look.
+    pub async fn is_standing(&self, namespace: &str, grant: &str, uid: &str) -> Result<bool, WriteError> {
+        let api: Api<PartnerGrant> = Api::namespaced(self.client.clone(), namespace);
+        let found = api.get_metadata_opt(grant).await;
+        let what = || format!("looking for the grant {namespace}/{grant}");
+        let found = found.map_err(|error| WriteError::new(what(), error))?;
+        Ok(found.is_some_and(|found| found.metadata.uid.as_deref() == Some(uid)))
     }
 
     /// Puts the finalizer on a grant, or takes it off, if it is still the one with this UID.

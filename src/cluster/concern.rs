@@ -9,6 +9,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt as _};
 
 use super::catalogue::Catalogue;
+use crate::api::condition::Reason;
 use crate::api::record::RecordEvent;
 use crate::api::{Dataset, GrantRecord, Partner, PartnerGrant, SharingBoundary, SharingContract, name};
 use crate::plan::objects::{Key, Kind};
@@ -30,6 +31,8 @@ pub struct Queues {
     pub datasets: Queue<Dataset>,
     /// Boundaries.
     pub boundaries: Queue<SharingBoundary>,
+    /// Something may be left behind of a grant that is gone.
+    pub leftovers: UnboundedReceiver<()>,
 }
 
 /// Where changes are told of.
@@ -40,6 +43,7 @@ pub struct Senders {
     partners: UnboundedSender<ObjectRef<Partner>>,
     datasets: UnboundedSender<ObjectRef<Dataset>>,
     boundaries: UnboundedSender<ObjectRef<SharingBoundary>>,
+    leftovers: UnboundedSender<()>,
 }
 
 /// Both ends.
@@ -49,14 +53,16 @@ pub fn queues() -> (Senders, Queues) {
     let (partners, told_partners) = unbounded();
     let (datasets, told_datasets) = unbounded();
     let (boundaries, told_boundaries) = unbounded();
+    let (leftovers, told_leftovers) = unbounded();
     let queues = Queues {
         grants: told_grants,
         contracts: told_contracts,
         partners: told_partners,
         datasets: told_datasets,
         boundaries: told_boundaries,
+        leftovers: told_leftovers,
     };
-    (Senders { grants, contracts, partners, datasets, boundaries }, queues)
+    (Senders { grants, contracts, partners, datasets, boundaries, leftovers }, queues)
 }
 
 /// Tells which objects a change concerns.
@@ -81,7 +87,17 @@ impl Word for PartnerGrant {
         send(&told.senders.grants, self);
     }
 
-    fn dependants(&self, _: &Concerned) {}
+    /// A grant that ended, or is gone, makes room for others; what is gone may leave something.
+    fn dependants(&self, told: &Concerned) {
+        let (name, namespace) = (self.name_any(), self.namespace().unwrap_or_default());
+        let is_gone = told.is_gone(&name, &namespace, self.metadata.uid.as_deref());
+        if is_gone {
+            told.left_behind();
+        }
+        if is_gone || self.finalizers().is_empty() {
+            told.room_was_made();
+        }
+    }
 }
 
 impl Word for SharingContract {
@@ -157,9 +173,12 @@ impl Concerned {
     /// A record concerns its grant; the end of a grant may make room for others beside it.
     pub fn record(&self, record: &GrantRecord) {
         let namespace = record.metadata.namespace.as_deref().unwrap_or_default();
-        self.grant(&record.spec.grant.name.0, namespace);
+        let grant = &record.spec.grant;
+        self.grant(&grant.name.0, namespace);
         if record.spec.event == RecordEvent::Ended {
-            self.where_grant(|grant| is_in(grant, Some(namespace)));
+            self.room_was_made();
+        } else if self.is_gone(&grant.name.0, namespace, Some(&grant.uid.0)) {
+            self.left_behind();
         }
     }
 
@@ -169,6 +188,9 @@ impl Concerned {
             (labels.get(name::LABEL_GRANT), labels.get(name::LABEL_GRANT_NAMESPACE))
         {
             self.grant(grant, namespace);
+            if self.is_gone(grant, namespace, labels.get(name::LABEL_GRANT_UID).map(String::as_str)) {
+                self.left_behind();
+            }
         } else if key.kind == Kind::Namespace {
             self.sharing_from(Some(&key.name));
             self.waiting_for_namespace(&key.name);
@@ -180,6 +202,26 @@ impl Concerned {
     fn grant(&self, name: &str, namespace: &str) {
         // Nobody listens any more when the process goes down.
         drop(self.senders.grants.unbounded_send(ObjectRef::new(name).within(namespace)));
+    }
+
+    /// Whether there is no grant of that name and UID, as far as the watches have told.
+    fn is_gone(&self, grant: &str, namespace: &str, uid: Option<&str>) -> bool {
+        let found = self.catalogue.grants.get(&ObjectRef::new(grant).within(namespace));
+        found.is_none_or(|found| found.metadata.uid.as_deref() != uid)
+    }
+
+    fn left_behind(&self) {
+        // A process that clears nothing doesn't listen.
+        drop(self.senders.leftovers.unbounded_send(()));
+    }
+
+    /// Tells the grants that wait for another one to end.
+    fn room_was_made(&self) {
+        self.where_grant(|grant| {
+            let conditions = grant.status.iter().flat_map(|status| &status.conditions);
+            let waits = [Reason::Duplicate, Reason::TooManyGrants].map(|reason| reason.to_string());
+            conditions.into_iter().any(|condition| waits.contains(&condition.reason))
+        });
     }
 
     fn where_grant(&self, concerns: impl Fn(&PartnerGrant) -> bool) {

@@ -142,7 +142,8 @@ impl Feeds {
                 News::Begin => records.begin(),
                 News::End => records.end(),
                 News::There(record) => {
-                    records.put(record.spec.clone());
+                    records
+                        .put(record.metadata.namespace.as_deref().unwrap_or_default(), record.spec.clone());
                     told.record(&record);
                 }
                 News::Gone(record) => {

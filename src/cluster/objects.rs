@@ -49,16 +49,9 @@ impl Objects {
         self.read(|inner| inner.namespaces.get(name).cloned())
     }
 
-    /// Every namespace that carries a grant's UID: its name, and that UID.
-    pub fn stage_namespaces(&self) -> Vec<(String, String)> {
-        self.read(|inner| {
-            inner
-                .owner
-                .iter()
-                .filter(|(key, _)| key.kind == Kind::Namespace)
-                .map(|(key, uid)| (key.name.clone(), uid.clone()))
-                .collect()
-        })
+    /// The UIDs of all grants of which something is there.
+    pub fn grants(&self) -> Vec<String> {
+        self.read(|inner| inner.by_grant.keys().cloned().collect())
     }
 
     /// Whether pods with these labels are isolated for ingress by a policy that isn't Comity's.

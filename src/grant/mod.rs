@@ -2,7 +2,7 @@
 //!
 //! [`observe`] gathers what stands, [`check`] compares it with what [`build`] wants, [`decide`]
 //! names the one next step, [`status`] says it in conditions, and [`reconcile`] conducts: it is
-//! the only one that acts.
+//! the only one that acts. [`sweep`] does the same for what a grant left behind that is gone.
 
 pub mod build;
 pub mod check;
@@ -12,6 +12,7 @@ pub mod gate;
 pub mod observe;
 pub mod reconcile;
 pub mod status;
+pub mod sweep;
 
 #[cfg(test)]
 mod tests;

@@ -25,10 +25,10 @@ use crate::journal::append::{Entry, next_record};
 use crate::plan::retry;
 
 /// How many steps one pass takes at most; the rest comes with the next one.
-const STEPS: usize = 64;
+pub(super) const STEPS: usize = 64;
 
 /// How soon a pass that left something to do comes back.
-const SOON: std::time::Duration = std::time::Duration::from_millis(250);
+pub(super) const SOON: std::time::Duration = std::time::Duration::from_millis(250);
 
 /// What every pass needs.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ fn look_again(scene: &Scene<'_>, decision: &Decision) -> Action {
 }
 
 /// Takes one step. `false`: it has to wait for another pass.
-async fn take(
+pub(super) async fn take(
     step: &Step,
     scene: &mut Scene<'_>,
     names: &Names,

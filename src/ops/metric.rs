@@ -130,18 +130,18 @@ label!(
         Grant = "PartnerGrant",
         /// The certificates of a stage's namespace.
         Certificates = "Certificates",
+        /// What grants left behind that are gone.
+        Leftovers = "Leftovers",
     }
 );
 
 label!(
     /// How a reconcile came out.
     Outcome {
-        /// Nothing to do until something changes.
+        /// There is nothing to do until something changes.
         Settled = "settled",
         /// It will look again at a time that it named.
         Waiting = "waiting",
-        /// Somebody has to change something first.
-        Refused = "refused",
         /// It failed and will be tried again.
         Failed = "failed",
     }

@@ -19,7 +19,7 @@ use crate::cluster::clock::Clock;
 use crate::ops::metric::{Kind, Outcome};
 use crate::ops::trace::{TraceIds, work};
 use crate::ops::{Heartbeat, Metrics};
-use crate::plan::retry::backoff;
+use crate::plan::retry::{LONGEST, backoff};
 
 /// What a controller reports to.
 #[derive(Clone, Debug)]
@@ -84,24 +84,40 @@ where
     let telemetry = &pass.telemetry;
     let namespace = object.namespace().unwrap_or_default();
     let span = work(telemetry.kind.as_str(), &namespace, &object.name_any(), &telemetry.traces.next());
-    let began = telemetry.clock.now();
-    telemetry.heartbeat.begun(began);
-    let result = TryFutureExt::into_future(future).instrument(span.clone()).await;
-    let ended = telemetry.clock.now();
-    telemetry.heartbeat.finished(ended);
-    let took = Duration::try_from(ended.duration_since(began)).unwrap_or_default();
+    let work = TryFutureExt::into_future(future).instrument(span.clone());
+    let result = count(telemetry, work, |action| *action == Action::requeue(LONGEST.unsigned_abs())).await;
     let key = key(object.as_ref());
     match &result {
         Ok(_) => {
-            telemetry.metrics.reconciled(telemetry.kind, Outcome::Settled, took);
             pass.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
         }
         Err(error) => {
-            telemetry.metrics.reconciled(telemetry.kind, Outcome::Failed, took);
             span.in_scope(|| tracing::warn!(error = %chain(error), "a pass failed and is tried again"));
             *pass.failures.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += 1;
         }
     }
+    result
+}
+
+/// Does some work and counts how it came out. `is_settled`: it will be looked at again only when
+/// something changes, or to be sure that nothing was missed.
+pub(super) async fn count<T, E>(
+    telemetry: &Telemetry,
+    work: impl Future<Output = Result<T, E>>,
+    is_settled: impl Fn(&T) -> bool,
+) -> Result<T, E> {
+    let began = telemetry.clock.now();
+    telemetry.heartbeat.begun(began);
+    let result = work.await;
+    let ended = telemetry.clock.now();
+    telemetry.heartbeat.finished(ended);
+    let took = Duration::try_from(ended.duration_since(began)).unwrap_or_default();
+    let outcome = match &result {
+        Ok(done) if is_settled(done) => Outcome::Settled,
+        Ok(_) => Outcome::Waiting,
+        Err(_) => Outcome::Failed,
+    };
+    telemetry.metrics.reconciled(telemetry.kind, outcome, took);
     result
 }
 

@@ -2,3 +2,4 @@
 //! concurrency, and telling how each came out.
 
 pub mod controller;
+pub mod round;

@@ -4,4 +4,4 @@
 mod life;
 mod objects;
 mod promises;
-mod world;
+pub(in crate::grant) mod world;

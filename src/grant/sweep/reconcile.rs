@@ -1,0 +1,106 @@
+//! The conductor of what is left behind: for each grant that may be gone, look whether it is, and
+//! close and clear what Comity made for it.
+
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt as _;
+
+use super::orphan::{ghost, ours, suspects};
+use crate::api::PartnerGrant;
+use crate::cluster::apply::WriteError;
+use crate::cluster::catalogue::Catalogue;
+use crate::grant::decide::{Decision, decide};
+use crate::grant::observe::{Names, Scene};
+use crate::grant::reconcile::{Context, SOON, STEPS, take};
+use crate::journal::Journal;
+use crate::plan::retry;
+
+/// One round over all that may be left behind. Gives when to go round again, if nothing happens
+/// before.
+pub async fn sweep(context: &Context) -> Result<Duration, WriteError> {
+    let mut next = retry::LONGEST.unsigned_abs();
+    let mut failure = None;
+    for names in found(&context.catalogue) {
+        // One grant's trouble is none of the others'.
+        match clear(&names, context).await {
+            Ok(wait) => next = next.min(wait),
+            Err(error) => failure = Some(error),
+        }
+    }
+    failure.map_or(Ok(next), Err)
+}
+
+/// The grants that may be gone, as the watches last told.
+fn found(catalogue: &Catalogue) -> Vec<Names> {
+    let standing: std::collections::HashSet<String> =
+        catalogue.grants.state().iter().filter_map(|grant| grant.uid()).collect();
+    let unknown = |uid: &String| !standing.contains(uid);
+    let uids = catalogue.objects.grants().into_iter().filter(unknown);
+    let objects = uids.map(|uid| (uid.clone(), catalogue.objects.of_grant(&uid)));
+    let journals = catalogue.records.unended().into_iter();
+    let journals = journals.map(|(uid, grant, namespace)| Names { grant, namespace, uid });
+    suspects(objects, journals, &|uid| standing.contains(uid))
+}
+
+/// Closes and clears what one grant left behind, if it is gone. Gives when to look again.
+async fn clear(names: &Names, context: &Context) -> Result<Duration, WriteError> {
+    // A watch may lag: what stands is asked for before anything is destroyed.
+    if context.writer.is_standing(&names.namespace, &names.grant, &names.uid).await? {
+        return Ok(SOON);
+    }
+    let now = context.clock.now();
+    let grant = ghost(names, Time(now));
+    let mut scene = scene(&grant, names, context, now);
+    let mut decision = decide(&scene.view(names));
+    if decision.step.is_some() {
+        tracing::warn!(
+            grant = names.grant,
+            namespace = names.namespace,
+            uid = names.uid,
+            "a grant is gone without having been closed: what it left behind is cleared"
+        );
+    }
+    for _ in 0..STEPS {
+        let Some(step) = decision.step.clone() else { break };
+        if !take(&step, &mut scene, names, context).await? {
+            break;
+        }
+        look_again(&mut scene, names, &context.catalogue);
+        decision = decide(&scene.view(names));
+    }
+    Ok(wait(&decision, &scene))
+}
+
+/// What stands of a grant that is gone.
+fn scene<'a>(
+    grant: &'a PartnerGrant,
+    names: &Names,
+    context: &'a Context,
+    now: jiff::Timestamp,
+) -> Scene<'a> {
+    let mut scene = Scene::observe(grant, &context.installation, &context.catalogue, now);
+    let home = context.catalogue.objects.namespace(&names.namespace);
+    // Its journal goes with its namespace; closing doesn't wait for it.
+    scene.unwritable = home.is_none_or(|home| home.terminating);
+    look_again(&mut scene, names, &context.catalogue);
+    scene
+}
+
+/// Looks at what is there now: nothing but Comity's own, and a journal that is whole, or none.
+fn look_again(scene: &mut Scene<'_>, names: &Names, catalogue: &Catalogue) {
+    scene.refresh(catalogue);
+    scene.live = ours(names, &scene.live);
+    if scene.journal.is_err() {
+        // By a journal that can't be trusted nothing is kept.
+        scene.journal = Ok(Journal::empty());
+        scene.unwritable = true;
+    }
+}
+
+fn wait(decision: &Decision, scene: &Scene<'_>) -> Duration {
+    if decision.step.is_some() {
+        return SOON;
+    }
+    retry::until_earliest(decision.look_again.iter().copied(), scene.now).unsigned_abs()
+}
