@@ -5,8 +5,10 @@
 //! - [`cluster`] is the handle that a story holds: clients for any identity, apply, access
 //!   reviews, the audit log.
 //! - [`comity`] installs Comity and runs its processes, which can be killed, paused and restarted.
+//! - [`attempt`] is one thing that somebody tries, for what must be refused and what must not.
 //! - [`wait`] is the only place that polls.
 
+pub mod attempt;
 pub mod cluster;
 pub mod comity;
 pub mod controlplane;

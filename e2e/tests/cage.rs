@@ -2,8 +2,6 @@
 //! and refused by the API server for the right reason; what must be let through is let through.
 #![expect(clippy::unwrap_used, reason = "a story's helpers fail like its tests")]
 
-#[path = "cage/attempt.rs"]
-mod attempt;
 #[path = "cage/guard.rs"]
 mod guard;
 #[path = "cage/letting.rs"]
@@ -13,8 +11,11 @@ mod stage;
 #[path = "cage/targets.rs"]
 mod targets;
 
-use attempt::all_refused;
-use e2e::{Cluster, Result, controlplane::Settings};
+use e2e::{
+    Cluster, Result,
+    attempt::{self, all_refused},
+    controlplane::Settings,
+};
 use serde_json::json;
 use stage::{Caged, SYSTEM};
 use targets::Targets;

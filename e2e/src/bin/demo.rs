@@ -1,27 +1,34 @@
 //! `cargo demo`: see [`e2e::demo`].
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser as _;
-use e2e::demo::{Options, run};
+use e2e::demo::{Ending, Options, run};
 
 /// As a shell says it of what ended by Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// How long what is under way on other threads may take to notice that it is over.
+const GRACE: Duration = Duration::from_secs(2);
+
+fn main() -> ExitCode {
     let options = Options::parse();
-    let outcome = tokio::select! {
-        outcome = run(&options) => outcome,
-        // What was started is stopped on the way out, in order.
-        _ = tokio::signal::ctrl_c(), if !options.keep => return ExitCode::from(INTERRUPTED),
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
     };
-    match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
+    let ending = runtime.block_on(run(&options));
+    // A build that Ctrl-C broke off isn't waited for: it is killed when this process ends.
+    runtime.shutdown_timeout(GRACE);
+    match ending {
+        Ok(Ending::AsExpected) => ExitCode::SUCCESS,
+        Ok(Ending::Otherwise) => ExitCode::FAILURE,
+        Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),
+        Err(error) => fail(&error),
     }
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::FAILURE
 }

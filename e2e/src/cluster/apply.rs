@@ -64,6 +64,23 @@ impl Cluster {
         Ok(())
     }
 
+    /// Those of a text's objects that are there, as `Kind name`.
+    pub async fn existing(&self, text: &str) -> Result<Vec<String>> {
+        let (mut kinds, mut there) = (HashMap::new(), Vec::new());
+        for object in parse(text)? {
+            let kind = kind_of(&object)?;
+            if !kinds.contains_key(&kind) {
+                kinds.insert(kind.clone(), discovery::pinned_kind(&self.client, &kind).await.ok());
+            }
+            // A kind that isn't served has no objects.
+            let Some(Some(found)) = kinds.get(&kind) else { continue };
+            if self.api_in(&object, found).get_opt(&object.name_any()).await?.is_some() {
+                there.push(format!("{} {}", kind.kind, object.name_any()));
+            }
+        }
+        Ok(there)
+    }
+
     async fn apply_one(&self, object: &DynamicObject, kinds: &mut Kinds) -> Result<DynamicObject> {
         let api = self.api_of(object, kinds).await?;
         let params = PatchParams::apply(MANAGER).force();

@@ -40,13 +40,25 @@ impl Comity {
     /// Installs Comity into `cluster` and starts it; returns when both processes are ready.
     pub async fn start(cluster: &Cluster) -> Result<Self> {
         let comity = Self::prepare(cluster).await?;
-        tokio::try_join!(comity.run.start(), comity.sign.start())?;
+        comity.start_both().await?;
         Ok(comity)
+    }
+
+    /// Starts both processes; returns when both are ready.
+    pub async fn start_both(&self) -> Result<()> {
+        tokio::try_join!(self.run.start(), self.sign.start())?;
+        Ok(())
     }
 
     /// Installs Comity into `cluster` and starts nothing yet.
     pub async fn prepare(cluster: &Cluster) -> Result<Self> {
-        let (binary, ()) = tokio::try_join!(binary(), install(cluster))?;
+        tokio::try_join!(binary(), install(cluster))?;
+        Self::installed(cluster).await
+    }
+
+    /// The processes of the Comity that is installed in `cluster`, not started yet.
+    pub async fn installed(cluster: &Cluster) -> Result<Self> {
+        let binary = binary().await?;
         let (run, sign) = tokio::try_join!(
             Daemon::new(cluster, &binary, "run", name::RUN),
             Daemon::new(cluster, &binary, "sign", name::SIGN),
@@ -65,11 +77,21 @@ impl Comity {
     }
 }
 
-/// Applies `install.yaml`, as it is. Its Deployments have no pods where there is no node.
+/// Applies `install.yaml`, as it is. Its Deployments have no pods where there is no node; in a
+/// cluster that has nodes they get none, as the processes run here.
 pub async fn install(cluster: &Cluster) -> Result<()> {
-    let file = repository().join("install.yaml");
-    cluster.apply(&file).await.explain("install Comity")?;
+    let mut text = manifest()?;
+    if cluster.control_plane().is_none() {
+        text = text.replace("\n  replicas: 1\n", "\n  replicas: 0\n");
+    }
+    cluster.apply_yaml(&text).await.explain("install Comity")?;
     Ok(())
+}
+
+/// What a user installs: `install.yaml`.
+pub fn manifest() -> Result<String> {
+    let file = repository().join("install.yaml");
+    std::fs::read_to_string(&file).explain(format!("read {}", file.display()))
 }
 
 /// The root of the repository that this was built from.

@@ -6,12 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::Result;
+use super::{paint::Tone, screen::Screen};
+use crate::{Error, Result};
 
 /// The steps of a story, told as they happen and summed up at its end.
-#[derive(Debug)]
 pub struct Ledger {
-    begun: Instant,
+    screen: Screen,
     rows: Vec<Row>,
 }
 
@@ -25,26 +25,32 @@ struct Row {
 }
 
 impl Ledger {
-    /// The story begins now.
-    pub fn new() -> Self {
-        Self { begun: Instant::now(), rows: Vec::new() }
+    /// The story begins when its screen did.
+    pub fn new(screen: Screen) -> Self {
+        Self { screen, rows: Vec::new() }
+    }
+
+    /// Where it is told.
+    pub fn screen(&self) -> &Screen {
+        &self.screen
     }
 
     /// Awaits a step without which the story can't go on.
     pub async fn step<T>(&mut self, what: &str, step: impl Future<Output = Result<T>>) -> Result<T> {
-        let (at, start) = (self.begun.elapsed(), Instant::now());
+        let start = Instant::now();
         let outcome = step.await;
         let failed = outcome.as_ref().err().map(ToString::to_string);
-        let row = Row { what: what.to_owned(), at, took: start.elapsed(), failed };
-        println!("{row}");
-        self.rows.push(row);
+        self.enter(Row { what: what.to_owned(), at: self.screen.elapsed(), took: start.elapsed(), failed });
         outcome
     }
 
-    /// Awaits something that must hold; where it doesn't, the story goes on, and fails at its end.
-    pub async fn expect(&mut self, what: &str, step: impl Future<Output = Result<()>>) {
-        if let Err(reason) = self.step(what, step).await {
-            println!("          {reason}");
+    /// Awaits something that must hold, and tells what was seen; where it doesn't hold, the story
+    /// goes on, and fails at its end.
+    pub async fn expect(&mut self, what: &str, step: impl Future<Output = Result<String>>) {
+        match self.step(what, step).await {
+            Ok(seen) if seen.is_empty() => {}
+            Ok(seen) => self.screen.remark(Tone::Faint, &seen),
+            Err(reason) => self.screen.remark(Tone::Bad, &reason.to_string()),
         }
     }
 
@@ -52,37 +58,47 @@ impl Ledger {
     pub fn all_held(&self) -> bool {
         self.rows.iter().all(|row| row.failed.is_none())
     }
+
+    fn enter(&mut self, row: Row) {
+        let (mark, tone) = row.mark();
+        self.screen.event(mark, tone, &row.to_string());
+        self.rows.push(row);
+    }
 }
 
-impl Default for Ledger {
-    fn default() -> Self {
-        Self::new()
+impl Row {
+    const fn mark(&self) -> (&'static str, Tone) {
+        if self.failed.is_none() { ("✓", Tone::Good) } else { ("✗", Tone::Bad) }
     }
+}
+
+/// Something that doesn't hold, said as it is.
+pub(super) fn unless(holds: bool, otherwise: impl FnOnce() -> String) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::Failed(otherwise())) }
 }
 
 impl Display for Row {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let mark = if self.failed.is_none() { "✓" } else { "✗" };
-        let at = self.at.as_secs_f64();
-        write!(formatter, "{at:6.1}s {mark} {}", self.what)
+        let took = self.took.as_secs_f64();
+        write!(formatter, "{}", self.what)?;
+        if took >= 0.1 { write!(formatter, " ({took:.1} s)") } else { Ok(()) }
     }
 }
 
 impl Display for Ledger {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         let width = self.rows.iter().map(|row| row.what.chars().count()).max().unwrap_or_default();
-        writeln!(formatter, "{:>7}  {:>7}    what happened", "at", "took")?;
-        for Row { what, at, took, failed } in &self.rows {
-            let (at, took) = (at.as_secs_f64(), took.as_secs_f64());
-            let mark = if failed.is_none() { "✓" } else { "✗" };
-            writeln!(formatter, "{at:6.1}s  {took:6.1}s  {mark} {what}")?;
+        writeln!(formatter, "{:>7}  {:>7}    what happened", "when", "took")?;
+        for row in &self.rows {
+            let (at, took) = (row.at.as_secs_f64(), row.took.as_secs_f64());
+            writeln!(formatter, "{at:6.1}s  {took:6.2}s  {} {}", row.mark().0, row.what)?;
         }
         let failed = self.rows.iter().filter(|row| row.failed.is_some()).count();
-        let total = self.begun.elapsed().as_secs_f64();
-        writeln!(formatter, "{}", "─".repeat(width + 21))?;
+        let total = self.screen.elapsed().as_secs_f64();
+        writeln!(formatter, "{}", "─".repeat(width + 20))?;
         match failed {
-            0 => writeln!(formatter, "{total:6.1}s  all {} as expected", self.rows.len()),
-            _ => writeln!(formatter, "{total:6.1}s  {failed} of {} not as expected", self.rows.len()),
+            0 => write!(formatter, "{total:6.1}s  all {} as expected", self.rows.len()),
+            _ => write!(formatter, "{total:6.1}s  {failed} of {} not as expected", self.rows.len()),
         }
     }
 }
@@ -90,15 +106,15 @@ impl Display for Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Error;
 
     #[tokio::test]
     async fn what_did_not_hold_is_remembered_to_the_end() {
-        let mut ledger = Ledger::new();
+        let mut ledger = Ledger::new(Screen::plain());
         ledger.step("it begins", async { Ok(()) }).await.unwrap();
         assert!(ledger.all_held());
-        ledger.expect("the partner is refused", async { Err(Error::Failed("it may".to_owned())) }).await;
-        ledger.expect("it ends", async { Ok(()) }).await;
+        let may = async { unless(false, || "it may".to_owned()).map(|()| String::new()) };
+        ledger.expect("the partner is refused", may).await;
+        ledger.expect("it ends", async { Ok("it did".to_owned()) }).await;
         assert!(!ledger.all_held());
         let table = ledger.to_string();
         assert!(table.contains("✗ the partner is refused"), "{table}");

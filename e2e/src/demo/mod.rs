@@ -1,13 +1,36 @@
 //! `cargo demo`: the main job, told while it happens, on a real Kubernetes API server.
 
+mod act;
+mod certificate;
 mod ledger;
+mod paint;
+mod panel;
+mod proof;
+mod screen;
+mod seen;
+mod story;
 mod target;
+mod tidy;
+mod watch;
+mod words;
 
-use std::path::PathBuf;
+use std::{future::Future, path::PathBuf};
+
+use comity::api::name;
+use k8s_openapi::api::core::v1::Node;
+use kube::{Api, api::ListParams};
 
 pub use ledger::Ledger;
+pub use screen::Screen;
 
-use crate::{Cluster, Result, comity};
+use crate::{
+    Cluster, Comity, Result,
+    comity::{binary, repository},
+};
+use ledger::unless;
+use paint::Tone;
+use story::{BEFORE, SUBJECT, Story, example};
+use watch::Watching;
 
 /// What the demo can be told.
 #[derive(Clone, Debug, clap::Parser)]
@@ -27,22 +50,127 @@ pub struct Options {
     pub i_know_what_this_is: bool,
 }
 
-/// Tells the story; whether every expectation held.
-pub async fn run(options: &Options) -> Result<bool> {
-    let mut ledger = Ledger::new();
-    let cluster = ledger.step("a Kubernetes API server answers", target::choose(options)).await?;
-    ledger.step("Comity is installed as a user installs it", comity::install(&cluster)).await?;
-    print!("\n{ledger}");
-    if options.keep {
-        keep(&cluster).await;
+/// How the demo ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ending {
+    /// Every expectation held.
+    AsExpected,
+    /// One didn't.
+    Otherwise,
+    /// Somebody pressed Ctrl-C.
+    Interrupted,
+}
+
+/// Tells the story. What it started has ended when it returns; what it made in a cluster that was
+/// lent to it is removed, unless it is to be kept.
+pub async fn run(options: &Options) -> Result<Ending> {
+    let screen = Screen::new();
+    screen.line(Tone::Strong, "Comity: a partner goes sandbox → rehearsal → production → ended");
+    let mut ledger = Ledger::new(screen.clone());
+    let chosen = ledger.step("a Kubernetes API server answers", target::choose(options));
+    let Some(cluster) = unless_interrupted(chosen).await else { return Ok(Ending::Interrupted) };
+    let (cluster, mut comity) = (cluster?, None);
+    let told = unless_interrupted(tell(&cluster, &mut comity, &mut ledger)).await;
+    screen.clear();
+    if options.keep && told.is_some() {
+        screen.line(Tone::Plain, &format!("\n{ledger}"));
+        keep(&cluster, &screen).await;
+    } else if options.kubeconfig.is_some() {
+        let tidied = tidy::tidy(&cluster, comity.as_ref());
+        ledger.step("everything that the demo made in this cluster is removed", tidied).await?;
     }
-    Ok(ledger.all_held())
+    let Some(told) = told else { return Ok(Ending::Interrupted) };
+    if !options.keep {
+        screen.line(Tone::Plain, &format!("\n{ledger}"));
+    }
+    told?;
+    Ok(if ledger.all_held() { Ending::AsExpected } else { Ending::Otherwise })
+}
+
+/// What `work` comes to, unless somebody presses Ctrl-C before.
+async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => None,
+        done = work => Some(done),
+    }
+}
+
+async fn tell(cluster: &Cluster, comity: &mut Option<Comity>, ledger: &mut Ledger) -> Result<()> {
+    introduce(cluster, ledger.screen()).await?;
+    ledger.step("comity is built", binary()).await?;
+    ledger.step("kubectl apply -f install.yaml", crate::comity::install(cluster)).await?;
+    let start = async {
+        let started = comity.insert(Comity::installed(cluster).await?);
+        started.start_both().await
+    };
+    ledger
+        .step("comity run and comity sign are ready, each with the token of its own account", start)
+        .await?;
+    ledger.expect("neither is an administrator, nor can do the other's work", powers(cluster)).await;
+    let watching = Watching::begin(cluster, ledger.screen(), SUBJECT).await?;
+    let apply = async {
+        for file in BEFORE {
+            cluster.apply(&example(file)).await?;
+        }
+        Ok(())
+    };
+    ledger
+        .step("kubectl apply -f examples/fraud-scoring: boundary, partner, dataset, contract", apply)
+        .await?;
+    let mut story = Story { cluster, watching: &watching, ledger, namespaces: Vec::new() };
+    story.promote().await?;
+    story.end().await
+}
+
+/// Says what this runs on.
+async fn introduce(cluster: &Cluster, screen: &Screen) -> Result<()> {
+    let version = cluster.client().apiserver_version().await?.git_version;
+    let nodes = Api::<Node>::all(cluster.client()).list(&ListParams::default()).await?.items.len();
+    screen.remark(Tone::Faint, &format!("Kubernetes {version}; {nodes} nodes"));
+    if nodes == 0 {
+        let what = "no kubelet here: nothing runs; it is the API server that says yes or no";
+        screen.remark(Tone::Faint, what);
+    }
+    Ok(())
+}
+
+/// What the processes of Comity may, asked of the API server.
+async fn powers(cluster: &Cluster) -> Result<String> {
+    let user =
+        |account| crate::cluster::identity::service_account_user(name::DEFAULT_SYSTEM_NAMESPACE, account);
+    let (run, sign) = (user(name::RUN), user(name::SIGN));
+    for (user, verb, resource) in [
+        (&run, "*", "*.*"),
+        (&sign, "*", "*.*"),
+        (&run, "get", "secrets"),
+        (&run, "impersonate", "serviceaccounts"),
+        (&sign, "create", "namespaces"),
+        (&sign, "create", "rolebindings.rbac.authorization.k8s.io"),
+        (&sign, "create", "networkpolicies.networking.k8s.io"),
+    ] {
+        let may = cluster.can(user, verb, resource, None).await?;
+        unless(!may, || format!("{user} may {verb} {resource}"))?;
+    }
+    let can = cluster.can(&run, "create", "namespaces", None).await?;
+    unless(can, || format!("{run} may not even make namespaces"))?;
+    Ok("run reads no Secrets; sign makes no namespaces, bindings or network policies".to_owned())
 }
 
 /// Holds everything until somebody presses Ctrl-C.
-async fn keep(cluster: &Cluster) {
-    println!("\nIt runs until you press Ctrl-C. In another terminal:\n");
-    println!("  export KUBECONFIG={}", cluster.kubeconfig().display());
-    println!("  kubectl get partnergrants -A");
+async fn keep(cluster: &Cluster, screen: &Screen) {
+    let examples = repository().join("examples/fraud-scoring/demo");
+    screen.heading("It runs until you press Ctrl-C. In another terminal:");
+    for line in [
+        format!("export KUBECONFIG={}", cluster.kubeconfig().display()),
+        format!("kubectl -n {} get partnergrants,grantrecords", SUBJECT.namespace),
+        format!("kubectl -n {} describe partnergrant {}", SUBJECT.namespace, SUBJECT.name),
+        "# and once more, with a new grant:".to_owned(),
+        format!("kubectl -n {} delete partnergrant {}", SUBJECT.namespace, SUBJECT.name),
+        format!("kubectl apply --server-side -f {}", examples.join("06-grant.yaml").display()),
+        "kubectl get namespaces -L comity.dev/stage,comity.dev/pods --watch".to_owned(),
+    ] {
+        screen.line(Tone::Plain, &format!("  {line}"));
+    }
     let _ = tokio::signal::ctrl_c().await;
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use kube::config::Kubeconfig;
 
-use super::Options;
+use super::{Options, tidy};
 use crate::{Cluster, Error, Explain as _, Result, controlplane::Settings};
 
 /// What tools for local clusters call their contexts.
@@ -18,7 +18,9 @@ pub(super) async fn choose(options: &Options) -> Result<Cluster> {
             if !options.i_know_what_this_is {
                 check_context(file)?;
             }
-            Cluster::given(file).await
+            let cluster = Cluster::given(file).await?;
+            tidy::check_free(&cluster).await?;
+            Ok(cluster)
         }
     }
 }

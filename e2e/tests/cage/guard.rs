@@ -6,9 +6,9 @@ use e2e::{Error, Result, eventually};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::attempt::{Attempt, all_refused, create, delete, merge};
 use super::stage::{Caged, SOON, Stage, pod};
 use super::targets::Targets;
+use e2e::attempt::{Attempt, all_refused, create, delete, merge};
 
 /// A pod that is refused: the one that is let in, with something set.
 #[derive(Deserialize)]

@@ -3,9 +3,9 @@
 use e2e::{Cluster, Error, Result, eventually};
 use serde_json::{Value, json};
 
-use super::attempt::{Attempt, create, delete, patch};
 use super::stage::{Caged, SOON, pod};
 use super::targets::Targets;
+use e2e::attempt::{Attempt, create, delete, patch};
 
 /// A user whom RBAC gives all that mallory has, and one of Comity's roles.
 async fn with_role(admin: &Cluster, user: &str, role: &str) -> Result<Cluster> {

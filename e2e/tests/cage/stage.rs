@@ -7,7 +7,7 @@ use e2e::{Cluster, Error, Result, eventually};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::attempt::{Attempt, apply, attempts, create, patch};
+use e2e::attempt::{Attempt, apply, attempts, create, patch};
 
 /// How long the API server may take to see what it was told.
 pub const SOON: Duration = Duration::from_secs(20);

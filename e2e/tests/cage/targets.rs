@@ -3,8 +3,8 @@
 use e2e::{Result, eventually};
 use serde_json::json;
 
-use super::attempt::{Attempt, apply, attempts, create};
 use super::stage::{Caged, SOON, Stage, pod};
+use e2e::attempt::{Attempt, apply, attempts, create};
 
 /// The names that stand for words in `tries/*.yaml`.
 pub struct Targets {

@@ -1,9 +1,10 @@
-//! Something that is tried, as one request, and what has to refuse it. `tries/*.yaml` hold them.
+//! Something that is tried, as one request, and what has to refuse it. Files called `tries` hold them.
 
-use e2e::{Cluster, Error, Result};
 use http::{Method, Request};
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::{Cluster, Error, Result};
 
 /// One request. Tried as a dry run, so that one that gets through breaks nothing but its story.
 #[derive(Clone, Debug, Deserialize)]

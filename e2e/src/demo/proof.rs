@@ -1,0 +1,153 @@
+//! After the end: that nothing is left, and that nothing comes back.
+
+use std::time::Duration;
+
+use comity::api::{
+    condition::{ConditionType, Reason},
+    name,
+    stage::Stage,
+};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, api::ListParams};
+
+use super::{
+    ledger::unless,
+    seen::{Seen, in_order},
+    story::{PRODUCTION, Story, condition, example},
+};
+use crate::{Cluster, Error, Result, cluster::identity::service_account_user, eventually, throughout};
+
+/// How long the partner may have access past the recorded end before it counts as a failure. The
+/// figure itself is told.
+const OUT_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long clearing may take: the namespace controller works for seconds.
+const CLEARED_WITHIN: Duration = Duration::from_secs(30);
+
+/// For how long it is watched that nothing comes back.
+const WATCHED_FOR: Duration = Duration::from_secs(2);
+
+impl Story<'_> {
+    /// Waits for the end of production, and proves that it was one.
+    pub(super) async fn end(&mut self) -> Result<()> {
+        self.ledger.screen().heading("The end, by the clock: nobody does anything");
+        let (watching, place) = (self.watching, self.place(Stage::Production));
+        let end = watching.seen().opening(Stage::Production).map(|opening| opening.end);
+        let end = end.ok_or_else(|| Error::Failed("production has no recorded end".to_owned()))?;
+        let (cluster, user) = (self.cluster, place.user());
+        let namespace = place.namespace(Stage::Production).to_owned();
+        let out = until_out(cluster, &user, &namespace, end);
+        self.ledger.expect("a SubjectAccessReview said yes up to the end, and says no now", out).await;
+        self.certificates().await;
+        self.cleared().await;
+        self.journal().await;
+        self.again().await;
+        Ok(())
+    }
+
+    /// Every certificate that was ever published has ended, by itself.
+    async fn certificates(&mut self) {
+        let watching = self.watching;
+        let ended = async {
+            let seen = watching.seen();
+            let now = Timestamp::now();
+            let last = seen.certificates.iter().map(|published| published.certificate.not_after).max();
+            let last = last.ok_or_else(|| Error::Failed("no certificate was published".to_owned()))?;
+            unless(last <= now, || format!("one is valid until {last}"))?;
+            let (count, last) = (seen.certificates.len(), last.strftime("%H:%M:%S"));
+            Ok(format!("{count} were issued in all; the last was valid until {last}"))
+        };
+        self.ledger.expect("every certificate has expired by itself", ended).await;
+    }
+
+    /// The namespaces and everything in them are gone.
+    async fn cleared(&mut self) {
+        let (cluster, watching) = (self.cluster, self.watching);
+        let gone = async {
+            let none = |seen: &Seen| {
+                let left: usize = Stage::ALL.map(|stage| seen.count(stage)).iter().sum();
+                if left == 0 { Ok(()) } else { Err(format!("{left} objects are left")) }
+            };
+            watching.until("everything to be gone", CLEARED_WITHIN, none).await?;
+            // A live look, beside what the watches say.
+            let ours = ListParams::default().labels(name::LABEL_GRANT_UID);
+            let left = Api::<Namespace>::all(cluster.client()).list(&ours).await?.items;
+            unless(left.is_empty(), || format!("{} namespaces are left", left.len()))?;
+            Ok(in_order(&watching.seen().taken_at_last(Stage::Production)))
+        };
+        self.ledger.expect("every object of the grant is gone, the namespaces too", gone).await;
+    }
+
+    /// The journal says so, for good, and its chain is whole.
+    async fn journal(&mut self) {
+        let watching = self.watching;
+        let ended = async {
+            let told = |seen: &Seen| {
+                let journal = seen.journal().map_err(|broken| broken.to_string())?;
+                journal.ended.ok_or("it hasn't ended")?;
+                Ok(seen.records.len())
+            };
+            let lines = watching.until("the journal to say that it ended", CLEARED_WITHIN, told).await?;
+            Ok(format!("{lines} lines, each with the digest of the one before: recomputed here"))
+        };
+        self.ledger.expect("the journal says Ended, and its chain is whole", ended).await;
+    }
+
+    /// Applying the same file again opens nothing, and makes Comity write nothing.
+    async fn again(&mut self) {
+        let (cluster, watching) = (self.cluster, self.watching);
+        let nothing = async {
+            let settled = |seen: &Seen| match condition(seen, ConditionType::Ready) {
+                Some(ready) if ready.reason == Reason::Ended.to_string() => Ok(()),
+                other => Err(format!("{other:?}")),
+            };
+            watching.until("the grant to say that it ended", CLEARED_WITHIN, settled).await?;
+            let stands = || {
+                let seen = watching.seen();
+                settled(&seen).map(|()| (seen.changes.len(), seen.records.len()))
+            };
+            let (before, written) = (stands().map_err(Error::Failed)?, writes(cluster)?);
+            cluster.apply(&example(PRODUCTION)).await?;
+            throughout("nothing", WATCHED_FOR, async || {
+                let now = (stands()?, writes(cluster).map_err(|error| error.to_string())?);
+                if now == (before, written) { Ok(()) } else { Err(format!("{before:?} became {now:?}")) }
+            })
+            .await?;
+            let audited = "not one write by comity run or comity sign, by the API server's audit log";
+            Ok(written.map_or_else(String::new, |_| audited.to_owned()))
+        };
+        let what = format!("kubectl apply -f {PRODUCTION}, once more: nothing opens");
+        self.ledger.expect(&what, nothing).await;
+    }
+}
+
+/// Awaits that `user` may nothing any more; an error where that was so before the end, or is
+/// so too late.
+async fn until_out(cluster: &Cluster, user: &str, namespace: &str, end: Timestamp) -> Result<String> {
+    let left = Duration::try_from(end.duration_since(Timestamp::now())).unwrap_or_default();
+    let refused_at = eventually("the partner to be out", left + OUT_WITHIN, async || {
+        match cluster.can(user, "list", "pods", Some(namespace)).await {
+            Ok(false) => Ok(Timestamp::now()),
+            Ok(true) => Err("a SubjectAccessReview says yes".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .await?;
+    let late = refused_at.as_millisecond() - end.as_millisecond();
+    unless(late >= 0, || format!("it said no {} ms before the end", -late))?;
+    Ok(format!("no longer than {late} ms after the end that was recorded when it opened"))
+}
+
+/// How many writes Comity has made so far, where the audit log can be read.
+fn writes(cluster: &Cluster) -> Result<Option<usize>> {
+    if cluster.control_plane().is_none() {
+        return Ok(None);
+    }
+    let mut count = 0;
+    for account in [name::RUN, name::SIGN] {
+        let user = service_account_user(name::DEFAULT_SYSTEM_NAMESPACE, account);
+        count += cluster.audit_writes(&user)?.len();
+    }
+    Ok(Some(count))
+}
