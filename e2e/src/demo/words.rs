@@ -47,7 +47,8 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    let Some(kept) = width.checked_sub(1) else { return String::new() };
+    let kept: String = text.chars().take(kept).collect();
     format!("{kept}…")
 }
 
@@ -102,6 +103,7 @@ mod tests {
     fn what_is_cut_says_so() {
         assert_eq!(cut("production", 5), "prod…");
         assert_eq!(cut("short", 5), "short");
+        assert_eq!(cut("none", 0), "");
     }
 
     #[test]
