@@ -58,7 +58,7 @@ fn title(grant: &PartnerGrant) -> Line {
 }
 
 fn stage_line(seen: &Seen, stage: Stage, now: Timestamp) -> Line {
-    let heading = format!("{stage:<11}");
+    let heading = format!("{:<11}", stage.to_string());
     let Some(opening) = seen.opening(stage) else {
         return vec![(Tone::Faint, format!("  ○ {heading} not opened yet"))];
     };

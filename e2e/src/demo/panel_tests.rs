@@ -28,7 +28,8 @@ fn text(lines: &[Line]) -> String {
 
 #[test]
 fn the_view_says_what_the_grant_says() {
-    let seen = Seen { grant: Some(grant()), ..Seen::default() };
+    let mut seen = Seen::default();
+    seen.grant = Some(grant());
     let view = text(&render(&seen, "2026-11-21T15:00:05Z".parse().unwrap(), 80));
     assert!(view.contains("risk-data/northpay-fraud  northpay may come as far as Rehearsal"), "{view}");
     assert!(view.contains("○ Production  not opened yet"), "{view}");
@@ -40,27 +41,32 @@ fn time_left_is_counted_to_the_recorded_end() {
     let now = "2026-11-21T15:00:15Z".parse().unwrap();
     assert_eq!(left(&Seen::default(), now), None);
     let mut seen = Seen::default();
-    for record in opened() {
-        seen.record(&record).unwrap();
-    }
+    seen.record(&opened()).unwrap();
     assert_eq!(left(&seen, now), Some((Stage::Sandbox, 5)));
-    let view = text(&render(&Seen { grant: Some(grant()), ..seen }, now, 80));
+    seen.grant = Some(grant());
+    let view = text(&render(&seen, now, 80));
     assert!(view.contains("● Sandbox     █████░░░░░░░░░░░░░░░ ends in 5 s; 0 objects"), "{view}");
     assert!(view.contains("journal #1: Sandbox opened, ends at 15:00:20 whatever happens"), "{view}");
 }
 
 /// The first line of a journal, which opens the sandbox for 20 seconds.
-fn opened() -> Vec<GrantRecord> {
-    let policy = json!({});
-    vec![
-        serde_json::from_value(json!({
-            "apiVersion": "comity.dev/v1alpha1", "kind": "GrantRecord", "metadata": {"name": "u-000001"},
-            "spec": {
-                "grant": {"name": "northpay-fraud", "uid": "u"}, "sequence": 1, "event": "Opened",
-                "stage": "Sandbox", "digest": "v1:x", "at": "2026-11-21T15:00:00Z",
-                "expiresAt": "2026-11-21T15:00:20Z", "policy": policy,
+fn opened() -> GrantRecord {
+    let contract = include_str!("../../../examples/fraud-scoring/demo/05-contract.yaml");
+    let contract: serde_json::Value = serde_saphyr::from_str(contract).unwrap();
+    let terms = &contract["spec"];
+    serde_json::from_value(json!({
+        "apiVersion": "comity.dev/v1alpha1", "kind": "GrantRecord", "metadata": {"name": "u-000001"},
+        "spec": {
+            "grant": {"name": "northpay-fraud", "uid": "u"}, "sequence": 1, "event": "Opened",
+            "stage": "Sandbox", "digest": "v1:x", "at": "2026-11-21T15:00:00Z",
+            "expiresAt": "2026-11-21T15:00:20Z",
+            "policy": {
+                "partner": "northpay", "contract": "fraud-scoring", "contractUid": "c",
+                "purpose": "fraud-detection", "operations": [], "datasets": [], "time": terms["time"],
+                "destination": terms["destination"], "security": terms["security"],
+                "quota": terms["stages"][0]["quota"],
             },
-        }))
-        .unwrap(),
-    ]
+        },
+    }))
+    .unwrap()
 }

@@ -25,6 +25,9 @@ const OUT_WITHIN: Duration = Duration::from_secs(2);
 /// How long clearing may take: the namespace controller works for seconds.
 const CLEARED_WITHIN: Duration = Duration::from_secs(30);
 
+/// How long nothing happens where Comity is at rest.
+const REST: Duration = Duration::from_secs(1);
+
 /// For how long it is watched that nothing comes back.
 const WATCHED_FOR: Duration = Duration::from_secs(2);
 
@@ -107,15 +110,17 @@ impl Story<'_> {
                 let seen = watching.seen();
                 settled(&seen).map(|()| (seen.changes.len(), seen.records.len()))
             };
-            let (before, written) = (stands().map_err(Error::Failed)?, writes(cluster)?);
+            let look = || Ok((stands()?, writes(cluster).map_err(|error| error.to_string())?));
+            // Its last words may still be on their way.
+            let before = eventually("Comity to be at rest", CLEARED_WITHIN, || at_rest(&look)).await?;
             cluster.apply(&example(PRODUCTION)).await?;
             throughout("nothing", WATCHED_FOR, async || {
-                let now = (stands()?, writes(cluster).map_err(|error| error.to_string())?);
-                if now == (before, written) { Ok(()) } else { Err(format!("{before:?} became {now:?}")) }
+                let now = look()?;
+                if now == before { Ok(()) } else { Err(format!("{before:?} became {now:?}")) }
             })
             .await?;
             let audited = "not one write by comity run or comity sign, by the API server's audit log";
-            Ok(written.map_or_else(String::new, |_| audited.to_owned()))
+            Ok(before.1.map_or_else(String::new, |_| audited.to_owned()))
         };
         let what = format!("kubectl apply -f {PRODUCTION}, once more: nothing opens");
         self.ledger.expect(&what, nothing).await;
@@ -137,6 +142,18 @@ async fn until_out(cluster: &Cluster, user: &str, namespace: &str, end: Timestam
     let late = refused_at.as_millisecond() - end.as_millisecond();
     unless(late >= 0, || format!("it said no {} ms before the end", -late))?;
     Ok(format!("no longer than {late} ms after the end that was recorded when it opened"))
+}
+
+/// What `look` sees, once that doesn't change for a while.
+async fn at_rest<T: PartialEq>(look: impl Fn() -> Result<T, String>) -> Result<T, String> {
+    let first = look()?;
+    let same = throughout("rest", REST, async || match look() {
+        Ok(seen) if seen == first => Ok(()),
+        Ok(_) => Err("something changed".to_owned()),
+        Err(error) => Err(error),
+    });
+    same.await.map_err(|error| error.to_string())?;
+    Ok(first)
 }
 
 /// How many writes Comity has made so far, where the audit log can be read.
