@@ -57,6 +57,30 @@ fn what_helm_renders_by_default_is_what_is_installed() {
     assert_eq!(by_name(&String::from_utf8_lossy(&rendered.stdout)), installed);
 }
 
+/// What a chart's values may be, and what they are by default, name the same things.
+fn same_names(schema: &Value, definitions: &Value, values: &Value, path: &str) {
+    let name = schema["$ref"].as_str().and_then(|name| name.strip_prefix("#/$defs/"));
+    let schema = name.map_or(schema, |name| &definitions[name]);
+    let Some(described) = schema["properties"].as_object() else { return };
+    assert_eq!(schema["additionalProperties"], false, "{path} takes what nobody reads");
+    for (name, value) in values.as_object().expect("a map of values") {
+        let deeper = format!("{path}.{name}");
+        let described = described.get(name).unwrap_or_else(|| panic!("the schema says nothing of {deeper}"));
+        same_names(described, definitions, value, &deeper);
+    }
+    // What every chart gets, whether it is asked for or not.
+    let unset = described.keys().find(|name| values.get(name.as_str()).is_none() && *name != "global");
+    assert!(unset.is_none(), "{path}.{unset:?} has no default");
+}
+
+#[test]
+fn the_schema_of_the_values_says_all_of_them_and_no_more() {
+    let values = serde_saphyr::from_str(include_str!("../../charts/comity/values.yaml")).expect("YAML");
+    let schema: Value =
+        serde_json::from_str(include_str!("../../charts/comity/values.schema.json")).expect("JSON");
+    same_names(&schema, &schema["$defs"], &values, "values");
+}
+
 /// The objects of a text by kind, namespace and name.
 fn by_name(text: &str) -> BTreeMap<String, Value> {
     let objects: Vec<Value> = serde_saphyr::from_multiple(text).expect("YAML");
