@@ -90,22 +90,16 @@ pub enum Reason {
     QuotaPending,
     /// Its time is over.
     Expired,
-    /// `spec.stage` was lowered.
-    Demoted,
     /// It is being closed and cleared.
     Closing,
     /// Nothing is open, and nothing can open any more.
     Ended,
-    /// Nothing has been opened yet.
+    /// No stage is to be open now.
     NotOpened,
     /// The journal contradicts itself.
     JournalBroken,
-    /// The API server can't be reached or refuses.
-    Failing,
     /// There is nothing to do.
     Settled,
-    /// The spec was changed after the end.
-    ChangedAfterEnd,
 }
 
 impl std::fmt::Display for Reason {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::decide::{Decision, View};
+use super::decide::{Decision, Place, View};
 use crate::api::condition::{ConditionType, Finding, Reason, merge};
 use crate::api::enforcement::EnforcedClause;
 use crate::api::grant::{OpeningState, OpeningStatus, PartnerGrantStatus};
@@ -85,6 +85,7 @@ fn findings(
             message: message.clone(),
         },
         accepted(view, generation),
+        provisioned(view),
         active(view, open, &situation),
         flag(ConditionType::Reconciling, moving, situation.reason, &message),
         flag(ConditionType::Stalled, stuck, situation.reason, &message),
@@ -121,6 +122,25 @@ fn changed_after_end(view: &View<'_>, generation: Option<i64>) -> Option<String>
             ending.at
         )
     })
+}
+
+/// Whether everything is stored that the stages are made of which are to be open.
+fn provisioned(view: &View<'_>) -> Finding {
+    let open = view.places.iter().filter(|place| view.wanted(place) == Wanted::Open);
+    let (stored, missing): (Vec<_>, Vec<_>) = open.partition(|place| place.standing.is_complete());
+    let names = |places: &[&Place<'_>]| {
+        let stages = places.iter().filter_map(|place| Some(place.opening?.stage.to_string()));
+        stages.collect::<Vec<String>>().join(" and ")
+    };
+    if !missing.is_empty() {
+        let message = format!("what {} is made of is being stored", names(&missing));
+        return Finding::no(ConditionType::Provisioned, Reason::Opening, message);
+    }
+    if stored.is_empty() {
+        return Finding::no(ConditionType::Provisioned, Reason::NotOpened, "no stage is to be open now");
+    }
+    let message = format!("everything that {} is made of is stored", names(&stored));
+    Finding::yes(ConditionType::Provisioned, Reason::Open, message)
 }
 
 fn active(view: &View<'_>, open: &[&Opening], situation: &Situation) -> Finding {
@@ -272,7 +292,7 @@ fn openings(view: &View<'_>) -> Vec<OpeningStatus> {
     all.into_iter().rev().take(OPENINGS_TOLD).rev().collect()
 }
 
-fn opening_state(view: &View<'_>, place: &super::decide::Place<'_>) -> OpeningState {
+fn opening_state(view: &View<'_>, place: &Place<'_>) -> OpeningState {
     use super::check::NamespaceStanding::{Absent, Foreign};
     match view.wanted(place) {
         Wanted::Open if place.standing.is_complete() => OpeningState::Open,
