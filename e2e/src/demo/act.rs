@@ -91,7 +91,7 @@ impl Place {
         match refused(attempt.do_as(partner).await) {
             Ok(words) => {
                 let expected = words.contains(&attempt.says);
-                (expected, format!("may not {}: {}", attempt.what, self.shorten(&words)))
+                (expected, format!("may not  {}: {}", attempt.what, self.shorten(&words)))
             }
             Err(error) => (false, format!("may not {}, it was thought: {error}", attempt.what)),
         }
@@ -100,7 +100,7 @@ impl Place {
 
 async fn let_through(partner: &Cluster, attempt: &Attempt) -> (bool, String) {
     match eventually(&attempt.what, SEEN_WITHIN, || attempt.do_as(partner)).await {
-        Ok(_) => (true, format!("may     {}", attempt.what)),
+        Ok(_) => (true, format!("may      {}", attempt.what)),
         Err(error) => (false, format!("may {}, it was thought: {error}", attempt.what)),
     }
 }

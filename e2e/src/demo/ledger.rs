@@ -81,7 +81,7 @@ impl Display for Row {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         let took = self.took.as_secs_f64();
         write!(formatter, "{}", self.what)?;
-        if took >= 0.1 { write!(formatter, " ({took:.1} s)") } else { Ok(()) }
+        if took >= 0.1 { write!(formatter, " ({took:.1}\u{a0}s)") } else { Ok(()) }
     }
 }
 

@@ -99,7 +99,7 @@ async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
 async fn tell(cluster: &Cluster, comity: &mut Option<Comity>, ledger: &mut Ledger) -> Result<()> {
     introduce(cluster, ledger.screen()).await?;
     ledger.step("comity is built", binary()).await?;
-    ledger.step("kubectl apply -f install.yaml", crate::comity::install(cluster)).await?;
+    ledger.step("install.yaml is applied", crate::comity::install(cluster)).await?;
     let start = async {
         let started = comity.insert(Comity::installed(cluster).await?);
         started.start_both().await
@@ -115,9 +115,7 @@ async fn tell(cluster: &Cluster, comity: &mut Option<Comity>, ledger: &mut Ledge
         }
         Ok(())
     };
-    ledger
-        .step("kubectl apply -f examples/fraud-scoring: boundary, partner, dataset, contract", apply)
-        .await?;
+    ledger.step("examples/fraud-scoring is applied: boundary, partner, dataset, contract", apply).await?;
     let mut story = Story { cluster, watching: &watching, ledger, namespaces: Vec::new() };
     story.promote().await?;
     story.end().await
@@ -127,9 +125,13 @@ async fn tell(cluster: &Cluster, comity: &mut Option<Comity>, ledger: &mut Ledge
 async fn introduce(cluster: &Cluster, screen: &Screen) -> Result<()> {
     let version = cluster.client().apiserver_version().await?.git_version;
     let nodes = Api::<Node>::all(cluster.client()).list(&ListParams::default()).await?.items.len();
-    screen.remark(Tone::Faint, &format!("Kubernetes {version}; {nodes} nodes"));
+    let whose = match cluster.control_plane() {
+        Some(_) => "etcd, kube-apiserver and kube-controller-manager of its own, on loopback",
+        None => "a cluster that exists",
+    };
+    screen.remark(Tone::Faint, &format!("Kubernetes {version}: {whose}; nodes: {nodes}"));
     if nodes == 0 {
-        let what = "no kubelet here: nothing runs; it is the API server that says yes or no";
+        let what = "No kubelet here: nothing runs. It is the API server that says yes or no.";
         screen.remark(Tone::Faint, what);
     }
     Ok(())

@@ -46,7 +46,7 @@ fn time_left_is_counted_to_the_recorded_end() {
     seen.grant = Some(grant());
     let view = text(&render(&seen, now, 80));
     assert!(view.contains("● Sandbox     █████░░░░░░░░░░░░░░░ ends in 5 s; 0 objects"), "{view}");
-    assert!(view.contains("journal #1: Sandbox opened, ends at 15:00:20 whatever happens"), "{view}");
+    assert!(view.contains("journal #1: Sandbox opened, ends at 15:00:20Z whatever happens"), "{view}");
 }
 
 /// The first line of a journal, which opens the sandbox for 20 seconds.

@@ -58,7 +58,7 @@ impl Story<'_> {
             let last = seen.certificates.iter().map(|published| published.certificate.not_after).max();
             let last = last.ok_or_else(|| Error::Failed("no certificate was published".to_owned()))?;
             unless(last <= now, || format!("one is valid until {last}"))?;
-            let (count, last) = (seen.certificates.len(), last.strftime("%H:%M:%S"));
+            let (count, last) = (seen.certificates.len(), last.strftime("%H:%M:%SZ"));
             Ok(format!("{count} were issued in all; the last was valid until {last}"))
         };
         self.ledger.expect("every certificate has expired by itself", ended).await;
@@ -122,7 +122,7 @@ impl Story<'_> {
             let audited = "not one write by comity run or comity sign, by the API server's audit log";
             Ok(before.1.map_or_else(String::new, |_| audited.to_owned()))
         };
-        let what = format!("kubectl apply -f {PRODUCTION}, once more: nothing opens");
+        let what = format!("{PRODUCTION} is applied once more: nothing opens");
         self.ledger.expect(&what, nothing).await;
     }
 }

@@ -3,12 +3,11 @@
 
 use std::{
     env,
-    io::{IsTerminal as _, stdout},
+    fmt::Write as _,
+    io::{IsTerminal as _, Write as _, stdout},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{paint::Tone, words};
 
@@ -27,7 +26,7 @@ pub struct Screen {
     begun: Instant,
     colours: bool,
     terminal: bool,
-    view: Arc<Mutex<Option<ProgressBar>>>,
+    view: Arc<Mutex<Vec<String>>>,
 }
 
 impl Screen {
@@ -57,12 +56,15 @@ impl Screen {
 
     /// How many characters a line may have.
     pub(super) fn width(&self) -> usize {
-        if !self.terminal {
-            return WIDTH;
-        }
-        let size = rustix::termios::tcgetwinsize(stdout()).ok();
-        let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
-        columns.map_or(WIDTH, |columns| columns.max(40))
+        self.size().0
+    }
+
+    /// How many columns and rows there are.
+    fn size(&self) -> (usize, usize) {
+        let size = rustix::termios::tcgetwinsize(stdout()).ok().filter(|_| self.terminal);
+        let some = |count: u16| Some(usize::from(count)).filter(|count| *count > 0);
+        let columns = size.and_then(|size| some(size.ws_col)).unwrap_or(WIDTH);
+        (columns.max(40), size.and_then(|size| some(size.ws_row)).unwrap_or(usize::MAX))
     }
 
     /// A line.
@@ -79,22 +81,18 @@ impl Screen {
     /// Something that happened now, with a mark; what doesn't fit goes on below.
     pub(super) fn event(&self, mark: &str, tone: Tone, text: &str) {
         let at = format!("{:6.1}s ", self.elapsed().as_secs_f64());
-        let width = self.width().saturating_sub(INDENT);
-        for (number, line) in words::wrap(text, width).iter().enumerate() {
-            let head = if number == 0 {
-                format!("{}{} ", Tone::Faint.paint(&at, self.colours), tone.paint(mark, self.colours))
-            } else {
-                " ".repeat(INDENT)
-            };
-            self.print(&format!("{head}{line}"));
+        let head = format!("{}{} ", Tone::Faint.paint(&at, self.colours), tone.paint(mark, self.colours));
+        for (number, line) in words::wrap(text, self.width().saturating_sub(INDENT)).iter().enumerate() {
+            let margin = if number == 0 { head.clone() } else { " ".repeat(INDENT) };
+            self.print(&format!("{margin}{line}"));
         }
     }
 
-    /// A remark on what happened.
+    /// A remark on what happened; what doesn't fit goes on below, further in.
     pub(super) fn remark(&self, tone: Tone, text: &str) {
-        let width = self.width().saturating_sub(INDENT);
-        for line in words::wrap(text, width) {
-            self.print(&format!("{}{}", " ".repeat(INDENT), tone.paint(&line, self.colours)));
+        for (number, line) in words::wrap(text, self.width().saturating_sub(INDENT + 2)).iter().enumerate() {
+            let margin = " ".repeat(if number == 0 { INDENT } else { INDENT + 2 });
+            self.print(&format!("{margin}{}", tone.paint(line, self.colours)));
         }
     }
 
@@ -103,19 +101,15 @@ impl Screen {
         if !self.terminal {
             return;
         }
-        let width = self.width().saturating_sub(1);
-        let painted: Vec<String> = lines.iter().map(|line| self.fit(line, width)).collect();
-        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        let bar = view.get_or_insert_with(new_view);
-        bar.set_message(painted.join("\n"));
-        bar.tick();
+        let (columns, rows) = self.size();
+        let shown = lines.iter().take(rows.saturating_sub(2));
+        let painted = shown.map(|line| self.fit(line, columns.saturating_sub(1))).collect();
+        self.redraw(None, painted);
     }
 
     /// Takes the view away.
     pub(super) fn clear(&self) {
-        if let Some(bar) = self.view.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            bar.finish_and_clear();
-        }
+        self.redraw(None, Vec::new());
     }
 
     /// A line of the view, painted, and cut where it would break.
@@ -131,10 +125,17 @@ impl Screen {
     }
 
     fn print(&self, text: &str) {
-        match &*self.view.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(bar) => bar.suspend(|| println!("{text}")),
-            None => println!("{text}"),
-        }
+        let view = self.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.redraw(Some(text), view);
+    }
+
+    /// Shows `view` instead of what was shown, with a new line above it.
+    fn redraw(&self, above: Option<&str>, view: Vec<String>) {
+        let mut shown = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        let frame = frame(shown.len(), above, &view);
+        *shown = view;
+        // In one piece, so that nothing flickers. Where nobody reads any more, nobody misses it.
+        let _ = stdout().write_all(frame.as_bytes()).and_then(|()| stdout().flush());
     }
 }
 
@@ -144,12 +145,19 @@ impl Default for Screen {
     }
 }
 
-fn new_view() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout_with_hz(20));
-    if let Ok(style) = ProgressStyle::with_template("{msg}") {
-        bar.set_style(style);
+/// What turns a view of `before` lines, at whose end the cursor stands, into a line that scrolls by
+/// and another view. Where there is no view there is nothing in it but the line.
+fn frame(before: usize, above: Option<&str>, view: &[String]) -> String {
+    if before == 0 && view.is_empty() {
+        return above.map(|text| format!("{text}\n")).unwrap_or_default();
     }
-    bar
+    let mut frame = if before == 0 { "\r".to_owned() } else { format!("\u{1b}[{before}A\r") };
+    for line in above.into_iter().chain(view.iter().map(String::as_str)) {
+        // Each line clears what it leaves of the one that stood there.
+        let _ = write!(frame, "{}\u{1b}[K\n", line.replace('\n', "\u{1b}[K\n"));
+    }
+    frame.push_str("\u{1b}[J");
+    frame
 }
 
 #[cfg(test)]
@@ -161,5 +169,20 @@ mod tests {
         let line = vec![(Tone::Good, "Sandbox ".to_owned()), (Tone::Plain, "is open".to_owned())];
         assert_eq!(Screen::plain().fit(&line, 10), "Sandbox i…");
         assert_eq!(Screen::plain().fit(&line, 40), "Sandbox is open");
+    }
+
+    #[test]
+    fn without_a_view_lines_are_lines() {
+        assert_eq!(frame(0, Some("a line"), &[]), "a line\n");
+        assert_eq!(frame(0, None, &[]), "");
+    }
+
+    #[test]
+    fn a_line_goes_above_the_view_which_is_drawn_again() {
+        let view = ["one".to_owned(), "two".to_owned()];
+        let clear = "\u{1b}[K\n";
+        let drawn = frame(2, Some("a line"), &view);
+        assert_eq!(drawn, format!("\u{1b}[2A\ra line{clear}one{clear}two{clear}\u{1b}[J"));
+        assert_eq!(frame(2, None, &[]), "\u{1b}[2A\r\u{1b}[J");
     }
 }

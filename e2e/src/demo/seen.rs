@@ -177,7 +177,7 @@ pub(super) fn tell(record: &GrantRecordSpec) -> String {
         text.push_str(&format!(" ({reason:?})"));
     }
     if let Some(end) = &record.expires_at {
-        text.push_str(&format!(", ends at {} whatever happens", end.0.strftime("%H:%M:%S")));
+        text.push_str(&format!(", ends at {} whatever happens", end.0.strftime("%H:%M:%SZ")));
     }
     text
 }

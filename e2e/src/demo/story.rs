@@ -115,7 +115,7 @@ impl Story<'_> {
             let what = format!("{stage} to be open");
             watching.until(&what, OPEN_WITHIN, |seen| is_open(seen, stage)).await
         };
-        let what = format!("kubectl apply -f {file}: {stage} is open");
+        let what = format!("{file} is applied: {stage} opens");
         let namespace = self.ledger.step(&what, opened).await?;
         self.namespaces.push((stage, namespace));
         let what = "everything that it is made of";
@@ -156,7 +156,7 @@ impl Story<'_> {
             };
             watching.until("the grant to say what it waits for", OPEN_WITHIN, waiting).await
         };
-        let what = format!("kubectl apply -f {PRODUCTION}, too early: it waits and says for what");
+        let what = format!("{PRODUCTION} is applied too early: it waits, and says for what");
         self.ledger.expect(&what, waits).await;
     }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use comity::api::{grant::PartnerGrant, name, record::GrantRecord};
+use comity::api::{grant::PartnerGrant, name, record::GrantRecord, stage::Stage};
 use futures::{Stream, StreamExt as _};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -182,33 +182,36 @@ impl Watching {
         let seen = self.seen.clone();
         self.tasks.spawn(async move {
             let mut beat = tokio::time::interval(REDRAW_EVERY);
-            let mut counted = None;
+            let mut told = None;
             loop {
                 beat.tick().await;
                 let now = Timestamp::now();
                 if screen.is_terminal() {
                     let lines = panel::render(&held(&seen), now, screen.width());
                     screen.draw(&lines);
-                    continue;
+                } else {
+                    let left = panel::left(&held(&seen), now);
+                    count(&screen, told, left);
+                    told = left;
                 }
-                let left = panel::left(&held(&seen), now);
-                if left != counted
-                    && let Some((stage, seconds)) = left
-                    && seconds > 0
-                    && seconds % COUNT_EVERY == 0
-                {
-                    screen.event("·", Tone::Faint, &format!("{stage} ends in {seconds} s"));
-                }
-                counted = left;
             }
         });
     }
 }
 
+/// Says how long is left of a stage, where it is time to.
+fn count(screen: &Screen, before: Option<(Stage, i64)>, left: Option<(Stage, i64)>) {
+    let (Some((earlier, _)), Some((stage, seconds))) = (before, left) else { return };
+    if before != left && earlier == stage && seconds > 0 && seconds % COUNT_EVERY == 0 {
+        screen.event("·", Tone::Faint, &format!("{stage} ends in {seconds} s"));
+    }
+}
+
 fn announce(screen: &Screen, published: &Published) {
     let Published { stage, certificate, .. } = published;
-    let until = certificate.not_after.strftime("%H:%M:%S");
-    screen.event("·", Tone::Busy, &format!("certificate for {stage}, valid until {until}"));
+    let until = certificate.not_after.strftime("%H:%M:%SZ");
+    let workload = certificate.identity.rsplit('/').next().unwrap_or_default();
+    screen.event("·", Tone::Busy, &format!("{stage}: a certificate for {workload}, valid until {until}"));
 }
 
 /// What the lock holds: a thread that panicked holding it left it as it was.
