@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{
     paint::Tone,
     screen::Line,
-    seen::{Deed, Seen, in_order, tell},
+    seen::{Seen, in_order, tell},
     words,
 };
 
@@ -71,7 +71,8 @@ fn stage_line(seen: &Seen, stage: Stage, now: Timestamp) -> Line {
         Recorded::Open => {
             let seconds = seconds_left(&opening, now);
             let bar = bar(&opening, now);
-            let rest = format!(" {bar} ends in {seconds} s; {count} objects");
+            let pods = if seen.lets_pods_in(stage) { "pods let in" } else { "no pods let in" };
+            let rest = format!(" {bar} ends in {seconds} s; {count} objects, {pods}");
             vec![(Tone::Good, format!("  ● {heading}")), (Tone::Plain, rest)]
         }
     }
@@ -103,8 +104,8 @@ fn objects(seen: &Seen, width: usize) -> Vec<Line> {
     let Some(stage) = Stage::ALL.into_iter().rev().find(|stage| seen.count(*stage) > 0) else {
         return Vec::new();
     };
-    let made = in_order(&seen.deeds(stage, Deed::Made));
-    let lines = words::wrap(&made, width.saturating_sub(3));
+    let standing = in_order(&seen.standing(stage));
+    let lines = words::wrap(&standing, width.saturating_sub(3));
     lines.into_iter().map(|line| vec![(Tone::Busy, format!("  {line}"))]).collect()
 }
 

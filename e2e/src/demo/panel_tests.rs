@@ -45,7 +45,10 @@ fn time_left_is_counted_to_the_recorded_end() {
     assert_eq!(left(&seen, now), Some((Stage::Sandbox, 5)));
     seen.grant = Some(grant());
     let view = text(&render(&seen, now, 80));
-    assert!(view.contains("● Sandbox     █████░░░░░░░░░░░░░░░ ends in 5 s; 0 objects"), "{view}");
+    assert!(
+        view.contains("● Sandbox     █████░░░░░░░░░░░░░░░ ends in 5 s; 0 objects, no pods let in"),
+        "{view}"
+    );
     assert!(view.contains("journal #1: Sandbox opened, ends at 15:00:20Z whatever happens"), "{view}");
 }
 

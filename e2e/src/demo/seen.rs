@@ -29,8 +29,8 @@ pub(super) struct Seen {
     pub(super) changes: Vec<Change>,
     /// Every certificate that was published.
     pub(super) certificates: Vec<Published>,
-    /// Which objects are there now, by UID, and of which stage.
-    present: BTreeMap<String, Stage>,
+    /// The objects that are there now, by UID, as they were made.
+    present: BTreeMap<String, Change>,
     /// Namespaces that let pods in, by UID.
     letting: BTreeSet<String>,
 }
@@ -81,8 +81,10 @@ impl Seen {
     pub(super) fn object(&mut self, kind: &str, metadata: &ObjectMeta) {
         let (Some(stage), Some(uid)) = (stage_of(metadata), metadata.uid.clone()) else { return };
         let change = |deed, what| Change { stage, version: version(metadata), deed, what };
-        if self.present.insert(uid.clone(), stage).is_none() {
-            self.changes.push(change(Deed::Made, describe(kind, metadata)));
+        if !self.present.contains_key(&uid) {
+            let made = change(Deed::Made, describe(kind, metadata));
+            self.changes.push(made.clone());
+            self.present.insert(uid.clone(), made);
         }
         let labels = metadata.labels.as_ref();
         let pods = labels.and_then(|labels| labels.get(name::LABEL_PODS));
@@ -97,7 +99,8 @@ impl Seen {
 
     /// An object of a stage that is gone.
     pub(super) fn gone(&mut self, kind: &str, metadata: &ObjectMeta) {
-        let Some(stage) = metadata.uid.as_ref().and_then(|uid| self.present.remove(uid)) else { return };
+        let made = metadata.uid.as_ref().and_then(|uid| self.present.remove(uid));
+        let Some(Change { stage, .. }) = made else { return };
         let (version, what) = (version(metadata), describe(kind, metadata));
         self.changes.push(Change { stage, version, deed: Deed::Taken, what });
     }
@@ -141,7 +144,19 @@ impl Seen {
 
     /// How many objects of a stage are there now.
     pub(super) fn count(&self, stage: Stage) -> usize {
-        self.present.values().filter(|of| **of == stage).count()
+        self.present.values().filter(|made| made.stage == stage).count()
+    }
+
+    /// The objects of a stage that are there now, in the order in which they were made.
+    pub(super) fn standing(&self, stage: Stage) -> Vec<&Change> {
+        let mut standing: Vec<&Change> = self.present.values().filter(|made| made.stage == stage).collect();
+        standing.sort_by_key(|made| made.version);
+        standing
+    }
+
+    /// Whether pods are let into a stage's namespace.
+    pub(super) fn lets_pods_in(&self, stage: Stage) -> bool {
+        self.letting.iter().any(|uid| self.present.get(uid).is_some_and(|made| made.stage == stage))
     }
 
     /// What was taken away of a stage since the last of it was made, in that order.

@@ -120,7 +120,8 @@ impl Story<'_> {
         self.namespaces.push((stage, namespace));
         let what = "everything that it is made of";
         let ordered = watching.until(what, BACK_WITHIN, |seen| check_order(seen, stage));
-        self.ledger.expect("its end was recorded first, and the partner's binding came last", ordered).await;
+        let what = format!("{stage}: its end was recorded first, and the partner's binding came last");
+        self.ledger.expect(&what, ordered).await;
         Ok(())
     }
 
