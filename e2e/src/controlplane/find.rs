@@ -79,8 +79,10 @@ pub(super) fn find_in(sources: &Sources, versions: &Versions, progress: &mut Pro
 
 /// Fills the cache: all three binaries appear there at once, or nothing does.
 fn obtain(sources: &Sources, versions: &Versions, home: &Path, progress: &mut Progress) -> Result<()> {
+    let prefix = format!(".new-{}-", versions.key());
+    forget(&sources.cache, &prefix);
     let fresh = tempfile::Builder::new()
-        .prefix(".new-")
+        .prefix(&prefix)
         .tempdir_in(&sources.cache)
         .explain("make a directory in the cache")?;
     progress.say(&format!("the cache has no control plane ({}) yet: getting it, once", versions.key()));
@@ -98,6 +100,15 @@ fn obtain(sources: &Sources, versions: &Versions, home: &Path, progress: &mut Pr
     Ok(())
 }
 
+/// Removes what somebody left half done who was interrupted: whoever holds the lock is alone.
+fn forget(cache: &Path, prefix: &str) {
+    let entries = fs::read_dir(cache).into_iter().flatten().flatten();
+    for left in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix)) {
+        // What can't be removed is in nobody's way.
+        let _ = fs::remove_dir_all(left.path());
+    }
+}
+
 /// What to tell somebody for whom nothing worked.
 fn ways_out(versions: &Versions, offline: &Error, build: &Error) -> Error {
     let Versions { kubernetes, etcd } = versions;
@@ -109,7 +120,7 @@ fn ways_out(versions: &Versions, offline: &Error, build: &Error) -> Error {
          - install Go (https://go.dev/dl/) and let it reach its module proxy, and run this again;\n\
          - let this machine reach dl.k8s.io and github.com;\n\
          - set KUBEBUILDER_ASSETS to a directory with {} ({kubernetes}, etcd {etcd});\n\
-         - set COMITY_E2E_KUBECONFIG to the kubeconfig of a cluster made for tests.",
+         - name the kubeconfig of a cluster made for tests: in COMITY_E2E_KUBECONFIG, for the demo with --kubeconfig.",
         NAMES.join(", "),
     ))
 }

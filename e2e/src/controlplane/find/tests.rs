@@ -144,6 +144,18 @@ fn without_a_network_it_is_built() {
 }
 
 #[test]
+fn what_an_interrupted_build_left_is_removed() {
+    let mut machine = Machine::new();
+    machine.install_go();
+    let (left, other) = (".new-v1.2.3-etcd-v3.4.5-a", ".new-v9.9.9-etcd-v3.4.5-a");
+    machine.write(&format!("cache/{left}/etcd"), b"half");
+    machine.write(&format!("cache/{other}/etcd"), b"somebody else's");
+    machine.find().unwrap();
+    let there = |name: &str| machine.sources.cache.join(name).exists();
+    assert!(!there(left) && there(other));
+}
+
+#[test]
 fn checkouts_that_start_at_once_build_once() {
     let mut machine = Machine::new();
     machine.install_go();
@@ -160,7 +172,9 @@ fn checkouts_that_start_at_once_build_once() {
 #[test]
 fn with_nothing_at_all_the_ways_out_are_named() {
     let error = Machine::new().find().unwrap_err().to_string();
-    for way in ["Go isn't installed", "dl.k8s.io", "KUBEBUILDER_ASSETS", "COMITY_E2E_KUBECONFIG"] {
+    for way in
+        ["Go isn't installed", "dl.k8s.io", "KUBEBUILDER_ASSETS", "COMITY_E2E_KUBECONFIG", "--kubeconfig"]
+    {
         assert!(error.contains(way), "{way} isn't in: {error}");
     }
 }
