@@ -1,6 +1,7 @@
 //! L5, the composition root: each process is put together here and nowhere else.
 #![expect(clippy::disallowed_types, reason = "the client is made here")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,18 +17,19 @@ use kube::runtime::reflector::Store;
 use kube::{Client, Resource};
 use tokio::net::TcpListener;
 
-use crate::api::name;
+use crate::api::{Stage, name};
 use crate::cluster::apply::{WriteError, Writer};
 use crate::cluster::catalogue::Catalogue;
 use crate::cluster::clock::Clock;
 use crate::cluster::concern::{Queue, Queues};
-use crate::cluster::event::Events;
+use crate::cluster::event::{self, Events};
 use crate::cluster::feed::Feeds;
 use crate::cluster::pace::Pace;
 use crate::cluster::status::{self, Statuses};
 use crate::grant::build::Installation;
+use crate::grant::reconcile::Appended;
 use crate::ops::http::{Served, serve};
-use crate::ops::metric::Kind;
+use crate::ops::metric::{Append, Kind};
 use crate::ops::shutdown::Shutdown;
 use crate::ops::trace::TraceIds;
 use crate::ops::{Health, Metrics, Settings};
@@ -73,7 +75,7 @@ pub enum AppError {
 /// Runs `comity run` until it is told to stop.
 pub async fn run(settings: Settings) -> Result<(), AppError> {
     let station = Station::new(&settings);
-    let client = client(settings.kubeconfig.as_deref(), &station.clock).await?;
+    let client = client(settings.kubeconfig.as_deref(), &station).await?;
     let (mut feeds, queues) = Feeds::start(&client, &objects::Kind::ALL);
     let stores = Arc::clone(&feeds.catalogue);
     let judging = Arc::new(status::Context {
@@ -109,7 +111,7 @@ pub async fn run(settings: Settings) -> Result<(), AppError> {
 /// Runs `comity sign` until it is told to stop.
 pub async fn sign(settings: Settings) -> Result<(), AppError> {
     let station = Station::new(&settings);
-    let client = client(settings.kubeconfig.as_deref(), &station.clock).await?;
+    let client = client(settings.kubeconfig.as_deref(), &station).await?;
     let (mut feeds, queues) = Feeds::start(&client, &[objects::Kind::Namespace]);
     let context = Arc::new(signing(&settings, client, &feeds, &station.clock, &station.metrics));
     let store = feeds.catalogue.grants.clone();
@@ -134,9 +136,10 @@ fn granting(
         writer: Writer::new(client.clone(), Arc::clone(catalogue)),
         statuses: Statuses::new(client.clone()),
         clock: station.clock.clone(),
-        events: Events::start(client, name::RUN),
+        events: Events::start(client, name::RUN, counted(&station.metrics)),
         installation: installation(settings),
         pace: Pace::per_second(CLEARED_PER_SECOND),
+        meter: Box::new(station.metrics.clone()),
         memory: grant::reconcile::Memory::default(),
     }
 }
@@ -156,9 +159,34 @@ fn signing(
         observer: Observer::new(talk.clone(), Arc::clone(&feeds.catalogue)),
         tender: Tender::new(talk, &settings.system_namespace, &settings.trust_domain, Arc::clone(&now)),
         now,
-        events: Events::start(client, name::SIGN),
+        events: Events::start(client, name::SIGN, counted(metrics)),
         meter: Box::new(metrics.clone()),
         memory: signer::reconcile::Memory::default(),
+    }
+}
+
+/// Counts events by their reasons.
+fn counted(metrics: &Metrics) -> event::Count {
+    let metrics = metrics.clone();
+    Box::new(move |reason| metrics.told(reason))
+}
+
+impl grant::reconcile::Meter for Metrics {
+    fn open_now(&self, openings: &BTreeMap<Stage, usize>) {
+        Self::open_now(self, openings);
+    }
+
+    fn expired(&self, lag: Duration) {
+        Self::expired(self, lag);
+    }
+
+    fn appended(&self, outcome: Appended) {
+        let outcome = match outcome {
+            Appended::Written => Append::Written,
+            Appended::Conflict => Append::Conflict,
+            Appended::Failed => Append::Failed,
+        };
+        Self::appended(self, outcome);
     }
 }
 
@@ -308,7 +336,7 @@ async fn until_told(
 }
 
 /// A client of the cluster that `kubeconfig` names, or of the one that the process runs in.
-async fn client(kubeconfig: Option<&Path>, clock: &Clock) -> Result<Client, AppError> {
+async fn client(kubeconfig: Option<&Path>, station: &Station) -> Result<Client, AppError> {
     let config = match kubeconfig {
         Some(path) => {
             Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &KubeConfigOptions::default())
@@ -316,5 +344,5 @@ async fn client(kubeconfig: Option<&Path>, clock: &Clock) -> Result<Client, AppE
         }
         None => Config::incluster_env()?,
     };
-    Ok(ClientBuilder::try_from(config)?.with_layer(clock).build())
+    Ok(ClientBuilder::try_from(config)?.with_layer(&station.clock).with_layer(&station.metrics).build())
 }

@@ -1,8 +1,11 @@
 //! What boundaries, partners, datasets and contracts say of themselves on a real API server: what
 //! keeps each from being used, by clause and with both sides; that mending the other object heals
-//! it without touching it; and that nothing is written while nothing changes.
+//! it without touching it; that nothing is written while nothing changes; and that what a grant left
+//! behind that is gone is cleared.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a story's helpers fail like its tests")]
 
+#[path = "kinds/leftover.rs"]
+mod leftover;
 #[path = "kinds/table.rs"]
 mod table;
 #[path = "kinds/told.rs"]
@@ -29,6 +32,10 @@ async fn each_kind_says_how_it_stands_and_heals() -> Result<()> {
     a_boundary_that_cannot_be_read_says_so(&story).await?;
     columns_say_what_stands(&story).await?;
     nobody_else_writes_what_is_said(&story).await?;
+    nothing_is_written_while_nothing_changes(&cluster, &comity).await?;
+    let before = leftover::what_was_left_while_comity_was_down_is_cleared(&story, &comity).await?;
+    leftover::what_is_left_while_comity_runs_is_cleared(&story, &comity).await?;
+    leftover::what_is_counted_is_what_the_api_server_saw(&cluster, &comity, before).await?;
     nothing_is_written_while_nothing_changes(&cluster, &comity).await
 }
 

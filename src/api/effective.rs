@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::boundary::Quota;
 use super::contract::{
-    Artifact, Destination, EgressPort, Model, Operation, Prohibited, Prohibition, Rows, Security, TimeTerms,
+    Artifact, Destination, EgressPort, KeyDelivery, Model, Operation, Prohibited, Prohibition, Rows,
+    Security, TimeTerms,
 };
 use super::grant::{Person, Workload};
 use super::value::{ContentDigest, Name, Word};
@@ -63,6 +64,14 @@ pub struct EffectivePolicy {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(max = 16))]
     pub workloads: Vec<Workload>,
+}
+
+impl EffectivePolicy {
+    /// The workloads for which certificates are made. Comity makes keys only where the contract
+    /// says that they may be delivered as Secrets; the other ways aren't built yet.
+    pub fn certified(&self) -> &[Workload] {
+        if self.security.key_delivery.contains(&KeyDelivery::Secret) { &self.workloads } else { &[] }
+    }
 }
 
 /// What an opening allows of one dataset.

@@ -122,6 +122,29 @@ pub enum RecordEvent {
     Ended,
 }
 
+impl RecordEvent {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "Requested",
+            Self::Sponsored => "Sponsored",
+            Self::Approved => "Approved",
+            Self::Denied => "Denied",
+            Self::Opened => "Opened",
+            Self::Narrowed => "Narrowed",
+            Self::Extended => "Extended",
+            Self::Shortened => "Shortened",
+            Self::Suspended => "Suspended",
+            Self::Resumed => "Resumed",
+            Self::Quarantined => "Quarantined",
+            Self::Released => "Released",
+            Self::Attested => "Attested",
+            Self::Closed => "Closed",
+            Self::Ended => "Ended",
+        }
+    }
+}
+
 /// Why something happened to a grant.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, schemars::JsonSchema, PartialEq, Serialize)]
 pub enum RecordReason {

@@ -4,6 +4,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 use tokio::sync::mpsc;
@@ -11,22 +12,29 @@ use tokio::sync::mpsc;
 use crate::api::PartnerGrant;
 use crate::api::condition::cut;
 
-/// How many events may wait to be sent; more are dropped, and counted by nobody.
+/// How many events may wait to be sent; more are dropped.
 const WAITING: usize = 1024;
+
+/// Who is told of every event that the API server took, by its reason.
+pub type Count = Box<dyn Fn(&'static str) + Send + Sync>;
+
+/// What waits to be sent: about what, what, and its reason.
+type Waiting = (ObjectReference, Event, &'static str);
 
 /// Sends events.
 #[derive(Clone, Debug)]
-pub struct Events(mpsc::Sender<(k8s_openapi::api::core::v1::ObjectReference, Event)>);
+pub struct Events(mpsc::Sender<Waiting>);
 
 impl Events {
     /// Begins to send events as `controller`.
-    pub fn start(client: Client, controller: &str) -> Self {
+    pub fn start(client: Client, controller: &str, count: Count) -> Self {
         let recorder = Recorder::new(client, Reporter::from(controller.to_owned()));
-        let (sender, mut waiting) = mpsc::channel(WAITING);
+        let (sender, mut waiting) = mpsc::channel::<Waiting>(WAITING);
         tokio::spawn(async move {
-            while let Some((about, event)) = waiting.recv().await {
-                if let Err(error) = recorder.publish(&event, &about).await {
-                    tracing::debug!(%error, "an event wasn't taken");
+            while let Some((about, event, reason)) = waiting.recv().await {
+                match recorder.publish(&event, &about).await {
+                    Ok(()) => count(reason),
+                    Err(error) => tracing::debug!(%error, "an event wasn't taken"),
                 }
             }
         });
@@ -34,7 +42,7 @@ impl Events {
     }
 
     /// Tells that something happened to a grant. `reason` is one word, `note` a sentence.
-    pub fn tell(&self, grant: &PartnerGrant, is_warning: bool, reason: &str, note: &str) {
+    pub fn tell(&self, grant: &PartnerGrant, is_warning: bool, reason: &'static str, note: &str) {
         let event = Event {
             type_: if is_warning { EventType::Warning } else { EventType::Normal },
             reason: reason.to_owned(),
@@ -43,7 +51,7 @@ impl Events {
             secondary: None,
         };
         // A full queue means that the API server has worse troubles than a missing event.
-        drop(self.0.try_send((grant.object_ref(&()), event)));
+        drop(self.0.try_send((grant.object_ref(&()), event, reason)));
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::check::NamespaceStanding;
 use super::decide::{Place, View};
 use super::observe::Scene;
+use crate::api::contract::KeyDelivery;
 use crate::api::enforcement::{EnforcedClause, EnforcementState, Enforcer};
 use crate::api::stage::Stage;
 use crate::journal::wanted::Wanted;
@@ -74,7 +75,7 @@ const CLAUSES: [(&str, Holder); 41] = [
     ("security.requiredControls", ByWith(&[Controller], LIVING)),
     ("security.podSecurity", By(&[AdmissionPolicy])),
     ("security.credentialTTL", By(&[Certificate])),
-    ("security.keyDelivery", ByWith(&[Controller], LIVING)),
+    ("security.keyDelivery", By(&[Certificate])),
     ("security.authentication", Nothing("needs the access proxy, which isn't built yet")),
     ("security.encryptionKeys", Nothing("can't be seen from here")),
     ("security.logging", Nothing(GATE)),
@@ -120,6 +121,7 @@ pub fn enforcement(view: &View<'_>, scene: &Scene<'_>) -> Vec<EnforcedClause> {
             },
         ),
     );
+    refine_certificates(&mut told, &contract.spec.security.key_delivery);
     if applied {
         refine_egress(&mut told, view, scene);
     }
@@ -174,6 +176,33 @@ fn is_used(spec: &Value, path: &str) -> bool {
             None => !matches!(value, Value::Null) && value != &Value::Array(Vec::new()),
         }),
         _ => false,
+    }
+}
+
+/// Says of keys how they aren't delivered yet, and of all that certificates hold that there are
+/// none where the contract doesn't let Comity make keys.
+fn refine_certificates(told: &mut [EnforcedClause], delivery: &[KeyDelivery]) {
+    let others: Vec<String> =
+        delivery.iter().filter(|way| **way != KeyDelivery::Secret).map(|way| format!("{way:?}")).collect();
+    let unbuilt = (!others.is_empty()).then(|| format!("{} isn't built yet", others.join(" and ")));
+    let is_certified = delivery.contains(&KeyDelivery::Secret);
+    for clause in told {
+        let is_delivery = clause.clause == "security.keyDelivery";
+        if is_certified && is_delivery {
+            let rest = unbuilt.as_ref().map_or_else(String::new, |unbuilt| format!("; {unbuilt}"));
+            clause.message = Some(format!("keys are delivered as Secrets{rest}"));
+        } else if !is_certified && (is_delivery || clause.by == [Certificate]) {
+            clause.by.clear();
+            if clause.state != EnforcementState::NotUsed {
+                clause.state = EnforcementState::DeclaredOnly;
+            }
+            let why = unbuilt.as_deref().unwrap_or("the contract names no way to deliver keys");
+            clause.message =
+                Some(format!("{why}: no workload gets a certificate; name Secret to have them made"));
+        } else if !is_certified && clause.by.contains(&Certificate) {
+            clause.by.retain(|by| *by != Certificate);
+            clause.message = Some(LIVING.to_owned());
+        }
     }
 }
 
@@ -254,6 +283,39 @@ mod tests {
 
     fn covers(clause: &str, leaf: &str) -> bool {
         leaf == clause || leaf.strip_prefix(clause).is_some_and(|rest| rest.starts_with('.'))
+    }
+
+    #[test]
+    fn what_certificates_hold_is_said_by_how_keys_are_delivered() {
+        use KeyDelivery::{PodCertificate, Secret};
+        let told = |delivery: &[KeyDelivery]| {
+            let by = [
+                ("security.keyDelivery", By(&[Certificate])),
+                ("time.notAfter", By(&[Certificate, Controller])),
+            ];
+            let mut told: Vec<EnforcedClause> =
+                by.iter().map(|(clause, holder)| held(clause, holder, true)).collect();
+            refine_certificates(&mut told, delivery);
+            told
+        };
+        let [delivery, end] = &told(&[Secret])[..] else { panic!() };
+        assert_eq!(
+            (delivery.state, &delivery.message),
+            (EnforcementState::Enforced, &Some("keys are delivered as Secrets".to_owned()))
+        );
+        assert_eq!(end.by, [Certificate, Controller]);
+        let both = told(&[PodCertificate, Secret]);
+        assert_eq!(both[0].state, EnforcementState::Enforced);
+        assert!(both[0].message.as_ref().unwrap().ends_with("PodCertificate isn't built yet"), "{both:?}");
+        for (delivery, why) in
+            [(vec![PodCertificate], "PodCertificate isn't built yet"), (vec![], "names no way")]
+        {
+            let [delivery, end] = &told(&delivery)[..] else { panic!() };
+            assert_eq!((delivery.state, delivery.by.len()), (EnforcementState::DeclaredOnly, 0));
+            let message = delivery.message.as_ref().unwrap();
+            assert!(message.contains(why) && message.contains("no workload gets a certificate"), "{message}");
+            assert_eq!(end.by, [Controller], "and nothing else claims that certificates hold it");
+        }
     }
 
     #[test]

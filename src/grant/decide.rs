@@ -211,7 +211,7 @@ fn clear_place(view: &View<'_>, place: &Place<'_>) -> Option<Step> {
 
 /// Until when a closed place waits for its certificates to be taken back, if there are any.
 fn certificates_waited_for(place: &Place<'_>) -> Option<Timestamp> {
-    let has_any = place.opening.is_none_or(|opening| !opening.policy.workloads.is_empty())
+    let has_any = place.opening.is_none_or(|opening| !opening.policy.certified().is_empty())
         && place.standing.certificates != Certificates::None;
     let Recorded::Closed { at, .. } = place.opening?.state else { return None };
     has_any.then(|| at.checked_add(CERTIFICATE_GRACE).unwrap_or(at))

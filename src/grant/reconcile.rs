@@ -1,7 +1,8 @@
 //! The conductor: observe, decide, take the one step, look again; then say how it stands.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
@@ -13,8 +14,8 @@ use super::clause;
 use super::decide::{Decision, Step, decide};
 use super::observe::{Names, Scene};
 use super::status::status;
-use crate::api::PartnerGrant;
 use crate::api::record::{GrantIdentity, RecordEvent};
+use crate::api::{PartnerGrant, Stage, name};
 use crate::cluster::apply::{WriteError, Writer};
 use crate::cluster::catalogue::Catalogue;
 use crate::cluster::clock::Clock;
@@ -22,13 +23,36 @@ use crate::cluster::event::Events;
 use crate::cluster::pace::Pace;
 use crate::cluster::status::Statuses;
 use crate::journal::append::{Entry, next_record};
+use crate::journal::{Opening, Recorded};
+use crate::plan::objects::{Key, Kind};
 use crate::plan::retry;
 
 /// How many steps one pass takes at most; the rest comes with the next one.
 pub(super) const STEPS: usize = 64;
 
 /// How soon a pass that left something to do comes back.
-pub(super) const SOON: std::time::Duration = std::time::Duration::from_millis(250);
+pub(super) const SOON: Duration = Duration::from_millis(250);
+
+/// How an attempt to append to a journal came out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Appended {
+    /// The record was written.
+    Written,
+    /// Somebody else had written another one of that number.
+    Conflict,
+    /// It couldn't be written.
+    Failed,
+}
+
+/// What is counted and timed of grants.
+pub trait Meter: std::fmt::Debug + Send + Sync {
+    /// So many openings give access now, by stage.
+    fn open_now(&self, openings: &BTreeMap<Stage, usize>);
+    /// Bindings were deleted so long after the recorded end of their opening.
+    fn expired(&self, lag: Duration);
+    /// Somebody tried to append to a journal.
+    fn appended(&self, outcome: Appended);
+}
 
 /// What every pass needs.
 #[derive(Debug)]
@@ -47,6 +71,8 @@ pub struct Context {
     pub installation: Installation,
     /// How fast namespaces are cleared.
     pub pace: Pace,
+    /// What is counted.
+    pub meter: Box<dyn Meter>,
     /// What was written and a watch has yet to tell.
     pub memory: Memory,
 }
@@ -55,6 +81,8 @@ pub struct Context {
 #[derive(Debug, Default)]
 pub struct Memory {
     finalized: Mutex<HashSet<String>>,
+    /// By grant: the stages that give access.
+    open: Mutex<HashMap<String, Vec<Stage>>>,
 }
 
 /// One pass over a grant.
@@ -106,6 +134,7 @@ pub(super) async fn take(
             for Doomed { key, uid } in doomed {
                 writer.delete(key, uid).await?;
             }
+            expired(doomed, scene, context);
         }
         Step::CountPods(namespace) => {
             let any = writer.any_pods(namespace).await?;
@@ -120,6 +149,18 @@ pub(super) async fn take(
         Step::DeleteNamespace(namespace, uid) => return delete_namespace(namespace, uid, context).await,
     }
     Ok(true)
+}
+
+/// Says how long after the end of an opening its bindings were deleted, where they were for that.
+fn expired(doomed: &[Doomed], scene: &Scene<'_>, context: &Context) {
+    let bindings = doomed.iter().filter(|doomed| doomed.key.kind == Kind::RoleBinding);
+    let places: BTreeSet<&str> = bindings.map(|doomed| doomed.key.namespace.as_str()).collect();
+    let openings = scene.journal.iter().flat_map(|journal| &journal.openings);
+    let over = |opening: &&Opening| opening.state == Recorded::Open && opening.end <= scene.now;
+    for opening in openings.filter(over).filter(|opening| places.contains(opening.namespace.as_str())) {
+        let lag = context.clock.now().duration_since(opening.end);
+        context.meter.expired(Duration::try_from(lag).unwrap_or_default());
+    }
 }
 
 async fn set_finalizer(step: &Step, scene: &mut Scene<'_>, context: &Context) -> Result<(), WriteError> {
@@ -140,7 +181,13 @@ async fn record(
     let Ok(journal) = &scene.journal else { return Ok(false) };
     let identity = GrantIdentity { name: names.grant.as_str().into(), uid: names.uid.as_str().into() };
     let record = next_record(journal, entry, &identity, scene.grant.metadata.generation, scene.now);
-    match context.writer.append(&names.namespace, record).await {
+    let appended = context.writer.append(&names.namespace, record).await;
+    context.meter.appended(match &appended {
+        Ok(()) => Appended::Written,
+        Err(WriteError::Exists { .. }) => Appended::Conflict,
+        Err(_) => Appended::Failed,
+    });
+    match appended {
         Err(WriteError::Forbidden { what, why }) if entry.event != RecordEvent::Opened => {
             tracing::warn!(what, why, "a record can't be written; closing goes on without it");
             scene.unwritable = true;
@@ -148,7 +195,7 @@ async fn record(
         appended => {
             appended?;
             let is_warning = entry.event == RecordEvent::Suspended;
-            context.events.tell(scene.grant, is_warning, &format!("{:?}", entry.event), &entry.message);
+            context.events.tell(scene.grant, is_warning, entry.event.as_str(), &entry.message);
         }
     }
     Ok(true)
@@ -194,11 +241,7 @@ async fn delete_namespace(namespace: &str, uid: &str, context: &Context) -> Resu
     if !context.pace.may_go(context.clock.now()) {
         return Ok(false);
     }
-    let key = crate::plan::objects::Key {
-        kind: crate::plan::objects::Kind::Namespace,
-        namespace: namespace.to_owned(),
-        name: namespace.to_owned(),
-    };
+    let key = Key { kind: Kind::Namespace, namespace: namespace.to_owned(), name: namespace.to_owned() };
     context.writer.delete(&key, uid).await.map(|()| true)
 }
 
@@ -216,6 +259,7 @@ async fn say(
     let enforcement = clause::enforcement(&view, scene);
     let new = status(&view, decision, old, grant.metadata.generation, enforcement);
     let is_gone = grant.metadata.deletion_timestamp.is_some() && !scene.finalized;
+    context.note_open(&names.uid, &new.open_stages);
     if is_gone {
         context.statuses.forget(grant);
         return Ok(());
@@ -223,10 +267,30 @@ async fn say(
     context.statuses.say(grant, known.as_ref(), &new).await
 }
 
+impl Context {
+    /// Takes which stages of a grant give access.
+    pub(super) fn note_open(&self, uid: &str, stages: &[Stage]) {
+        let mut open = self.memory.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let before =
+            if stages.is_empty() { open.remove(uid) } else { open.insert(uid.to_owned(), stages.to_vec()) };
+        if before.as_deref().unwrap_or_default() != stages {
+            let mut counts = BTreeMap::new();
+            open.values().flatten().for_each(|stage| *counts.entry(*stage).or_default() += 1);
+            self.meter.open_now(&counts);
+        }
+    }
+}
+
 impl Memory {
+    /// Whether the finalizer was put on a grant and a watch has yet to tell. What it has told of
+    /// is forgotten, so that a finalizer that somebody takes off is missed.
     fn is_finalized(&self, grant: &PartnerGrant) -> bool {
         let uid = grant.uid().unwrap_or_default();
-        self.finalized.lock().unwrap_or_else(PoisonError::into_inner).contains(&uid)
+        let mut finalized = self.finalized.lock().unwrap_or_else(PoisonError::into_inner);
+        if grant.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER) {
+            finalized.remove(&uid);
+        }
+        finalized.contains(&uid)
     }
 
     fn note_finalizer(&self, grant: &PartnerGrant, present: bool) {

@@ -44,7 +44,13 @@ const REQUESTS: Description = Description {
     name: "comity_mutating_requests",
     type_: "counter",
     labels: &["verb"],
-    help: "Mutating requests to the API server, by verb; none while nothing changes",
+    help: "Mutating requests to the API server, by verb, less Events, Leases and access reviews; none while nothing changes",
+};
+const EVENTS: Description = Description {
+    name: "comity_events",
+    type_: "counter",
+    labels: &["reason"],
+    help: "Events that the API server took, by reason",
 };
 const OPENINGS: Description = Description {
     name: "comity_openings",
@@ -78,10 +84,11 @@ const SIGNING_SECONDS: Description = Description {
 };
 
 /// Every metric, in the order in which the reference lists them.
-pub const DESCRIPTIONS: [Description; 8] = [
+pub const DESCRIPTIONS: [Description; 9] = [
     RECONCILES,
     RECONCILE_SECONDS,
     REQUESTS,
+    EVENTS,
     OPENINGS,
     EXPIRY_LAG,
     JOURNAL_APPENDS,
@@ -166,8 +173,6 @@ label!(
     Append {
         /// The record was written.
         Written = "written",
-        /// The same record was there already.
-        Repeated = "repeated",
         /// Somebody else had written another one of that number.
         Conflict = "conflict",
         /// It couldn't be written.
@@ -204,6 +209,12 @@ struct VerbLabel {
     verb: Verb,
 }
 
+/// The label of events. Reasons are words of the program's own.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
 /// The label of attempts to append.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct AppendLabel {
@@ -229,6 +240,7 @@ pub struct Metrics {
     reconciles: Family<ReconcileLabels, Counter>,
     reconcile_seconds: Family<KindLabel, Histogram, fn() -> Histogram>,
     requests: Family<VerbLabel, Counter>,
+    events: Family<ReasonLabel, Counter>,
     openings: Family<StageLabel, Gauge>,
     expiry_lag: Histogram,
     appends: Family<AppendLabel, Counter>,
@@ -250,6 +262,7 @@ impl Metrics {
             reconciles: Family::default(),
             reconcile_seconds: Family::new_with_constructor(fine),
             requests: Family::default(),
+            events: Family::default(),
             openings: Family::default(),
             expiry_lag: coarse(),
             appends: Family::default(),
@@ -266,6 +279,7 @@ impl Metrics {
         registry.register(RECONCILES.name, RECONCILES.help, self.reconciles.clone());
         registry.register(RECONCILE_SECONDS.name, RECONCILE_SECONDS.help, self.reconcile_seconds.clone());
         registry.register(REQUESTS.name, REQUESTS.help, self.requests.clone());
+        registry.register(EVENTS.name, EVENTS.help, self.events.clone());
         registry.register(OPENINGS.name, OPENINGS.help, self.openings.clone());
         registry.register(EXPIRY_LAG.name, EXPIRY_LAG.help, self.expiry_lag.clone());
         registry.register(JOURNAL_APPENDS.name, JOURNAL_APPENDS.help, self.appends.clone());
@@ -282,6 +296,11 @@ impl Metrics {
     /// A mutating request was sent.
     pub fn requested(&self, verb: Verb) {
         self.requests.get_or_create(&VerbLabel { verb }).inc();
+    }
+
+    /// The API server took an event.
+    pub fn told(&self, reason: &'static str) {
+        self.events.get_or_create(&ReasonLabel { reason }).inc();
     }
 
     /// So many openings give access now; a stage that isn't named has none.
@@ -333,54 +352,4 @@ fn coarse() -> Histogram {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Everything touched once.
-    fn touched() -> String {
-        let metrics = Metrics::new();
-        metrics.reconciled(Kind::Grant, Outcome::Waiting, Duration::from_millis(7));
-        metrics.requested(Verb::Apply);
-        metrics.open_now(&BTreeMap::from([(Stage::Sandbox, 3)]));
-        metrics.expired(Duration::from_millis(120));
-        metrics.appended(Append::Written);
-        metrics.issued(Duration::from_millis(2));
-        metrics.refused();
-        metrics.text().expect("it can be written")
-    }
-
-    #[test]
-    fn everything_that_is_described_is_served_with_its_labels() {
-        let text = touched();
-        for description in DESCRIPTIONS {
-            let (name, type_) = (description.name, description.type_);
-            assert!(text.contains(&format!("# TYPE {name} {type_}\n")), "{name}: {text}");
-            assert!(text.contains(&format!("# HELP {name} {}", description.help)), "{name}: {text}");
-            for label in description.labels {
-                let labelled =
-                    text.lines().any(|line| line.starts_with(name) && line.contains(&format!("{label}=\"")));
-                assert!(labelled, "{name} has no label {label}: {text}");
-            }
-        }
-        assert_eq!(text.matches("# TYPE ").count(), DESCRIPTIONS.len(), "something isn't described: {text}");
-    }
-
-    #[test]
-    fn what_happened_is_what_is_counted() {
-        let text = touched();
-        for line in [
-            "comity_reconciles_total{kind=\"PartnerGrant\",outcome=\"waiting\"} 1",
-            "comity_reconcile_seconds_bucket{le=\"0.01\",kind=\"PartnerGrant\"} 1",
-            "comity_mutating_requests_total{verb=\"apply\"} 1",
-            "comity_openings{stage=\"sandbox\"} 3",
-            "comity_openings{stage=\"production\"} 0",
-            "comity_expiry_lag_seconds_bucket{le=\"0.25\"} 1",
-            "comity_expiry_lag_seconds_bucket{le=\"0.1\"} 0",
-            "comity_journal_appends_total{outcome=\"written\"} 1",
-            "comity_certificates_total{outcome=\"issued\"} 1",
-            "comity_certificates_total{outcome=\"refused\"} 1",
-        ] {
-            assert!(text.lines().any(|served| served == line), "{line} is missing in {text}");
-        }
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@
 pub mod health;
 pub mod http;
 pub mod metric;
+pub mod request;
 pub mod settings;
 pub mod shutdown;
 pub mod trace;

@@ -65,7 +65,7 @@ fn opening(
         end: recorded.end,
         contract_end: policy.time.not_after.0,
         ttl: terms.map_or(SignedDuration::ZERO, |terms| terms.credential_ttl),
-        workloads: policy.workloads.iter().map(|workload| workload.name.0.clone()).collect(),
+        workloads: policy.certified().iter().map(|workload| workload.name.0.clone()).collect(),
         open: open && terms.is_some(),
     }
 }

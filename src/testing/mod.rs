@@ -1,3 +1,4 @@
 //! Test only: what several modules' tests share.
 
 pub mod api;
+pub mod known;

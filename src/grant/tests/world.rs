@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::api::boundary::Quota;
-use crate::api::contract::{AfterPromotion, Compute, Destination};
+use crate::api::contract::{AfterPromotion, Compute, Destination, KeyDelivery, Security};
 use crate::api::effective::{EffectiveDataset, EffectiveEndpoint, EffectivePolicy, TargetPort};
 use crate::api::grant::{PartnerGrantSpec, Person, Reference, Role, Workload};
 use crate::api::record::{GrantIdentity, GrantRecordSpec};
@@ -337,6 +337,7 @@ pub fn policy() -> EffectivePolicy {
             ..EffectiveDataset::default()
         }],
         destination: Destination { compute: Compute { ..destination.compute.clone() }, ..destination },
+        security: Security { key_delivery: vec![KeyDelivery::Secret], ..Security::default() },
         quota: Quota { hard },
         people: people(),
         workloads: workloads(),

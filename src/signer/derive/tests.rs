@@ -33,6 +33,24 @@ fn what_was_opened_has_all_that_its_certificates_say() {
 }
 
 #[test]
+fn no_key_is_made_where_the_contract_doesnt_let_keys_be_secrets() {
+    use crate::api::contract::KeyDelivery::{CertificateSigningRequest, PodCertificate, Secret};
+    for (delivery, workloads) in [
+        (vec![], vec![]),
+        (vec![PodCertificate, CertificateSigningRequest], vec![]),
+        (vec![PodCertificate, Secret], vec!["scorer"]),
+    ] {
+        let mut story = Story { world: World::story(), journal: Journal::empty(), records: Vec::new() };
+        story.world.contract.spec.security.key_delivery = delivery;
+        story.open(Stage::Sandbox);
+        let world = &story.world;
+        let derived = derive(&world.grant, &story.journal, &world.resolve(), world.now);
+        assert_eq!(derived.openings[0].workloads, workloads);
+        assert!(derived.openings[0].open);
+    }
+}
+
+#[test]
 fn nothing_is_open_before_it_is_recorded() {
     let world = World::story();
     let derived = derive(&world.grant, &Journal::empty(), &world.resolve(), world.now);

@@ -1,0 +1,162 @@
+//! The conductor against a recording API server: which requests an opening and a closing take, in
+//! which order, and that a pass over what stands takes none.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt as _;
+
+use crate::api::{PartnerGrant, Stage, name};
+use crate::cluster::apply::Writer;
+use crate::cluster::clock::Clock;
+use crate::cluster::event::Events;
+use crate::cluster::pace::Pace;
+use crate::cluster::status::Statuses;
+use crate::grant::build::Installation;
+use crate::grant::reconcile::{Appended, Context, Memory, Meter, reconcile};
+use crate::plan::objects::Kind;
+use crate::testing::api::FakeApi;
+use crate::testing::known::{Known, now};
+
+const GRANT: &str = "/apis/comity.dev/v1alpha1/namespaces/risk-data/partnergrants/northpay-fraud";
+
+/// What was counted.
+#[derive(Clone, Debug, Default)]
+struct Counts(Arc<Mutex<Vec<String>>>);
+
+impl Counts {
+    fn note(&self, what: String) {
+        self.0.lock().unwrap().push(what);
+    }
+
+    fn taken(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Meter for Counts {
+    fn open_now(&self, openings: &BTreeMap<Stage, usize>) {
+        self.note(format!("open {openings:?}"));
+    }
+
+    fn expired(&self, _: Duration) {
+        self.note("expired".to_owned());
+    }
+
+    fn appended(&self, outcome: Appended) {
+        self.note(format!("{outcome:?}"));
+    }
+}
+
+/// The story's grant, its conductor, and the API server that it talks to.
+struct Play {
+    api: FakeApi,
+    known: Known,
+    grant: PartnerGrant,
+    context: Arc<Context>,
+    counts: Counts,
+}
+
+impl Play {
+    fn new() -> Self {
+        let (api, known, grant) = (FakeApi::default(), Known::story(), Known::grant(Stage::Sandbox));
+        api.put(GRANT, &grant);
+        let (clock, counts) = (Clock::default(), Counts::default());
+        clock.saw(now());
+        let context = Context {
+            catalogue: Arc::clone(&known.catalogue),
+            writer: Writer::new(api.client(), Arc::clone(&known.catalogue)),
+            statuses: Statuses::new(api.client()),
+            clock,
+            events: Events::start(api.client(), name::RUN, Box::new(|_| ())),
+            installation: Installation::default(),
+            pace: Pace::per_second(1000),
+            meter: Box::new(counts.clone()),
+            memory: Memory::default(),
+        };
+        Self { api, known, grant, context: Arc::new(context), counts }
+    }
+
+    /// One pass. Gives the requests that it made, Events aside.
+    async fn pass(&mut self) -> Vec<String> {
+        let grant = self.known.tell(&self.grant);
+        reconcile(grant, Arc::clone(&self.context)).await.unwrap();
+        let requests = self.api.requests().into_iter().filter(|request| !request.contains("/events"));
+        let place = self.place().unwrap_or_else(|| "none".to_owned());
+        let ingress = name::dataset_ingress_policy(&place, "transactions");
+        requests
+            .map(|request| request.replace(&place, "STAGE").replace(&ingress, "comity-from-STAGE"))
+            .collect()
+    }
+
+    /// The stage's namespace, once it was opened.
+    fn place(&self) -> Option<String> {
+        let journal = self.context.catalogue.records.journal(&self.grant.uid()?).ok()?;
+        journal.openings.last().map(|opening| opening.namespace.clone())
+    }
+
+    fn others_act(&mut self) {
+        let uid = self.grant.uid().unwrap();
+        self.known.others_act(&uid, "scorer");
+    }
+
+    /// Opens the sandbox. Gives the requests that it took.
+    async fn open(&mut self) -> Vec<String> {
+        let mut requests = self.pass().await;
+        requests.push("(the quota comes into force, and comity sign publishes)".to_owned());
+        self.grant.metadata.finalizers = Some(vec![name::FINALIZER.to_owned()]);
+        self.others_act();
+        requests.extend(self.pass().await);
+        requests
+    }
+}
+
+#[tokio::test]
+async fn one_opening_takes_these_requests_in_this_order() {
+    let mut play = Play::new();
+    let requests = play.open().await;
+    insta::assert_snapshot!(requests.join("\n"));
+    assert_eq!(play.counts.taken(), ["Written", "Written", "open {Sandbox: 1}"]);
+}
+
+#[tokio::test]
+async fn a_pass_over_what_stands_sends_nothing() {
+    let mut play = Play::new();
+    play.open().await;
+    for _ in 0..3 {
+        assert_eq!(play.pass().await, Vec::<String>::new());
+    }
+    assert_eq!(play.counts.taken().len(), 3, "nor is anything counted");
+}
+
+#[tokio::test]
+async fn one_closing_takes_these_requests_in_this_order() {
+    let mut play = Play::new();
+    play.open().await;
+    play.counts.taken();
+    play.grant.metadata.deletion_timestamp = Some(Time(now()));
+    let mut requests = play.pass().await;
+    requests.push("(comity sign takes its certificates back)".to_owned());
+    play.known.certificates_go(&play.place().unwrap());
+    requests.extend(play.pass().await);
+    insta::assert_snapshot!(requests.join("\n"));
+    assert_eq!(play.counts.taken(), ["Written", "open {}", "Written"]);
+}
+
+#[tokio::test]
+async fn what_somebody_takes_away_is_put_back_and_nothing_else_is_sent() {
+    let mut play = Play::new();
+    play.open().await;
+    let place = play.place().unwrap();
+    let path =
+        format!("/apis/networking.k8s.io/v1/namespaces/{place}/networkpolicies/{}", name::DEFAULT_DENY);
+    let gone = play.api.get(&path).unwrap();
+    play.api.remove(&path);
+    play.context.catalogue.objects.remove(Kind::NetworkPolicy, &gone);
+    let requests = play.pass().await;
+    let put_back = "PATCH /apis/networking.k8s.io/v1/namespaces/STAGE/networkpolicies/comity-default-deny";
+    assert_eq!(requests, [put_back]);
+    assert_eq!(play.pass().await, Vec::<String>::new());
+}

@@ -1,0 +1,121 @@
+//! What the watches would have told of the story of `examples/fraud-scoring/`, without watches.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Service;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{Lookup, store};
+use kube::runtime::watcher::Event;
+use serde_json::{Value, json};
+
+use crate::api::{PartnerGrant, Stage, name};
+use crate::cluster::catalogue::Catalogue;
+use crate::cluster::objects::Objects;
+use crate::cluster::records::Records;
+use crate::cluster::services::Services;
+use crate::plan::objects::Kind;
+use crate::policy::testing::World;
+
+/// A catalogue that a test tells what stands.
+pub struct Known {
+    /// What it was told.
+    pub catalogue: Arc<Catalogue>,
+    grants: Writer<PartnerGrant>,
+    told: i64,
+}
+
+impl Known {
+    /// All of the story but the grant.
+    pub fn story() -> Self {
+        let world = World::story();
+        let (grant_store, grants) = store();
+        let catalogue = Catalogue {
+            grants: grant_store,
+            contracts: filled([world.contract]),
+            partners: filled([world.partner]),
+            datasets: filled(world.datasets),
+            boundaries: filled(world.boundaries),
+            records: Records::default(),
+            objects: Objects::default(),
+            services: Services::default(),
+        };
+        for object in documents(include_str!("../../examples/fraud-scoring/01-services.yaml")) {
+            if object["kind"] == "Service" {
+                catalogue.services.put(&serde_json::from_value::<Service>(object).unwrap());
+            } else {
+                catalogue.objects.put(Kind::NetworkPolicy, object);
+            }
+        }
+        for mut namespace in documents(include_str!("../../examples/fraud-scoring/00-namespace.yaml")) {
+            namespace["metadata"]["uid"] = json!("home");
+            catalogue.objects.put(Kind::Namespace, namespace);
+        }
+        Self { catalogue: Arc::new(catalogue), grants, told: 0 }
+    }
+
+    /// The story's grant, up to a stage.
+    pub fn grant(ceiling: Stage) -> PartnerGrant {
+        let mut grant = World::story().grant;
+        grant.spec.stage = ceiling;
+        grant.metadata.generation = Some(1);
+        grant.metadata.resource_version = Some("1".to_owned());
+        grant
+    }
+
+    /// Tells of the grant as it is stored now.
+    pub fn tell(&mut self, grant: &PartnerGrant) -> Arc<PartnerGrant> {
+        self.grants.apply_watcher_event(&Event::Apply(grant.clone()));
+        Arc::new(grant.clone())
+    }
+
+    /// What the quota controller and `comity sign` do in a stage's namespace, as watches tell of it.
+    pub fn others_act(&mut self, uid: &str, workload: &str) {
+        for (key, live) in self.catalogue.objects.of_grant(uid) {
+            if key.kind == Kind::ResourceQuota {
+                let mut quota = live.value();
+                quota["metadata"]["uid"] = json!(live.uid);
+                quota["status"]["hard"] = quota["spec"]["hard"].clone();
+                self.put(key.kind, quota);
+            }
+            if key.kind == Kind::Namespace {
+                let labels = json!({name::LABEL_GRANT_UID: uid});
+                let metadata = json!({"name": name::TRUST_CONFIG_MAP, "namespace": key.name, "uid": "trust", "labels": labels});
+                let data = json!({"ca.crt": "anchor", name::trust_key(workload): "chain"});
+                self.put(Kind::ConfigMap, json!({"metadata": metadata, "data": data}));
+            }
+        }
+    }
+
+    /// Takes back what `comity sign` published.
+    pub fn certificates_go(&mut self, place: &str) {
+        let metadata = json!({"name": name::TRUST_CONFIG_MAP, "namespace": place, "uid": "trust"});
+        self.catalogue.objects.remove(Kind::ConfigMap, &json!({"metadata": metadata}));
+    }
+
+    /// Tells of an object, in a version after all others.
+    fn put(&mut self, kind: Kind, mut object: Value) {
+        self.told += 1;
+        object["metadata"]["resourceVersion"] = json!((1_000_000 + self.told).to_string());
+        self.catalogue.objects.put(kind, object);
+    }
+}
+
+/// The time of the story.
+pub fn now() -> Timestamp {
+    World::story().now
+}
+
+fn filled<K>(objects: impl IntoIterator<Item = K>) -> kube::runtime::reflector::Store<K>
+where
+    K: Lookup<DynamicType = ()> + Clone + 'static,
+{
+    let (store, mut writer) = store();
+    objects.into_iter().for_each(|object| writer.apply_watcher_event(&Event::Apply(object)));
+    store
+}
+
+fn documents(yaml: &str) -> Vec<Value> {
+    let all: Vec<Value> = serde_saphyr::from_multiple(yaml).unwrap();
+    all.into_iter().filter(|document| !document.is_null()).collect()
+}
