@@ -68,9 +68,9 @@ pub async fn run(options: &Options) -> Result<Ending> {
     screen.line(Tone::Strong, "Comity: a partner goes sandbox → rehearsal → production → ended");
     let mut ledger = Ledger::new(screen.clone());
     let chosen = ledger.step("a Kubernetes API server answers", target::choose(options));
-    let Some(cluster) = unless_interrupted(chosen).await else { return Ok(Ending::Interrupted) };
+    let Some(cluster) = unless_interrupted(Box::pin(chosen)).await else { return Ok(Ending::Interrupted) };
     let (cluster, mut comity) = (cluster?, None);
-    let told = unless_interrupted(tell(&cluster, &mut comity, &mut ledger)).await;
+    let told = unless_interrupted(Box::pin(tell(&cluster, &mut comity, &mut ledger))).await;
     screen.clear();
     if options.keep && told.is_some() {
         screen.line(Tone::Plain, &format!("\n{ledger}"));

@@ -154,7 +154,7 @@ fn frame(before: usize, above: Option<&str>, view: &[String]) -> String {
     let mut frame = if before == 0 { "\r".to_owned() } else { format!("\u{1b}[{before}A\r") };
     for line in above.into_iter().chain(view.iter().map(String::as_str)) {
         // Each line clears what it leaves of the one that stood there.
-        let _ = write!(frame, "{}\u{1b}[K\n", line.replace('\n', "\u{1b}[K\n"));
+        let _ = writeln!(frame, "{}\u{1b}[K", line.replace('\n', "\u{1b}[K\n"));
     }
     frame.push_str("\u{1b}[J");
     frame

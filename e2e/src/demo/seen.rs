@@ -183,18 +183,12 @@ pub(super) fn in_order(changes: &[&Change]) -> String {
 
 /// A line of the journal, for people.
 pub(super) fn tell(record: &GrantRecordSpec) -> String {
-    let mut text = format!("journal #{}: ", record.sequence);
-    if let Some(stage) = record.stage {
-        text.push_str(&format!("{stage} "));
-    }
-    text.push_str(&format!("{:?}", record.event).to_lowercase());
-    if let Some(reason) = record.reason {
-        text.push_str(&format!(" ({reason:?})"));
-    }
-    if let Some(end) = &record.expires_at {
-        text.push_str(&format!(", ends at {} whatever happens", end.0.strftime("%H:%M:%SZ")));
-    }
-    text
+    let stage = record.stage.map(|stage| format!("{stage} ")).unwrap_or_default();
+    let event = format!("{:?}", record.event).to_lowercase();
+    let reason = record.reason.map(|reason| format!(" ({reason:?})")).unwrap_or_default();
+    let end = record.expires_at.as_ref().map(|end| end.0.strftime("%H:%M:%SZ"));
+    let end = end.map(|end| format!(", ends at {end} whatever happens")).unwrap_or_default();
+    format!("journal #{}: {stage}{event}{reason}{end}", record.sequence)
 }
 
 /// Which stage an object is of, by its label.

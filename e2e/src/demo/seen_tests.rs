@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::*;
 
-fn record(sequence: i64, version: u64, more: serde_json::Value) -> GrantRecord {
+fn record(sequence: i64, version: u64, more: &serde_json::Value) -> GrantRecord {
     let mut spec = json!({
         "grant": {"name": "g", "uid": "u"}, "sequence": sequence, "at": "2026-11-21T15:00:00Z",
         "event": "Requested",
@@ -38,8 +38,8 @@ fn object(uid: &str, version: u64, labels: &[(&str, &str)]) -> ObjectMeta {
 #[test]
 fn a_line_of_the_journal_is_news_once() {
     let mut seen = Seen::default();
-    let closed = record(2, 9, json!({"event": "Closed", "stage": "Sandbox", "reason": "Promoted"}));
-    assert_eq!(seen.record(&record(1, 8, json!({}))).unwrap(), "journal #1: requested");
+    let closed = record(2, 9, &json!({"event": "Closed", "stage": "Sandbox", "reason": "Promoted"}));
+    assert_eq!(seen.record(&record(1, 8, &json!({}))).unwrap(), "journal #1: requested");
     assert_eq!(seen.record(&closed).unwrap(), "journal #2: Sandbox closed (Promoted)");
     assert_eq!(seen.record(&closed), None);
 }
