@@ -38,7 +38,9 @@ impl Ledger {
     /// Awaits a step without which the story can't go on.
     pub async fn step<T>(&mut self, what: &str, step: impl Future<Output = Result<T>>) -> Result<T> {
         let start = Instant::now();
+        self.screen.doing(what);
         let outcome = step.await;
+        self.screen.doing("");
         let failed = outcome.as_ref().err().map(ToString::to_string);
         self.enter(Row { what: what.to_owned(), at: self.screen.elapsed(), took: start.elapsed(), failed });
         outcome

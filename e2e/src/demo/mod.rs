@@ -97,6 +97,7 @@ async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
 }
 
 async fn tell(cluster: &Cluster, comity: &mut Option<Comity>, ledger: &mut Ledger) -> Result<()> {
+    ledger.screen().begin();
     introduce(cluster, ledger.screen()).await?;
     ledger.step("comity is built", binary()).await?;
     ledger.step("install.yaml is applied", crate::comity::install(cluster)).await?;

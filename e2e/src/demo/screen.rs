@@ -5,7 +5,7 @@ use std::{
     env,
     fmt::Write as _,
     io::{IsTerminal as _, Write as _, stdout},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -26,7 +26,16 @@ pub struct Screen {
     begun: Instant,
     colours: bool,
     terminal: bool,
-    view: Arc<Mutex<Vec<String>>>,
+    view: Arc<Mutex<View>>,
+}
+
+/// What stands below the lines that scroll by.
+#[derive(Debug, Default)]
+struct View {
+    /// As it was drawn last.
+    shown: Vec<String>,
+    /// What is being done; nothing before the view begins.
+    doing: Option<String>,
 }
 
 impl Screen {
@@ -96,20 +105,40 @@ impl Screen {
         }
     }
 
-    /// Redraws the view.
-    pub(super) fn draw(&self, lines: &[Line]) {
-        if !self.terminal {
-            return;
+    /// Says what is being done, in the last line of the view.
+    pub(super) fn doing(&self, what: &str) {
+        let mut view = self.view();
+        if let Some(doing) = &mut view.doing {
+            what.clone_into(doing);
         }
-        let (columns, rows) = self.size();
-        let shown = lines.iter().take(rows.saturating_sub(2));
-        let painted = shown.map(|line| self.fit(line, columns.saturating_sub(1))).collect();
-        self.redraw(None, painted);
+        // Where there is no more to show yet, this is the view.
+        if view.shown.len() <= 1 {
+            drop(view);
+            self.draw(&[]);
+        }
     }
 
-    /// Takes the view away.
+    /// Begins the view: from here on nobody else writes to the terminal.
+    pub(super) fn begin(&self) {
+        self.view().doing = Some(String::new());
+    }
+
+    /// Redraws the view.
+    pub(super) fn draw(&self, lines: &[Line]) {
+        let mut view = self.view();
+        let Some(doing) = view.doing.clone().filter(|_| self.terminal) else { return };
+        let (columns, rows) = self.size();
+        let doing = (!doing.is_empty()).then(|| vec![(Tone::Busy, format!("… awaiting: {doing}"))]);
+        let shown = lines.iter().take(rows.saturating_sub(3)).chain(&doing);
+        let painted = shown.map(|line| self.fit(line, columns.saturating_sub(1))).collect();
+        redraw(&mut view, None, painted);
+    }
+
+    /// Takes the view away, for good.
     pub(super) fn clear(&self) {
-        self.redraw(None, Vec::new());
+        let mut view = self.view();
+        view.doing = None;
+        redraw(&mut view, None, Vec::new());
     }
 
     /// A line of the view, painted, and cut where it would break.
@@ -125,18 +154,22 @@ impl Screen {
     }
 
     fn print(&self, text: &str) {
-        let view = self.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.redraw(Some(text), view);
+        let mut view = self.view();
+        let same = view.shown.clone();
+        redraw(&mut view, Some(text), same);
     }
 
-    /// Shows `view` instead of what was shown, with a new line above it.
-    fn redraw(&self, above: Option<&str>, view: Vec<String>) {
-        let mut shown = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        let frame = frame(shown.len(), above, &view);
-        *shown = view;
-        // In one piece, so that nothing flickers. Where nobody reads any more, nobody misses it.
-        let _ = stdout().write_all(frame.as_bytes()).and_then(|()| stdout().flush());
+    fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Shows `next` instead of what was shown, with a new line above it.
+fn redraw(view: &mut View, above: Option<&str>, next: Vec<String>) {
+    let frame = frame(view.shown.len(), above, &next);
+    view.shown = next;
+    // In one piece, so that nothing flickers. Where nobody reads any more, nobody misses it.
+    let _ = stdout().write_all(frame.as_bytes()).and_then(|()| stdout().flush());
 }
 
 impl Default for Screen {
