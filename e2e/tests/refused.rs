@@ -12,15 +12,19 @@ mod refusal;
 
 use std::{path::PathBuf, time::Duration};
 
-use comity::api::PartnerGrant;
+use comity::api::{GrantRecord, PartnerGrant, name::LABEL_GRANT};
 use e2e::{
     Cluster, Comity, Explain as _, Result,
-    cluster::await_gone,
+    cluster::{await_condition, await_gone},
     comity::{install, repository},
     controlplane::Settings,
     eventually, refused,
 };
-use kube::{Api, api::DeleteParams};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api,
+    api::{DeleteParams, ListParams, Patch, PatchParams},
+};
 use refusal::{Expected, Refusal};
 use serde_json::Value;
 
@@ -165,8 +169,13 @@ fn about(refusal: &Refusal) -> String {
 
 /// On a control plane of its own: the other stories store what Comity would act on.
 #[tokio::test]
-async fn what_is_not_accepted_says_why_and_heals_by_itself() -> Result<()> {
+async fn comity_at_work_says_why_and_takes_no_word_for_a_command() -> Result<()> {
     let story = Story::begin().await?;
+    what_is_not_accepted_says_why_and_heals_by_itself(&story).await?;
+    hostile_annotations_stay_where_they_are(&story).await
+}
+
+async fn what_is_not_accepted_says_why_and_heals_by_itself(story: &Story) -> Result<()> {
     for refusal in Refusal::all() {
         let Expected::NotAccepted { reason, message } = &refusal.expected else { continue };
         let grant = about(&refusal);
@@ -177,5 +186,28 @@ async fn what_is_not_accepted_says_why_and_heals_by_itself() -> Result<()> {
         }
         story.tell().await.explain(format!("{} is mended", refusal.name))?;
     }
+    Ok(())
+}
+
+/// The API server takes any text as an annotation's value. Comity copies it nowhere.
+async fn hostile_annotations_stay_where_they_are(story: &Story) -> Result<()> {
+    let hostile = "$(reboot)\n{{ .Values }}\u{1b}[2J'; DROP TABLE grants; --";
+    let patch = serde_json::json!({"metadata": {"annotations": {
+        "note": hostile, "comity.dev/wanted": hostile, "comity.dev/contract": hostile,
+    }}});
+    story.grants.patch(GRANT, &PatchParams::default(), &Patch::Merge(&patch)).await?;
+    let resumed = serde_json::json!({"spec": {"suspend": false}});
+    story.grants.patch(GRANT, &PatchParams::default(), &Patch::Merge(&resumed)).await?;
+    await_condition(&story.grants, GRANT, "Active", "True", SOON).await?;
+    let told = story.grants.get(GRANT).await?.status.unwrap_or_default();
+    assert!(!serde_json::to_string(&told)?.contains("reboot"), "{told:?}");
+    let records = Api::<GrantRecord>::namespaced(story.cluster.client(), NAMESPACE);
+    let records = records.list(&ListParams::default()).await?;
+    assert!(!serde_json::to_string(&records.items)?.contains("reboot"), "a record holds it");
+    let namespaces = Api::<Namespace>::all(story.cluster.client());
+    let namespaces =
+        namespaces.list(&ListParams::default().labels(&format!("{LABEL_GRANT}={GRANT}"))).await?;
+    assert_eq!(namespaces.items.len(), 1);
+    assert!(!serde_json::to_string(&namespaces.items)?.contains("reboot"), "a namespace holds it");
     Ok(())
 }
