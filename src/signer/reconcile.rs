@@ -24,7 +24,9 @@ use crate::plan::retry;
 /// How often what is remembered is gone through for what nobody needs any more.
 const SWEEP: SignedDuration = SignedDuration::from_secs(60);
 /// How long the right to act in a new namespace may take to arrive before it is called a failure.
-const PATIENCE: u32 = 8;
+const PATIENCE: SignedDuration = SignedDuration::from_secs(20);
+/// The shortest and the longest wait for that right.
+const WAITS: [SignedDuration; 2] = [SignedDuration::from_millis(50), SignedDuration::from_secs(1)];
 
 /// What is counted and timed of signing.
 pub trait Meter: Send + Sync {
@@ -58,7 +60,8 @@ pub struct Memory(Mutex<Remembered>);
 #[derive(Debug, Default)]
 struct Remembered {
     seen: BTreeMap<String, Seen>,
-    denied: BTreeMap<String, u32>,
+    /// Since when the signer isn't let in.
+    denied: BTreeMap<String, Timestamp>,
     swept: Option<Timestamp>,
 }
 
@@ -112,12 +115,9 @@ impl Context {
 
     /// The right to act in a new namespace comes with a RoleBinding a moment after it.
     fn denied(&self, place: String, error: SignError, now: Timestamp) -> Result<Timestamp, SignError> {
-        let times = self.memory.note_denied(place);
-        if times > PATIENCE {
-            return Err(error);
-        }
-        tracing::debug!(%error, times, "not allowed in this namespace yet");
-        let wait = SignedDuration::from_millis(25_i64 << times);
+        let since = self.memory.note_denied(place, now);
+        let Some(wait) = wait_to_be_let_in(now.duration_since(since)) else { return Err(error) };
+        tracing::debug!(%error, %since, "not allowed in this namespace yet");
         Ok(now.checked_add(wait).unwrap_or(now))
     }
 
@@ -151,6 +151,15 @@ impl Context {
     }
 }
 
+/// How long to wait until the next try, after having been kept out for so long; `None`: too long.
+///
+/// By time and not by tries: while a stage is made, every change of its grant is a try, and a
+/// dozen of them mustn't keep the signer waiting once it is let in.
+fn wait_to_be_let_in(kept_out: SignedDuration) -> Option<SignedDuration> {
+    let [shortest, longest] = WAITS;
+    (kept_out <= PATIENCE).then(|| (kept_out / 2).clamp(shortest, longest))
+}
+
 impl Memory {
     /// When this stage is to be looked at, if that is later than now.
     fn not_due(&self, opening: &Opening, site: &Site, now: Timestamp) -> Option<Timestamp> {
@@ -167,11 +176,12 @@ impl Memory {
         next
     }
 
-    fn note_denied(&self, place: String) -> u32 {
+    /// Since when the signer isn't let in.
+    fn note_denied(&self, place: String, now: Timestamp) -> Timestamp {
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let times = remembered.denied.entry(place).or_default();
-        *times = times.saturating_add(1);
-        *times
+        let since = remembered.denied.entry(place).or_insert(now);
+        *since = now.min(*since);
+        *since
     }
 
     fn forget(&self, place: &str) {
@@ -191,5 +201,34 @@ impl Memory {
         remembered.denied.retain(|place, _| !is_gone(place));
         let open = remembered.seen.values().filter(|seen| seen.opening.open);
         Some(open.map(|seen| Chest::of(&seen.opening)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_tries_in_a_moment_make_no_long_wait() {
+        let memory = Memory::default();
+        let start = Timestamp::UNIX_EPOCH;
+        let moments = (0..40).map(|number| start + SignedDuration::from_millis(number * 10));
+        let waits = moments.map(|now| {
+            let since = memory.note_denied("comity-x".to_owned(), now);
+            wait_to_be_let_in(now.duration_since(since)).unwrap()
+        });
+        assert!(waits.max().unwrap() < SignedDuration::from_millis(250));
+    }
+
+    #[test]
+    fn being_kept_out_for_long_is_a_failure_until_it_is_over() {
+        assert_eq!(wait_to_be_let_in(SignedDuration::from_secs(15)), Some(SignedDuration::from_secs(1)));
+        assert_eq!(wait_to_be_let_in(PATIENCE + SignedDuration::from_millis(1)), None);
+        let (memory, start) = (Memory::default(), Timestamp::UNIX_EPOCH);
+        memory.note_denied("comity-x".to_owned(), start);
+        memory.forget("comity-x");
+        let later = start + SignedDuration::from_hours(1);
+        assert_eq!(memory.note_denied("comity-x".to_owned(), later), later);
+        assert_eq!(memory.note_denied("comity-x".to_owned(), start), start, "a clock set back is no wait");
     }
 }
