@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::TryFuture;
 use futures::channel::mpsc::UnboundedReceiver;
-use futures::future::Either;
+use futures::future::{Either, LocalBoxFuture};
 use jiff::Timestamp;
 use kube::client::ClientBuilder;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
@@ -235,12 +235,12 @@ impl Station {
         &self,
         calls: UnboundedReceiver<()>,
         context: Arc<grant::reconcile::Context>,
-    ) -> impl Future<Output = ()> + use<> {
+    ) -> LocalBoxFuture<'static, ()> {
         let telemetry = self.telemetry(Kind::Leftovers);
-        async move {
+        Box::pin(async move {
             let rounds = go_round(calls, telemetry.clone(), || grant::sweep::reconcile::sweep(&context));
-            alive(rounds, telemetry).await;
-        }
+            alive(Box::pin(rounds), telemetry).await;
+        })
     }
 
     /// The controller of a kind of which Comity only says how it stands.
@@ -251,7 +251,7 @@ impl Station {
         queue: Queue<K>,
         context: &Arc<status::Context>,
         reconcile: R,
-    ) -> impl Future<Output = ()> + use<K, R, F>
+    ) -> LocalBoxFuture<'static, ()>
     where
         K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
         R: Fn(Arc<K>, Arc<status::Context>) -> F + Send + Sync + 'static,
@@ -269,7 +269,7 @@ impl Station {
         queue: Queue<K>,
         context: Arc<C>,
         reconcile: R,
-    ) -> impl Future<Output = ()> + use<K, C, R, F>
+    ) -> LocalBoxFuture<'static, ()>
     where
         K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
         C: Send + Sync + 'static,
@@ -279,9 +279,8 @@ impl Station {
     {
         let telemetry = self.telemetry(kind);
         let workers = self.workers;
-        async move {
-            alive(drive(store, queue, context, workers, telemetry.clone(), reconcile), telemetry).await;
-        }
+        let drive = drive(store, queue, context, workers, telemetry.clone(), reconcile);
+        Box::pin(alive(drive, telemetry))
     }
 }
 

@@ -64,8 +64,8 @@ mod tests {
     fn told(world: &World, now: Timestamp) -> ([String; 2], String) {
         let status = status(&scene(world, now), &[]);
         let find = |kind: &str| status.conditions.iter().find(|one| one.type_ == kind).unwrap();
-        let word = |kind: &str| format!("{} {}", find(kind).status, find(kind).reason);
-        ([word("Accepted"), word("Ready")], find("Accepted").message.clone())
+        let both = |kind: &str| format!("{} {}", find(kind).status, find(kind).reason);
+        ([both("Accepted"), both("Ready")], find("Accepted").message.clone())
     }
 
     #[test]
@@ -74,14 +74,16 @@ mod tests {
         assert_eq!(told(&world, world.now).0, ["True Accepted", "True Accepted"]);
     }
 
+    type Change = fn(&mut World);
+
     #[test]
     fn what_keeps_it_from_being_granted_under_is_said_with_both_sides() {
-        let beyond = |change: fn(&mut World)| {
+        let beyond = |change: Change| {
             let mut world = World::story();
             change(&mut world);
             told(&world, world.now)
         };
-        let cases: [(fn(&mut World), &str, &[&str]); 5] = [
+        let cases: [(Change, &str, &[&str]); 5] = [
             (|world| world.boundaries.clear(), "NoBoundary", &["risk-data"]),
             (
                 |world| world.contract.spec.stages[0].max_duration = "9999h".into(),
@@ -104,7 +106,9 @@ mod tests {
             let ([accepted, ready], message) = beyond(change);
             assert_eq!(accepted, format!("False {reason}"));
             assert_eq!(ready, format!("False {reason}"), "{message}");
-            parts.iter().for_each(|part| assert!(message.contains(part), "{part}: {message}"));
+            for part in parts {
+                assert!(message.contains(part), "{part}: {message}");
+            }
         }
     }
 

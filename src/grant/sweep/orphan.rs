@@ -41,8 +41,9 @@ fn claimed(uid: &str, key: &Key, object: &Live) -> Option<Names> {
     let label = |label: &str| labels.get(label).filter(|value| !value.is_empty());
     let (grant, stage) = (label(name::LABEL_GRANT)?, label(name::LABEL_STAGE)?);
     let namespace = label(name::LABEL_GRANT_NAMESPACE)?;
-    let labelled = label(name::LABEL_GRANT_UID)? == uid && label(name::LABEL_MANAGED_BY)? == name::MANAGED_BY;
-    let named = match key.kind {
+    let is_labelled =
+        label(name::LABEL_GRANT_UID)? == uid && label(name::LABEL_MANAGED_BY)? == name::MANAGED_BY;
+    let is_called_so = match key.kind {
         Kind::Namespace => name::is_stage_namespace(&key.name, grant, stage),
         Kind::NetworkPolicy => {
             name::is_dataset_ingress_policy(&key.name)
@@ -52,7 +53,7 @@ fn claimed(uid: &str, key: &Key, object: &Live) -> Option<Names> {
         _ => false,
     };
     let names = Names { grant: grant.clone(), namespace: namespace.clone(), uid: uid.to_owned() };
-    (labelled && named).then_some(names)
+    (is_labelled && is_called_so).then_some(names)
 }
 
 /// The one namespace that an ingress policy lets in.
