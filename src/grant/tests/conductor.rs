@@ -160,3 +160,17 @@ async fn what_somebody_takes_away_is_put_back_and_nothing_else_is_sent() {
     assert_eq!(requests, [put_back]);
     assert_eq!(play.pass().await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn how_late_an_end_was_is_counted_once() {
+    let mut play = Play::new();
+    play.open().await;
+    play.counts.taken();
+    let uid = play.grant.uid().unwrap();
+    let end = play.context.catalogue.records.journal(&uid).unwrap().openings[0].end;
+    play.context.clock.saw(end);
+    play.pass().await;
+    assert_eq!(play.counts.taken(), ["expired", "Written", "open {}"]);
+    play.pass().await;
+    assert_eq!(play.counts.taken(), Vec::<String>::new());
+}
