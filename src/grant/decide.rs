@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::build::namespace::Gate;
 use super::check::{Certificates, Doomed, NamespaceStanding, Standing};
 use super::gate::{self, Waiting};
-use crate::api::condition::Reason;
+use crate::api::condition::{Reason, whole_seconds};
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::journal::append::Entry;
 use crate::journal::wanted::{GrantFacts, Wanted, gave_way, wanted};
@@ -170,10 +170,9 @@ fn shut_place(place: &Place<'_>, gate: Gate) -> Option<Step> {
 /// What the journal has to say of a place whose access is closed, unless it says so already.
 fn record_of(view: &View<'_>, place: &Place<'_>, gate: Gate, reason: RecordReason) -> Option<Entry> {
     let opening = place.opening?;
-    let now = view.now;
     match (gate, opening.state) {
         (Gate::Closing, Recorded::Open | Recorded::Suspended) => {
-            let message = format!("{} was closed at {now}: {reason:?}", opening.stage);
+            let message = format!("{} was closed at {}: {reason:?}", opening.stage, whole_seconds(view.now));
             Some(Entry::of_opening(RecordEvent::Closed, opening, reason, message))
         }
         (Gate::Closed, Recorded::Open) => {
