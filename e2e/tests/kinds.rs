@@ -2,7 +2,7 @@
 //! keeps each from being used, by clause and with both sides; that mending the other object heals
 //! it without touching it; that nothing is written while nothing changes; and that what a grant left
 //! behind that is gone is cleared.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a story's helpers fail like its tests")]
+#![expect(clippy::unwrap_used, reason = "a story's helpers fail like its tests")]
 
 #[path = "kinds/leftover.rs"]
 mod leftover;
@@ -39,7 +39,7 @@ async fn each_kind_says_how_it_stands_and_heals() -> Result<()> {
     nothing_is_written_while_nothing_changes(&cluster, &comity).await
 }
 
-/// GitOps applies in any order.
+/// A tool that applies from Git does so in any order.
 async fn a_contract_that_came_first_heals_as_what_it_needs_arrives(story: &Story) -> Result<()> {
     let contract = Word::new("sharingcontracts", Some("risk-data"), "fraud-scoring");
     let dataset = Word::new("datasets", Some("risk-data"), "transactions");
