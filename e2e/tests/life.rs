@@ -9,13 +9,21 @@ mod order;
 #[path = "life/story.rs"]
 mod story;
 
+#[path = "life/authority.rs"]
+mod authority;
 #[path = "life/backup.rs"]
 mod backup;
 #[path = "life/deletion.rs"]
 mod deletion;
 #[path = "life/drift.rs"]
 mod drift;
+#[path = "life/fault.rs"]
+mod fault;
 #[path = "life/hold.rs"]
 mod hold;
+#[path = "life/name.rs"]
+mod name;
+#[path = "life/record.rs"]
+mod record;
 #[path = "life/whole.rs"]
 mod whole;

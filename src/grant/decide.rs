@@ -39,10 +39,22 @@ pub struct View<'a> {
     pub pods: &'a BTreeMap<String, bool>,
     /// Whether somebody else has a namespace of the name that the next stage needs.
     pub conflict: Option<String>,
-    /// Whether records can't be written now. Closing doesn't wait for them.
-    pub unwritable: bool,
+    /// Whether records can be written now. Closing doesn't wait for them.
+    pub records: Records,
     /// The time.
     pub now: Timestamp,
+}
+
+/// Whether the journal can be written to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Records {
+    /// As far as is known.
+    #[default]
+    Writable,
+    /// It didn't work just now.
+    Failing,
+    /// The API server refuses records, as it does in a namespace that is being deleted.
+    Refused,
 }
 
 /// A namespace of the grant's, and what stands in it.
@@ -149,7 +161,7 @@ fn shut(view: &View<'_>) -> Option<Step> {
         }
         records = records.or_else(|| record_of(view, place, gate, reason));
     }
-    records.filter(|_| !view.unwritable).map(|entry| Step::Record(Box::new(entry)))
+    records.filter(|_| view.records == Records::Writable).map(|entry| Step::Record(Box::new(entry)))
 }
 
 /// Closes access to one place.
@@ -225,10 +237,18 @@ fn conclude(view: &View<'_>) -> Option<Step> {
     if !cleared || !(ended || view.facts.deleting || is_over(view)) {
         return None;
     }
-    if !ended && !view.unwritable && view.journal.as_ref().is_ok_and(|journal| journal.next > 1) {
+    if !ended && view.journal.as_ref().is_ok_and(|journal| journal.next > 1) {
         let reason = if view.facts.deleting { RecordReason::Deleted } else { RecordReason::NothingLeft };
         let message = "nothing is open and nothing can open any more; for more access make a new grant";
-        return Some(Step::Record(Box::new(Entry::of_grant(RecordEvent::Ended, Some(reason), message))));
+        match view.records {
+            Records::Writable => {
+                let entry = Entry::of_grant(RecordEvent::Ended, Some(reason), message);
+                return Some(Step::Record(Box::new(entry)));
+            }
+            Records::Refused if view.facts.deleting => {}
+            // An end that isn't written isn't final: the grant is kept until it is.
+            Records::Failing | Records::Refused => return None,
+        }
     }
     view.finalized.then_some(Step::Unfinalize)
 }

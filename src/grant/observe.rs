@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 
 use super::build::{Installation, Site};
 use super::check::{orphan, standing, unclaimed};
-use super::decide::{Place, View};
+use super::decide::{Place, Records, View};
 use super::gate;
 use crate::api::{PartnerGrant, SharingContract, name};
 use crate::cluster::catalogue::Catalogue;
@@ -38,8 +38,8 @@ pub struct Scene<'a> {
     pub finalized: bool,
     /// Namespaces of which it is known whether pods are left.
     pub pods: BTreeMap<String, bool>,
-    /// Whether records can't be written.
-    pub unwritable: bool,
+    /// Whether records can be written.
+    pub records: Records,
     /// The namespace that the next stage needs and somebody else has.
     pub conflict: Option<String>,
     /// The time of this pass.
@@ -67,7 +67,7 @@ impl<'a> Scene<'a> {
             ingress: BTreeSet::new(),
             finalized: grant.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER),
             pods: BTreeMap::new(),
-            unwritable: false,
+            records: Records::default(),
             conflict: None,
             now,
         };
@@ -121,7 +121,7 @@ impl<'a> Scene<'a> {
             places: self.places(names),
             pods: &self.pods,
             conflict: self.conflict.clone(),
-            unwritable: self.unwritable,
+            records: self.records,
             now: self.now,
         }
     }

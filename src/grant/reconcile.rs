@@ -11,9 +11,11 @@ use super::build::Installation;
 use super::build::namespace::{self, Gate};
 use super::check::Doomed;
 use super::clause;
-use super::decide::{Decision, Step, decide};
+use super::decide::{Decision, Records, Step, decide};
+use super::gate::Waiting;
 use super::observe::{Names, Scene};
 use super::status::status;
+use crate::api::condition::Reason;
 use crate::api::record::{GrantIdentity, RecordEvent};
 use crate::api::{PartnerGrant, Stage, name};
 use crate::cluster::apply::{WriteError, Writer};
@@ -54,6 +56,9 @@ pub trait Meter: std::fmt::Debug + Send + Sync {
     fn appended(&self, outcome: Appended);
 }
 
+/// How soon a record is tried again that couldn't be written.
+const RECORDS_AGAIN: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// What every pass needs.
 #[derive(Debug)]
 pub struct Context {
@@ -93,8 +98,13 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
     let mut decision = decide(&scene.view(&names));
     for _ in 0..STEPS {
         let Some(step) = decision.step.clone() else { break };
-        if !take(&step, &mut scene, &names, &context).await? {
-            break;
+        match take(&step, &mut scene, &names, &context).await {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                tell_refusal(&error, &scene, &names, decision, &context).await;
+                return Err(error);
+            }
         }
         scene.refresh(&context.catalogue);
         decision = decide(&scene.view(&names));
@@ -108,8 +118,26 @@ fn look_again(scene: &Scene<'_>, decision: &Decision) -> Action {
     if decision.step.is_some() {
         return Action::requeue(SOON);
     }
-    let wait = retry::until_earliest(decision.look_again.iter().copied(), scene.now);
-    Action::requeue(wait.unsigned_abs())
+    let wait = retry::until_earliest(decision.look_again.iter().copied(), scene.now).unsigned_abs();
+    Action::requeue(if scene.records == Records::Writable { wait } else { wait.min(RECORDS_AGAIN) })
+}
+
+/// Says in the status what the API server refuses, since trying again may not help.
+async fn tell_refusal(
+    error: &WriteError,
+    scene: &Scene<'_>,
+    names: &Names,
+    mut decision: Decision,
+    context: &Context,
+) {
+    if !matches!(error, WriteError::Forbidden { .. } | WriteError::Stubborn { .. }) {
+        return;
+    }
+    let message = format!("{error}; it is tried again");
+    decision.waiting = Some(Waiting { reason: Reason::Failing, message, until: None });
+    if let Err(error) = say(scene, names, &decision, context).await {
+        tracing::debug!(%error, "the status can't be written either");
+    }
 }
 
 /// Takes one step. `false`: it has to wait for another pass.
@@ -188,9 +216,10 @@ async fn record(
         Err(_) => Appended::Failed,
     });
     match appended {
-        Err(WriteError::Forbidden { what, why }) if entry.event != RecordEvent::Opened => {
-            tracing::warn!(what, why, "a record can't be written; closing goes on without it");
-            scene.unwritable = true;
+        Err(error) if closes(entry.event) && !matches!(error, WriteError::Exists { .. }) => {
+            tracing::warn!(error = %error, "a record can't be written; closing goes on without it");
+            let refused = matches!(error, WriteError::Forbidden { .. });
+            scene.records = if refused { Records::Refused } else { Records::Failing };
         }
         appended => {
             appended?;
@@ -199,6 +228,11 @@ async fn record(
         }
     }
     Ok(true)
+}
+
+/// Whether a record tells of an end, and not of a beginning.
+const fn closes(event: RecordEvent) -> bool {
+    matches!(event, RecordEvent::Closed | RecordEvent::Suspended | RecordEvent::Ended)
 }
 
 /// Makes a stage's namespace, unless one of that name exists: that one is looked at next.

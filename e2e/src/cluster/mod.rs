@@ -87,6 +87,11 @@ impl Cluster {
         Self::seen_by(connection, admin)
     }
 
+    /// The same cluster for another test: a client belongs to the runtime of the test that made it.
+    pub fn anew(&self) -> Result<Self> {
+        Self::seen_by(self.connection.clone(), self.connection.admin.clone())
+    }
+
     /// A cluster that exists, through the current context of a kubeconfig file.
     pub async fn given(kubeconfig: &Path) -> Result<Self> {
         let connection = Self::connect(kubeconfig).await?;

@@ -141,7 +141,7 @@ async fn what_a_grant_needs_may_come_in_any_order() -> Result<()> {
     let story = Story::without_ground(&cluster).await?;
     let wish = Wish::up_to(Stage::Sandbox);
     story.ask(&wish).await?;
-    story.told(&wish, ConditionType::Accepted, false, Reason::NoBoundary).await?;
+    story.told(&wish, ConditionType::Accepted, false, Reason::UnknownContract).await?;
     let ground = story.ground();
     for document in ground.split("\n---\n").collect::<Vec<_>>().iter().rev() {
         let waits = story.look(&wish, "nothing to be open", |grant| match &grant.status {

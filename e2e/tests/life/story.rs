@@ -93,8 +93,21 @@ impl Story {
 
     /// A story that stands on nothing yet.
     pub async fn without_ground(cluster: &Cluster) -> Result<Self> {
-        let labels = [("comity.dev/shares", "true"), ("comity.dev/dataset-ingress", "true")];
-        let namespace = cluster.namespace("life", &labels).await?;
+        Self::bare(cluster, cluster.unique("life")).await
+    }
+
+    /// A story whose namespace has this name, and all that it stands on.
+    pub async fn called(cluster: &Cluster, namespace: &str) -> Result<Self> {
+        let story = Self::bare(cluster, namespace.to_owned()).await?;
+        story.lay_ground().await?;
+        Ok(story)
+    }
+
+    async fn bare(cluster: &Cluster, namespace: String) -> Result<Self> {
+        let labels = json!({"comity.dev/shares": "true", "comity.dev/dataset-ingress": "true"});
+        let object = json!({"apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": namespace, "labels": labels}});
+        cluster.apply_yaml(&object.to_string()).await?;
         Ok(Self { cluster: cluster.clone(), namespace })
     }
 

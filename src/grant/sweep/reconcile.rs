@@ -10,7 +10,7 @@ use super::orphan::{ghost, ours, suspects};
 use crate::api::PartnerGrant;
 use crate::cluster::apply::WriteError;
 use crate::cluster::catalogue::Catalogue;
-use crate::grant::decide::{Decision, decide};
+use crate::grant::decide::{Decision, Records, decide};
 use crate::grant::observe::{Names, Scene};
 use crate::grant::reconcile::{Context, SOON, STEPS, take};
 use crate::journal::Journal;
@@ -83,7 +83,9 @@ fn scene<'a>(
     let mut scene = Scene::observe(grant, &context.installation, &context.catalogue, now);
     let home = context.catalogue.objects.namespace(&names.namespace);
     // Its journal goes with its namespace; closing doesn't wait for it.
-    scene.unwritable = home.is_none_or(|home| home.terminating);
+    if home.is_none_or(|home| home.terminating) {
+        scene.records = Records::Refused;
+    }
     look_again(&mut scene, names, &context.catalogue);
     scene
 }
@@ -95,7 +97,7 @@ fn look_again(scene: &mut Scene<'_>, names: &Names, catalogue: &Catalogue) {
     if scene.journal.is_err() {
         // By a journal that can't be trusted nothing is kept.
         scene.journal = Ok(Journal::empty());
-        scene.unwritable = true;
+        scene.records = Records::Refused;
     }
 }
 

@@ -219,6 +219,20 @@ fn closing_never_waits_for_a_record_that_cant_be_written() {
 }
 
 #[test]
+fn a_grant_that_is_over_keeps_its_finalizer_until_its_end_is_written() {
+    let mut world = World::new(Stage::Sandbox);
+    world.settle();
+    world.unwritable = true;
+    world.forward(100);
+    world.settle();
+    assert!(!world.any_access() && world.namespaces().is_empty() && world.finalized);
+    world.unwritable = false;
+    world.settle();
+    assert!(!world.finalized);
+    assert_eq!(events(&world).last(), Some(&(RecordEvent::Ended, None)));
+}
+
+#[test]
 fn a_namespace_of_somebody_else_is_never_taken_over() {
     let mut world = World::new(Stage::Sandbox);
     while !matches!(world.decide().step, Some(Step::CreateNamespace(_))) {

@@ -14,7 +14,7 @@ use crate::api::record::{GrantIdentity, GrantRecordSpec};
 use crate::api::{PartnerGrant, Stage, name};
 use crate::grant::build::Installation;
 use crate::grant::build::namespace::{namespace, unrecorded};
-use crate::grant::decide::{Decision, Step, decide};
+use crate::grant::decide::{Decision, Records, Step, decide};
 use crate::grant::observe::{Names, Scene};
 use crate::journal::Journal;
 use crate::journal::append::next_record;
@@ -82,7 +82,7 @@ impl World {
             ingress: BTreeSet::from(["transactions".to_owned()]),
             finalized: self.finalized,
             pods: self.pods.clone(),
-            unwritable: self.unwritable,
+            records: if self.unwritable { Records::Refused } else { Records::Writable },
             conflict: None,
             now: self.now,
         }

@@ -1,0 +1,186 @@
+//! Processes that are stopped, frozen and killed, on a control plane that these stories share
+//! among themselves, one at a time.
+
+use std::time::Duration;
+
+use comity::api::condition::{ConditionType, Reason};
+use comity::api::grant::OpeningState;
+use comity::api::record::{RecordEvent, RecordReason};
+use comity::api::{PartnerGrant, Stage};
+use e2e::cluster::await_gone;
+use e2e::controlplane::Settings;
+use e2e::{Cluster, Comity, Result, eventually, throughout};
+use jiff::Timestamp;
+use kube::api::DeleteParams;
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
+
+use super::access::{cleared, shut, usable};
+use super::order::{all_writes, short};
+use super::story::{SOON, Story, Wish, ensure, told};
+
+#[tokio::test]
+async fn a_restart_writes_nothing() -> Result<()> {
+    let (cluster, comity) = alone().await?;
+    let story = Story::on(&cluster).await?;
+    let open = Wish::up_to(Stage::Rehearsal);
+    let held = Wish { purpose: "model-quality", ..Wish::up_to(Stage::Sandbox).called("held") };
+    story.ask(&open).await?;
+    story.ask(&held).await?;
+    story.opened(&held, Stage::Sandbox).await?;
+    story.ask(&Wish { suspend: true, ..held.clone() }).await?;
+    story.opening(&held, Stage::Sandbox, OpeningState::Held).await?;
+    let place = story.opened(&open, Stage::Rehearsal).await?.namespace.0;
+    story.opening(&open, Stage::Sandbox, OpeningState::Closed).await?;
+    let unaccepted = Story::without_ground(&cluster).await?;
+    unaccepted.ask(&open).await?;
+    unaccepted.told(&open, ConditionType::Accepted, false, Reason::UnknownContract).await?;
+    at_rest(&cluster).await?;
+
+    for graceful in [true, false] {
+        let before = all_writes(&cluster)?.len();
+        for daemon in [comity.run(), comity.sign()] {
+            if graceful {
+                daemon.stop().await?
+            } else {
+                daemon.kill()
+            }
+            daemon.start().await?;
+        }
+        throughout("quiet after a restart", Duration::from_secs(4), async || {
+            let writes = all_writes(&cluster)?;
+            let new: Vec<String> = writes.iter().skip(before).map(short).collect();
+            ensure(new.is_empty(), || format!("{new:?}"))
+        })
+        .await?;
+    }
+    usable(&story, &place).await
+}
+
+#[tokio::test]
+async fn access_is_closed_at_once_by_whoever_slept_past_the_end() -> Result<()> {
+    let (cluster, comity) = alone().await?;
+    let story = Story::on(&cluster).await?;
+    for frozen in [true, false] {
+        let wish = Wish { times: ["10s", "1h", "1h"], ..Wish::up_to(Stage::Sandbox) };
+        let wish = wish.called(if frozen { "frozen" } else { "killed" });
+        let grant = story.ask(&wish).await?;
+        let opened = story.opened(&wish, Stage::Sandbox).await?;
+        for daemon in [comity.run(), comity.sign()] {
+            if frozen { daemon.pause()? } else { daemon.kill() }
+        }
+        let end = opened.expires_at.0;
+        eventually("the end to pass", SOON, async || {
+            let now = Timestamp::now();
+            if now > end { Ok(()) } else { Err(format!("{now} is before {end}")) }
+        })
+        .await?;
+        for daemon in [comity.run(), comity.sign()] {
+            if frozen { daemon.resume()? } else { daemon.start().await? }
+        }
+        shut(&story, &opened.namespace.0).await?;
+        cleared(&story, &opened.namespace.0).await?;
+        let journal = story.recorded(&grant, RecordEvent::Ended, Some(RecordReason::NothingLeft)).await?;
+        let closed = (RecordEvent::Closed, Some(Stage::Sandbox), Some(RecordReason::Expired));
+        assert_eq!(told(&journal)[2], closed);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn kills_at_any_step_change_nothing_but_the_time_it_takes() -> Result<()> {
+    let (cluster, comity) = alone().await?;
+    let story = Story::on(&cluster).await?;
+    let wish = Wish::up_to(Stage::Production);
+    let grant = story.ask(&wish).await?;
+    // Killed after so many writes, until the way in has been walked, and the same on the way out.
+    for writes in [1, 2, 3, 5, 7, 4, 1, 6, 9, 2, 11] {
+        killed_after(writes, &cluster, comity).await?;
+    }
+    let production = story.opened(&wish, Stage::Production).await?;
+    usable(&story, &production.namespace.0).await?;
+    story.opening(&wish, Stage::Rehearsal, OpeningState::Closed).await?;
+    let journal = story.journal(&grant).await?;
+    let events: Vec<_> = told(&journal).into_iter().map(|(event, stage, _)| (event, stage)).collect();
+    let (opened, closed) = (RecordEvent::Opened, RecordEvent::Closed);
+    let walk = [
+        (RecordEvent::Requested, None),
+        (opened, Some(Stage::Sandbox)),
+        (opened, Some(Stage::Rehearsal)),
+        (closed, Some(Stage::Sandbox)),
+        (opened, Some(Stage::Production)),
+        (closed, Some(Stage::Rehearsal)),
+    ];
+    assert_eq!(events, walk, "every line is there once");
+
+    story.api::<PartnerGrant>().delete(&wish.name, &DeleteParams::default()).await?;
+    for writes in [1, 1, 2, 1, 2] {
+        killed_after(writes, &cluster, comity).await?;
+    }
+    await_gone(&story.api::<PartnerGrant>(), &wish.name, SOON).await?;
+    cleared(&story, &production.namespace.0).await?;
+    let journal = story.recorded(&grant, RecordEvent::Ended, Some(RecordReason::Deleted)).await?;
+    assert_eq!(journal.len(), walk.len() + 2, "{:?}", told(&journal));
+    Ok(())
+}
+
+/// Kills both processes once they have made so many more writes, or have nothing more to write,
+/// and starts them again.
+async fn killed_after(writes: usize, cluster: &Cluster, comity: &Comity) -> Result<()> {
+    let before = all_writes(cluster)?.len();
+    let some = eventually("some writes", Duration::from_secs(2), async || {
+        let new = all_writes(cluster).map_err(|error| error.to_string())?.len() - before;
+        if new >= writes { Ok(()) } else { Err(new.to_string()) }
+    });
+    // That nothing more comes is just as good a moment.
+    drop(some.await);
+    for daemon in [comity.run(), comity.sign()] {
+        daemon.kill();
+    }
+    tokio::try_join!(comity.run().start(), comity.sign().start()).map(drop)
+}
+
+/// Awaits that nothing is written for a while.
+async fn at_rest(cluster: &Cluster) -> Result<()> {
+    eventually("everything to come to rest", SOON, async || {
+        let before = all_writes(cluster)?.len();
+        throughout("rest", Duration::from_secs(2), async || {
+            let now = all_writes(cluster)?.len();
+            ensure(now == before, || format!("{} writes", now - before))
+        })
+        .await
+    })
+    .await
+}
+
+/// A cluster and a Comity that nobody else uses for as long as the guard is held.
+struct Alone {
+    cluster: Cluster,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl std::ops::Deref for Alone {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        &self.cluster
+    }
+}
+
+async fn alone() -> Result<(Alone, &'static Comity)> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    static SHARED: OnceCell<(Cluster, Comity)> = OnceCell::const_new();
+    let turn = TURN.lock().await;
+    let start = || async {
+        let cluster = Cluster::start(Settings::default()).await?;
+        let comity = Comity::start(&cluster).await?;
+        Ok::<_, e2e::Error>((cluster, comity))
+    };
+    let (cluster, comity) = SHARED.get_or_try_init(start).await?;
+    // One that failed may have left them stopped.
+    for daemon in [comity.run(), comity.sign()] {
+        if daemon.ready().await.is_err() {
+            daemon.restart().await?;
+        }
+    }
+    Ok((Alone { cluster: cluster.anew()?, _turn: turn }, comity))
+}
