@@ -9,7 +9,7 @@ use e2e::{Cluster, Comity, Result, eventually};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
-use kube::{Api, ResourceExt as _};
+use kube::{Api, ResourceExt};
 use story::{SOON, Story, Wish};
 
 /// Every kind of which Comity, or its installation, makes something.

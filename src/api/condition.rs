@@ -98,6 +98,8 @@ pub enum Reason {
     NotOpened,
     /// The journal contradicts itself.
     JournalBroken,
+    /// The API server refuses what Comity has to write.
+    Refused,
     /// There is nothing to do.
     Settled,
 }

@@ -16,6 +16,10 @@ use crate::api::{GrantRecord, PartnerGrant, name};
 use crate::plan::compare::{correction, is_contained};
 use crate::plan::objects::{Key, Kind, Live, Wanted};
 
+/// Answers that say no to what was asked, and will again: admission policies say 422 unless they
+/// are told otherwise.
+const REFUSALS: [u16; 4] = [400, 403, 413, 422];
+
 /// Why the cluster couldn't be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
@@ -56,7 +60,7 @@ impl WriteError {
             kube::Error::Api(status) if status.code == 409 && status.reason == "AlreadyExists" => {
                 Self::Exists { what }
             }
-            kube::Error::Api(status) if status.code == 403 => {
+            kube::Error::Api(status) if REFUSALS.contains(&status.code) => {
                 Self::Forbidden { what, why: status.message.clone() }
             }
             _ => Self::Api { what, source },

@@ -134,7 +134,7 @@ async fn tell_refusal(
         return;
     }
     let message = format!("{error}; it is tried again");
-    decision.waiting = Some(Waiting { reason: Reason::Failing, message, until: None });
+    decision.waiting = Some(Waiting { reason: Reason::Refused, message, until: None });
     if let Err(error) = say(scene, names, &decision, context).await {
         tracing::debug!(%error, "the status can't be written either");
     }
