@@ -209,3 +209,17 @@ impl Opening {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_past_the_newest_record_is_not_believed() {
+        let at = |second| Timestamp::from_second(second).expect("in range");
+        let journal = Journal { newest: Some(at(5000)), ..Journal::empty() };
+        assert_eq!(journal.time(at(1400)), at(5000));
+        assert_eq!(journal.time(at(5001)), at(5001));
+        assert_eq!(Journal::empty().time(at(1400)), at(1400));
+    }
+}

@@ -48,13 +48,19 @@ async fn closing_waits_for_no_record_and_opening_does() -> Result<()> {
     })
     .await?;
 
-    let policy = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": story.namespace}});
-    story.cluster.delete_yaml(&policy.to_string()).await?;
+    records_again(&story).await?;
     let journal = story.recorded(&grant, RecordEvent::Ended, Some(RecordReason::NothingLeft)).await?;
     assert_eq!(told(&journal)[2], (RecordEvent::Closed, Some(Stage::Sandbox), Some(RecordReason::Expired)));
     let opened = story.opened(&third, Stage::Sandbox).await?;
     usable(&story, &opened.namespace.0).await
+}
+
+/// From now on it takes them again.
+async fn records_again(story: &Story) -> Result<()> {
+    let kind = "ValidatingAdmissionPolicyBinding";
+    let binding = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind,
+        "metadata": {"name": story.namespace}});
+    story.cluster.delete_yaml(&binding.to_string()).await
 }
 
 /// From now on the API server takes no record in the story's namespace.
