@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::decide::{Decision, Place, View};
 use crate::api::condition::{ConditionType, Finding, Reason, merge};
+use crate::api::contract::KeyDelivery;
 use crate::api::enforcement::EnforcedClause;
 use crate::api::grant::{OpeningState, OpeningStatus, PartnerGrantStatus};
 use crate::api::record::RecordReason;
@@ -149,24 +150,39 @@ fn active(view: &View<'_>, open: &[&Opening], situation: &Situation) -> Finding 
         let message = format!("{} open until {}", stages.join(" and "), last.end);
         return Finding::yes(ConditionType::Active, Reason::Open, message);
     }
-    if view.agreement.is_err() {
-        return Finding::no(ConditionType::Active, Reason::Closing, situation.message.clone())
-            .because(situation);
+    if let (Ok(_), Some((stage, RecordReason::Expired))) = (view.agreement, last_closing(view)) {
+        return Finding::no(ConditionType::Active, Reason::Expired, format!("the time of {stage} is over"));
     }
-    match last_closing(view) {
-        Some((stage, RecordReason::Expired)) => {
-            Finding::no(ConditionType::Active, Reason::Expired, format!("the time of {stage} is over"))
-        }
-        _ => Finding::no(ConditionType::Active, situation.reason, situation.message.clone()),
-    }
+    let message = format!("{}{}", situation.message, certificates_left(view));
+    Finding::no(ConditionType::Active, situation.reason, message)
 }
 
-impl Finding {
-    /// The same with the situation's own reason.
-    fn because(mut self, situation: &Situation) -> Self {
-        self.reason = situation.reason;
-        self
-    }
+/// Until when a certificate may still be valid that was issued before access was closed. Nobody can
+/// revoke one; each ends by itself. Says nothing that changes as time passes.
+fn certificates_left(view: &View<'_>) -> String {
+    let ends = view.places.iter().filter_map(|place| {
+        let opening = place.opening.filter(|opening| !opening.policy.workloads.is_empty())?;
+        let security = &opening.policy.security;
+        let ttl = security
+            .credential_ttl
+            .as_ref()
+            .filter(|_| security.key_delivery.contains(&KeyDelivery::Secret))?;
+        match (view.wanted(place), opening.state) {
+            (_, Recorded::Closed { reason: RecordReason::Expired | RecordReason::Promoted, .. }) => None,
+            (Wanted::Held(_), _) => {
+                Some(format!("at most {ttl} after access was closed, and by {}", opening.end))
+            }
+            (Wanted::Closed(_), Recorded::Closed { at, .. }) => {
+                let last = at.checked_add(ttl.length()?).map_or(opening.end, |last| last.min(opening.end));
+                Some(format!("by {last}"))
+            }
+            _ => None,
+        }
+    });
+    let last = ends.last();
+    last.map_or_else(String::new, |last| {
+        format!("; certificates that were issued before end by themselves, {last}")
+    })
 }
 
 /// The stage that closed last, and why.

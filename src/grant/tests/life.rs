@@ -1,5 +1,7 @@
 //! The life of a grant, one sentence a test.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
 use super::world::{World, agreement, at};
 use crate::api::condition::Reason;
 use crate::api::record::{RecordEvent, RecordReason};
@@ -16,11 +18,15 @@ fn open_stages(world: &World) -> Vec<Stage> {
 }
 
 fn condition(world: &World, kind: &str) -> (String, String) {
+    let found = told(world, kind);
+    (found.status, found.reason)
+}
+
+fn told(world: &World, kind: &str) -> Condition {
     let (scene, names) = (world.scene(), world.names());
     let view = scene.view(&names);
     let status = status(&view, &world.decide(), &[], world.grant.metadata.generation, Vec::new());
-    let found = status.conditions.into_iter().find(|condition| condition.type_ == kind).expect("is told");
-    (found.status, found.reason)
+    status.conditions.into_iter().find(|condition| condition.type_ == kind).expect("is told")
 }
 
 fn events(world: &World) -> Vec<(RecordEvent, Option<Stage>)> {
@@ -153,6 +159,8 @@ fn suspending_closes_access_and_keeps_the_namespace_and_the_end() {
     assert!(!world.any_access());
     assert_eq!(world.namespaces(), namespaces);
     assert_eq!(condition(&world, "Ready"), says("True", Reason::Suspended));
+    let until = format!("issued before end by themselves, at most 30s after access was closed, and by {end}");
+    assert!(told(&world, "Active").message.ends_with(&until), "{:?}", told(&world, "Active"));
     world.grant.spec.suspend = false;
     world.forward(60);
     world.settle();

@@ -337,7 +337,11 @@ pub fn policy() -> EffectivePolicy {
             ..EffectiveDataset::default()
         }],
         destination: Destination { compute: Compute { ..destination.compute.clone() }, ..destination },
-        security: Security { key_delivery: vec![KeyDelivery::Secret], ..Security::default() },
+        security: Security {
+            credential_ttl: Some("30s".into()),
+            key_delivery: vec![KeyDelivery::Secret],
+            ..Security::default()
+        },
         quota: Quota { hard },
         people: people(),
         workloads: workloads(),
