@@ -160,7 +160,7 @@ fn active(view: &View<'_>, open: &[&Opening], situation: &Situation) -> Finding 
 /// Until when a certificate may still be valid that was issued before access was closed. Nobody can
 /// revoke one; each ends by itself. Says nothing that changes as time passes.
 fn certificates_left(view: &View<'_>) -> String {
-    let ends = view.places.iter().filter_map(|place| {
+    let mut ends = view.places.iter().rev().filter_map(|place| {
         let opening = place.opening.filter(|opening| !opening.policy.workloads.is_empty())?;
         let security = &opening.policy.security;
         let ttl = security
@@ -179,8 +179,7 @@ fn certificates_left(view: &View<'_>) -> String {
             _ => None,
         }
     });
-    let last = ends.last();
-    last.map_or_else(String::new, |last| {
+    ends.next().map_or_else(String::new, |last| {
         format!("; certificates that were issued before end by themselves, {last}")
     })
 }
