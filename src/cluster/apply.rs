@@ -73,6 +73,9 @@ pub(super) fn is_gone(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404 || status.code == 409)
 }
 
+/// How many seconds a pod has to end by itself, whatever it asks for, once its stage is closed.
+const GRACE: u32 = 30;
+
 /// The hand that changes the cluster.
 #[derive(Clone)]
 pub struct Writer {
@@ -162,7 +165,8 @@ impl Writer {
     /// Deletes every pod in a namespace.
     pub async fn delete_pods(&self, namespace: &str) -> Result<(), WriteError> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        pods.delete_collection(&DeleteParams::default(), &ListParams::default())
+        let parameters = DeleteParams { grace_period_seconds: Some(GRACE), ..DeleteParams::default() };
+        pods.delete_collection(&parameters, &ListParams::default())
             .await
             .map_err(|error| WriteError::new(format!("deleting the pods in {namespace}"), error))?;
         Ok(())
@@ -175,7 +179,7 @@ impl Writer {
         let parameters = PostParams { field_manager: Some(name::RUN.to_owned()), ..PostParams::default() };
         let api: Api<GrantRecord> = Api::namespaced(self.client.clone(), namespace);
         match api.create(&parameters, &record).await {
-            Ok(stored) => self.catalogue.records.put(namespace, stored.spec),
+            Ok(stored) => self.catalogue.records.put(namespace, &name, stored.spec),
             Err(error) => {
                 let error = WriteError::new(format!("writing record {name}"), error);
                 if matches!(error, WriteError::Exists { .. }) {
@@ -190,7 +194,7 @@ impl Writer {
     /// Takes a line that somebody else wrote, which a watch has yet to tell.
     async fn read_record(&self, api: &Api<GrantRecord>, namespace: &str, name: &str) {
         if let Ok(Some(record)) = api.get_opt(name).await {
-            self.catalogue.records.put(namespace, record.spec);
+            self.catalogue.records.put(namespace, name, record.spec);
         }
     }
 

@@ -105,7 +105,7 @@ impl Catalogue {
     /// Whether a grant hasn't ended: it carries the finalizer, or nothing was written of it yet.
     fn is_live(&self, grant: &PartnerGrant) -> bool {
         grant.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER)
-            || !self.records.has_any(&grant.uid().unwrap_or_default())
+            || !self.records.has_any(&grant.namespace().unwrap_or_default(), &grant.uid().unwrap_or_default())
     }
 }
 

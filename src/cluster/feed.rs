@@ -142,12 +142,13 @@ impl Feeds {
                 News::Begin => records.begin(),
                 News::End => records.end(),
                 News::There(record) => {
-                    records
-                        .put(record.metadata.namespace.as_deref().unwrap_or_default(), record.spec.clone());
+                    let (namespace, name) = (record.namespace().unwrap_or_default(), record.name_any());
+                    records.put(&namespace, &name, record.spec.clone());
                     told.record(&record);
                 }
                 News::Gone(record) => {
-                    records.remove(&record.spec);
+                    let (namespace, name) = (record.namespace().unwrap_or_default(), record.name_any());
+                    records.remove(&namespace, &name, &record.spec);
                     told.record(&record);
                 }
             }

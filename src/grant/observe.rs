@@ -55,7 +55,8 @@ impl<'a> Scene<'a> {
         now: Timestamp,
     ) -> Self {
         let gathered = catalogue.gather(grant);
-        let journal = catalogue.records.journal(&grant.uid().unwrap_or_default());
+        let namespace = grant.namespace().unwrap_or_default();
+        let journal = catalogue.records.journal(&namespace, &grant.uid().unwrap_or_default());
         let now = journal.as_ref().map_or(now, |journal| journal.time(now));
         let mut scene = Self {
             grant,
@@ -78,7 +79,7 @@ impl<'a> Scene<'a> {
     /// Looks again at what a step may have changed.
     pub fn refresh(&mut self, catalogue: &Catalogue) {
         let uid = self.grant.uid().unwrap_or_default();
-        self.journal = catalogue.records.journal(&uid);
+        self.journal = catalogue.records.journal(&self.grant.namespace().unwrap_or_default(), &uid);
         self.live = catalogue.objects.of_grant(&uid);
         let openings = self.journal.as_ref().map_or(&[][..], |journal| &journal.openings);
         for opening in openings {

@@ -93,7 +93,7 @@ impl Play {
 
     /// The stage's namespace, once it was opened.
     fn place(&self) -> Option<String> {
-        let journal = self.context.catalogue.records.journal(&self.grant.uid()?).ok()?;
+        let journal = self.context.catalogue.records.journal(&self.grant.namespace()?, &self.grant.uid()?).ok()?;
         journal.openings.last().map(|opening| opening.namespace.clone())
     }
 

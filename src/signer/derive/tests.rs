@@ -105,3 +105,47 @@ fn what_the_journal_closed_or_ended_stays_so() {
     story.record(Stage::Sandbox, RecordEvent::Resumed, RecordReason::Suspended);
     assert_eq!(derived(&story), [(Stage::Sandbox, true)]);
 }
+
+/// A stolen token of `comity run` may append records, so what a record says of whose certificates
+/// these are is not what `sign` goes by.
+#[test]
+fn a_record_cant_say_whose_certificates_are_signed_by_which_authority() {
+    type Forge = fn(&mut crate::api::effective::EffectivePolicy);
+    let forgeries: [(&str, Forge); 4] = [
+        ("another partner", |policy| policy.partner = "bigbank".into()),
+        ("another contract's authority", |policy| policy.contract_uid = "another-contract".into()),
+        ("another workload", |policy| policy.workloads[0].name = "intruder".into()),
+        ("another end of the contract", |policy| policy.time.not_after.0 += SignedDuration::from_hours(9_000)),
+    ];
+    let genuine = only(&Story::with_open(Stage::Sandbox));
+    for (what, forge) in forgeries {
+        let mut story = Story { world: World::story(), journal: Journal::empty(), records: Vec::new() };
+        let agreement = story.world.agreed();
+        let terms = &agreement.stages[&Stage::Sandbox];
+        let mut policy = terms.policy.clone();
+        forge(&mut policy);
+        let end = story.world.now + terms.duration;
+        story.append(&Entry::opened(Stage::Sandbox, &agreement.digest, end, &policy));
+        assert_eq!(only(&story), genuine, "{what}");
+    }
+}
+
+#[test]
+fn a_record_cant_give_more_time_than_was_agreed() {
+    let mut story = Story { world: World::story(), journal: Journal::empty(), records: Vec::new() };
+    let agreement = story.world.agreed();
+    let terms = &agreement.stages[&Stage::Sandbox];
+    let end = story.world.now + SignedDuration::from_hours(100_000);
+    story.append(&Entry::opened(Stage::Sandbox, &agreement.digest, end, &terms.policy));
+    assert!(only(&story).end <= story.world.now + terms.duration + SignedDuration::from_secs(1));
+    story.world.now += terms.duration + SignedDuration::from_secs(1);
+    assert_eq!(derived(&story), [(Stage::Sandbox, false)]);
+}
+
+/// The one opening of a story.
+fn only(story: &Story) -> Opening {
+    let world = &story.world;
+    let derived = derive(&world.grant, &story.journal, &world.resolve(), world.now);
+    let [opening] = derived.openings.as_slice() else { panic!("{derived:?}") };
+    opening.clone()
+}
