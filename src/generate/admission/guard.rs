@@ -5,7 +5,7 @@ use super::policy::{Policy, Rule, Validation, stage_namespaces};
 
 /// All of the policies.
 pub fn policies() -> Vec<Policy> {
-    vec![pods(), pods_stay(), services(), endpoints(), role_accounts()]
+    vec![pods(), pods_stay(), nothing_lingers(), services(), endpoints(), role_accounts()]
 }
 
 /// Pods as they are made, and the two subresources that change one after.
@@ -111,6 +111,11 @@ const PLACEMENT: &[Validation] = &[
     Validation {
         expression: "request.operation != 'CREATE' || object.spec.?nodeName.orValue('') == ''",
         message: "a pod may not choose its node by nodeName: that goes past the scheduler",
+        say: "",
+    },
+    Validation {
+        expression: "object.spec.?terminationGracePeriodSeconds.orValue(30) <= 300",
+        message: "a pod may take at most 300 s to end (terminationGracePeriodSeconds): at the end of its stage it goes",
         say: "",
     },
     Validation {
@@ -229,6 +234,29 @@ fn pods_stay() -> Policy {
                 say: "",
             },
         ],
+        ..Policy::default()
+    }
+}
+
+/// No finalizer holds up the end of a stage. Only those that Kubernetes itself sets, and takes off.
+fn nothing_lingers() -> Policy {
+    Policy {
+        name: "comity-nothing-lingers",
+        about: "In the namespace of a stage nobody sets finalizers: they would keep it after its end.",
+        rules: vec![Rule { group: "*", resources: &["*"], operations: &["CREATE", "UPDATE"] }],
+        namespaces: Some(stage_namespaces()),
+        variables: vec![
+            ("before", "oldObject == null ? [] : oldObject.metadata.?finalizers.orValue([])"),
+            ("ofJob", "request.userInfo.username in ['system:serviceaccount:kube-system:job-controller', 'system:kube-controller-manager']
+             && object.metadata.?ownerReferences.orValue([]).exists(one, one.kind == 'Job' && one.?controller.orValue(false))"),
+        ],
+        validations: vec![Validation {
+            expression: "object.metadata.?finalizers.orValue([]).all(one, one in variables.before
+                 || one in ['kubernetes.io/pvc-protection', 'foregroundDeletion', 'orphan']
+                 || (one == 'batch.kubernetes.io/job-tracking' && variables.ofJob))",
+            message: "finalizers aren't set in the namespace of a stage: it goes at its end",
+            say: "",
+        }],
         ..Policy::default()
     }
 }
