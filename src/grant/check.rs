@@ -166,7 +166,7 @@ pub fn orphan(namespace: &str, live: &LiveObjects) -> Standing {
 pub fn unclaimed(sites: &[Site<'_>], live: &LiveObjects) -> Option<Standing> {
     let stray = doomed(live, |key| {
         key.kind == Kind::NetworkPolicy
-            && !key.namespace.starts_with(name::NAMESPACE_PREFIX)
+            && name::is_dataset_ingress_policy(&key.name)
             && !sites.iter().any(|site| is_ingress_of(site, key))
     });
     let without_paths = Part { stray, ..Part::default() };
@@ -180,7 +180,6 @@ fn belongs(site: &Site<'_>, key: &Key, live: &LiveObjects) -> bool {
     }
     key.namespace == site.opening.namespace
         || (key.kind == Kind::NetworkPolicy
-            && !key.namespace.starts_with(name::NAMESPACE_PREFIX)
             && is_ingress_of(site, key)
             && live.contains_key(key))
 }

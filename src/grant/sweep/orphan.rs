@@ -47,7 +47,6 @@ fn claimed(uid: &str, key: &Key, object: &Live) -> Option<Names> {
         Kind::Namespace => name::is_stage_namespace(&key.name, grant, stage),
         Kind::NetworkPolicy => {
             name::is_dataset_ingress_policy(&key.name)
-                && !key.namespace.starts_with(name::NAMESPACE_PREFIX)
                 && lets_in(object).is_some_and(|place| name::is_stage_namespace(&place, grant, stage))
         }
         _ => false,
