@@ -179,9 +179,7 @@ fn belongs(site: &Site<'_>, key: &Key, live: &LiveObjects) -> bool {
         return false;
     }
     key.namespace == site.opening.namespace
-        || (key.kind == Kind::NetworkPolicy
-            && is_ingress_of(site, key)
-            && live.contains_key(key))
+        || (key.kind == Kind::NetworkPolicy && is_ingress_of(site, key) && live.contains_key(key))
 }
 
 /// Whether a policy in a dataset's namespace is there for this stage.

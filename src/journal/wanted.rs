@@ -1,13 +1,16 @@
 //! What every opening should be now: open, held, or closed. `comity run` acts on it and
 //! `comity sign` signs by it, each from its own reading of the journal and the operands.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Journal, Opening, Recorded};
 use crate::api::contract::AfterPromotion;
 use crate::api::record::RecordReason;
 use crate::api::stage::Stage;
 use crate::policy::{Agreement, Problem};
+
+/// What is lost where an opening and its end are each written in whole seconds.
+const ROUNDING: SignedDuration = SignedDuration::from_secs(1);
 
 /// What matters of a grant's own fields.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -116,7 +119,15 @@ fn holding_reason(
     match agreement {
         Err(_) => Some(RecordReason::NotAccepted),
         Ok(agreement) if agreement.digest != opening.digest => Some(RecordReason::PolicyChanged),
-        Ok(agreement) if !agreement.stages.contains_key(&opening.stage) => Some(RecordReason::PolicyChanged),
+        Ok(agreement) if !is_agreed(opening, agreement) => Some(RecordReason::PolicyChanged),
         Ok(_) => None,
     }
+}
+
+/// Whether an opening gives its stage no more time than is agreed, whoever wrote its record.
+fn is_agreed(opening: &Opening, agreement: &Agreement) -> bool {
+    let Some(terms) = agreement.stages.get(&opening.stage) else { return false };
+    let longest = terms.duration.checked_add(ROUNDING);
+    let latest = longest.and_then(|longest| opening.opened_at.checked_add(longest).ok());
+    latest.is_some_and(|latest| opening.end <= latest) && opening.end <= agreement.not_after
 }

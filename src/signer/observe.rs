@@ -52,7 +52,11 @@ impl Observer {
     pub fn cached(&self, grant: &PartnerGrant, now: Timestamp) -> Derived {
         let gathered = self.catalogue.gather(grant);
         let agreement = resolve(&gathered.operands(grant), now);
-        match self.catalogue.records.journal(&grant.namespace().unwrap_or_default(), &grant.uid().unwrap_or_default()) {
+        match self
+            .catalogue
+            .records
+            .journal(&grant.namespace().unwrap_or_default(), &grant.uid().unwrap_or_default())
+        {
             Ok(journal) => derive(grant, &journal, &agreement, now),
             Err(broken) => {
                 tracing::warn!(%broken, "the journal of this grant is broken: nothing is signed");
@@ -94,7 +98,9 @@ impl Observer {
     /// The journal as it stands: the records that are known never change, so only those after
     /// them have to be asked for. `None`: it is broken.
     async fn journal(&self, opening: &Opening) -> Result<Option<Journal>, SignError> {
-        let Ok(mut journal) = self.catalogue.records.journal(&opening.namespace, &opening.grant_uid) else { return Ok(None) };
+        let Ok(mut journal) = self.catalogue.records.journal(&opening.namespace, &opening.grant_uid) else {
+            return Ok(None);
+        };
         loop {
             let next = name::record(&opening.grant_uid, journal.next);
             let Some(record) = self.talk.get::<GrantRecord>(&opening.namespace, &next).await? else {

@@ -93,7 +93,8 @@ impl Play {
 
     /// The stage's namespace, once it was opened.
     fn place(&self) -> Option<String> {
-        let journal = self.context.catalogue.records.journal(&self.grant.namespace()?, &self.grant.uid()?).ok()?;
+        let journal =
+            self.context.catalogue.records.journal(&self.grant.namespace()?, &self.grant.uid()?).ok()?;
         journal.openings.last().map(|opening| opening.namespace.clone())
     }
 
@@ -166,8 +167,8 @@ async fn how_late_an_end_was_is_counted_once() {
     let mut play = Play::new();
     play.open().await;
     play.counts.taken();
-    let uid = play.grant.uid().unwrap();
-    let end = play.context.catalogue.records.journal(&uid).unwrap().openings[0].end;
+    let (namespace, uid) = (play.grant.namespace().unwrap(), play.grant.uid().unwrap());
+    let end = play.context.catalogue.records.journal(&namespace, &uid).unwrap().openings[0].end;
     play.context.clock.saw(end);
     play.pass().await;
     assert_eq!(play.counts.taken(), ["expired", "Written", "open {}"]);

@@ -115,7 +115,9 @@ fn a_record_cant_say_whose_certificates_are_signed_by_which_authority() {
         ("another partner", |policy| policy.partner = "bigbank".into()),
         ("another contract's authority", |policy| policy.contract_uid = "another-contract".into()),
         ("another workload", |policy| policy.workloads[0].name = "intruder".into()),
-        ("another end of the contract", |policy| policy.time.not_after.0 += SignedDuration::from_hours(9_000)),
+        ("another end of the contract", |policy| {
+            policy.time.not_after.0 += SignedDuration::from_hours(9_000)
+        }),
     ];
     let genuine = only(&Story::with_open(Stage::Sandbox));
     for (what, forge) in forgeries {
@@ -137,9 +139,7 @@ fn a_record_cant_give_more_time_than_was_agreed() {
     let terms = &agreement.stages[&Stage::Sandbox];
     let end = story.world.now + SignedDuration::from_hours(100_000);
     story.append(&Entry::opened(Stage::Sandbox, &agreement.digest, end, &terms.policy));
-    assert!(only(&story).end <= story.world.now + terms.duration + SignedDuration::from_secs(1));
-    story.world.now += terms.duration + SignedDuration::from_secs(1);
-    assert_eq!(derived(&story), [(Stage::Sandbox, false)]);
+    assert_eq!(derived(&story), [(Stage::Sandbox, false)], "nothing is signed for it");
 }
 
 /// The one opening of a story.
