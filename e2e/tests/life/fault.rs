@@ -40,9 +40,9 @@ async fn a_restart_writes_nothing() -> Result<()> {
         let before = all_writes(&cluster)?.len();
         for daemon in [comity.run(), comity.sign()] {
             if graceful {
-                daemon.stop().await?
+                daemon.stop().await?;
             } else {
-                daemon.kill()
+                daemon.kill();
             }
             daemon.start().await?;
         }

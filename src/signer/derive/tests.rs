@@ -116,7 +116,7 @@ fn a_record_cant_say_whose_certificates_are_signed_by_which_authority() {
         ("another contract's authority", |policy| policy.contract_uid = "another-contract".into()),
         ("another workload", |policy| policy.workloads[0].name = "intruder".into()),
         ("another end of the contract", |policy| {
-            policy.time.not_after.0 += SignedDuration::from_hours(9_000)
+            policy.time.not_after.0 += SignedDuration::from_hours(9_000);
         }),
     ];
     let genuine = only(&Story::with_open(Stage::Sandbox));
