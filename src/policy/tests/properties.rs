@@ -225,11 +225,10 @@ fn lower(world: &mut World, what: u8, share: i64) {
         0 => stage.max_duration = part(&stage.max_duration),
         1 => ceilings.credential_ttl = part(&ceilings.credential_ttl),
         2 => {
-            let pods = format!("{}m", 20_000 * share / 100);
-            stage
-                .quota
-                .hard
-                .insert("pods".to_owned(), k8s_openapi::apimachinery::pkg::api::resource::Quantity(pods));
+            // Of what it is now, so that it only falls; in whole pods, because there is no fraction of one.
+            let pods = stage.quota.hard.get_mut("pods").expect("the story's boundary names them");
+            let most: i64 = pods.0.parse().expect("a whole number");
+            pods.0 = (most * share / 100).to_string();
         }
         3 => ceilings.egress.cidrs.clear(),
         4 => ceilings.egress.dns = Dns::None,
