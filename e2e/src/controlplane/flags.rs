@@ -18,12 +18,16 @@ pub(super) const ADMIN: &str = "admin";
 /// User: the controller manager, with the rights that Kubernetes gives it.
 pub(super) const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
 
-/// Every request that writes is one line in the audit log, without bodies: they hold secrets.
+/// Every request that writes is one line in the audit log; without bodies, which hold secrets,
+/// unless [`Settings::audit_bodies`].
 const AUDIT_POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
+- level: $BODIES
+  userGroups: ['system:serviceaccounts:comity-system']
+  verbs: [create, update, patch, delete, deletecollection]
 - level: Metadata
   verbs: [create, update, patch, delete, deletecollection]
 - level: Metadata
@@ -39,6 +43,9 @@ pub struct Settings {
     pub feature_gates: Vec<String>,
     /// APIs to serve, `group/version=true`.
     pub runtime_config: Vec<String>,
+    /// Keep the bodies of what Comity's own accounts write in the audit log, secrets and all: for
+    /// a benchmark that sends them again, on a control plane that goes with it.
+    pub audit_bodies: bool,
 }
 
 /// The files of one control plane.
@@ -51,7 +58,7 @@ pub(super) struct Layout {
 
 impl Layout {
     /// Writes certificates, tokens and the audit policy into `directory`.
-    pub(super) fn prepare(directory: &Path) -> Result<Self> {
+    pub(super) fn prepare(directory: &Path, settings: &Settings) -> Result<Self> {
         let tokens = [(ADMIN, random_token()?), (CONTROLLER_MANAGER, random_token()?)];
         let logs = log_directory(directory)?;
         let layout = Self { directory: directory.to_owned(), logs, tokens };
@@ -59,7 +66,8 @@ impl Layout {
         let [(_, admin), (_, manager)] = &layout.tokens;
         let tokens = format!("{admin},{ADMIN},1,system:masters\n{manager},{CONTROLLER_MANAGER},2\n");
         fs::write(layout.file("tokens.csv"), tokens)?;
-        fs::write(layout.file("audit-policy.yaml"), AUDIT_POLICY)?;
+        let bodies = if settings.audit_bodies { "Request" } else { "Metadata" };
+        fs::write(layout.file("audit-policy.yaml"), AUDIT_POLICY.replace("$BODIES", bodies))?;
         Ok(layout)
     }
 

@@ -55,7 +55,7 @@ impl ControlPlane {
     pub async fn start(settings: Settings) -> Result<Self> {
         let binaries = tokio::task::spawn_blocking(find).await.explain("find a control plane")??;
         let scratch = Scratch::new()?;
-        let layout = Layout::prepare(scratch.path())?;
+        let layout = Layout::prepare(scratch.path(), &settings)?;
         let etcd = Process::start("etcd", layout.etcd(&binaries), &layout.log("etcd"))?;
         let (api_server, port) = start_api_server(&layout, &binaries, &settings).await?;
         let config = admin_config(&layout, port).await?;

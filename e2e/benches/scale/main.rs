@@ -1,0 +1,121 @@
+//! How fast Comity opens, ends and rests, beside what the same API server does at most with a
+//! bare loop. `cargo bench -p e2e --bench scale -- --grants 200`.
+//!
+//! Everything in one run, on a control plane of its own, one phase after the other, because these
+//! figures mean something only beside each other: another machine has other seconds, and much the
+//! same ratios.
+#![expect(clippy::cast_precision_loss, reason = "what is counted here is far below 2^52")]
+
+mod chart;
+mod expiry;
+mod floor;
+mod opening;
+mod recorded;
+mod report;
+mod rest;
+mod substitute;
+mod world;
+
+use clap::Parser;
+use e2e::{Cluster, Comity, Explain as _, Result, controlplane::Settings};
+
+use report::Report;
+use world::World;
+
+/// How many grants there are before any is counted, so that growth is told from beginnings.
+const BEFORE: usize = 50;
+
+/// What the benchmark can be told.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "scale")]
+struct Options {
+    /// How many grants are opened and ended.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    grants: u16,
+    /// How many are worked on at once: by Comity, and by the bare loops.
+    #[arg(long, default_value_t = 16)]
+    workers: usize,
+    /// Cargo says so.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    match measure(&Options::parse()).await {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs every phase and writes what came out.
+async fn measure(options: &Options) -> Result<()> {
+    let grants = usize::from(options.grants);
+    let report = phases(grants, options.workers).await?;
+    print!("\n{}", report.table());
+    let directory = e2e::comity::repository().join("target/bench");
+    std::fs::create_dir_all(&directory).explain("make target/bench")?;
+    let json = serde_json::to_string_pretty(&report.json())?;
+    std::fs::write(directory.join("scale.json"), json + "\n").explain("write scale.json")?;
+    std::fs::write(directory.join("scale.svg"), chart::svg(&report)).explain("write scale.svg")?;
+    println!("\nwritten: target/bench/scale.json, target/bench/scale.svg");
+    Ok(())
+}
+
+async fn phases(grants: usize, workers: usize) -> Result<Report> {
+    say("a control plane of its own, and Comity in it");
+    let cluster = Cluster::start(Settings { audit_bodies: true, ..Settings::default() }).await?;
+    let comity = Comity::start(&cluster).await?;
+    let world = World::make(&cluster, BEFORE + 3 * grants).await?;
+    let mut report = Report::new(grants, workers);
+
+    say("grants before any is counted");
+    let before = world::grants("before", BEFORE, "24h")?;
+    let first = opening::open(&world, &before).await?;
+    report.memory_before = rest::memory(&comity)?;
+    let objects = recorded::Recorded::read(&cluster, &first[0])?;
+    stop(&comity).await?;
+
+    say("object floor: a bare loop makes the same objects");
+    report.object_floor.push(floor::objects(&world, &objects, "floor-a", grants, workers).await?);
+
+    start(&comity).await?;
+    say("grants, from apply to Active");
+    let batch = world::grants("batch", grants, "24h")?;
+    let opened = opening::open(&world, &batch).await?;
+    report.opened(&opened);
+    report.memory_after = rest::memory(&comity)?;
+    say("a quiet minute");
+    report.quiet_writes = rest::quiet(&cluster, &comity).await?;
+    say("a restart");
+    (report.restart_seconds, report.restart_writes) = rest::restart(&cluster, &comity).await?;
+    say("every grant deleted, until nothing is left");
+    report.clearing = world.delete(&batch).await?;
+
+    say("ends, spread over a minute");
+    report.expiry = expiry::measure(&world, grants).await?;
+    stop(&comity).await?;
+
+    say("request floor: the same requests, replayed by a bare loop");
+    report.request_floor = floor::requests(&world, &opened, workers).await?;
+    say("object floor, again");
+    report.object_floor.push(floor::objects(&world, &objects, "floor-b", grants, workers).await?);
+    Ok(report)
+}
+
+async fn start(comity: &Comity) -> Result<()> {
+    tokio::try_join!(comity.run().start(), comity.sign().start())?;
+    Ok(())
+}
+
+async fn stop(comity: &Comity) -> Result<()> {
+    tokio::try_join!(comity.run().stop(), comity.sign().stop())?;
+    Ok(())
+}
+
+fn say(what: &str) {
+    eprintln!("• {what}");
+}

@@ -1,0 +1,169 @@
+//! What was measured, as a table for people and as JSON.
+
+use serde_json::{Value, json};
+
+use super::{floor::Floor, opening::Opened};
+
+/// Everything that was measured.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// How many grants.
+    pub grants: usize,
+    /// How many were worked on at once.
+    pub workers: usize,
+    /// The object floor, before and after.
+    pub object_floor: Vec<Floor>,
+    /// The request floor.
+    pub request_floor: Floor,
+    /// Seconds from the first apply until the last grant was Active.
+    pub seconds: f64,
+    /// Milliseconds from apply to Active, in rising order.
+    pub apply_to_active: Vec<f64>,
+    /// KiB of `run` and `sign` with 50 grants, and with all of them.
+    pub memory_before: [u64; 2],
+    /// See `memory_before`.
+    pub memory_after: [u64; 2],
+    /// Writes in a quiet minute.
+    pub quiet_writes: usize,
+    /// Seconds from the start of both processes until both were ready.
+    pub restart_seconds: f64,
+    /// What a restart wrote.
+    pub restart_writes: usize,
+    /// Milliseconds from each end until access was over, in rising order.
+    pub expiry: Vec<f64>,
+    /// Seconds from deleting every grant until nothing was left.
+    pub clearing: f64,
+}
+
+impl Report {
+    /// Nothing measured yet.
+    pub fn new(grants: usize, workers: usize) -> Self {
+        Self { grants, workers, ..Self::default() }
+    }
+
+    /// Takes what opening showed.
+    pub fn opened(&mut self, opened: &[Opened]) {
+        self.seconds = opened.iter().map(|grant| grant.active).fold(0.0, f64::max);
+        self.apply_to_active = opened.iter().map(|grant| (grant.active - grant.applied) * 1000.0).collect();
+        self.apply_to_active.sort_by(f64::total_cmp);
+    }
+
+    /// The object floor: the mean of both runs, in seconds.
+    pub fn object_seconds(&self) -> f64 {
+        let all = self.object_floor.iter().map(|floor| floor.seconds);
+        all.sum::<f64>() / self.object_floor.len().max(1) as f64
+    }
+
+    /// How much of the object floor's speed Comity reaches.
+    pub fn ratio_objects(&self) -> f64 {
+        self.object_seconds() / self.seconds
+    }
+
+    /// How much of the request floor's speed Comity reaches.
+    pub fn ratio_requests(&self) -> f64 {
+        self.request_floor.seconds / self.seconds
+    }
+
+    /// What each further grant costs `comity run`, in KiB.
+    fn kib_per_grant(&self) -> f64 {
+        let [before, after] = [self.memory_before[0], self.memory_after[0]];
+        (after as f64 - before as f64) / self.grants as f64
+    }
+
+    /// For programs.
+    pub fn json(&self) -> Value {
+        let floors: Vec<f64> = self.object_floor.iter().map(|floor| floor.seconds).collect();
+        json!({
+            "grants": self.grants,
+            "workers": self.workers,
+            "ratio_objects": self.ratio_objects(),
+            "ratio_requests": self.ratio_requests(),
+            "object_floor_seconds": floors,
+            "object_floor_requests": self.object_floor.first().map(|floor| floor.requests),
+            "request_floor_seconds": self.request_floor.seconds,
+            "request_floor_requests": self.request_floor.requests,
+            "comity_seconds": self.seconds,
+            "rss_mib": {"run": mebibytes(self.memory_after[0]), "sign": mebibytes(self.memory_after[1])},
+            "rss_kib_per_grant": self.kib_per_grant(),
+            "quiet_writes": self.quiet_writes,
+            "restart": {"seconds": self.restart_seconds, "writes": self.restart_writes},
+            "expiry_ms": {
+                "p50": percentile(&self.expiry, 50),
+                "p99": percentile(&self.expiry, 99),
+                "max": percentile(&self.expiry, 100),
+            },
+            "apply_to_active_ms": {
+                "p50": percentile(&self.apply_to_active, 50),
+                "p99": percentile(&self.apply_to_active, 99),
+            },
+            "clearing_seconds": self.clearing,
+        })
+    }
+
+    /// For people, in Markdown.
+    pub fn table(&self) -> String {
+        let rows = self.speed().into_iter().chain(self.rest());
+        let rows = rows.map(|Row(what, seen, goal)| format!("| {what:<40} | {seen:>18} | {goal:<12} |\n"));
+        let rows: String = rows.collect();
+        format!("| {:<40} | {:>18} | {:<12} |\n|---|--:|---|\n{rows}", "", "measured", "goal")
+    }
+
+    /// What opening costs, beside what it must cost.
+    fn speed(&self) -> Vec<Row> {
+        let seconds = |seconds: f64| format!("{seconds:.1} s");
+        let floors: Vec<String> = self.object_floor.iter().map(|floor| seconds(floor.seconds)).collect();
+        let objects = self.object_floor.first().map_or(0, |floor| floor.requests);
+        let requests = self.request_floor.requests;
+        vec![
+            row("grants, at once", format!("{}, {}", self.grants, self.workers), ""),
+            row(&format!("object floor ({objects} creations), twice"), floors.join(", "), ""),
+            row(&format!("request floor ({requests} requests)"), seconds(self.request_floor.seconds), ""),
+            row("Comity, first apply to last Active", seconds(self.seconds), ""),
+            row("object floor / Comity", format!("{:.2}", self.ratio_objects()), "≥ 0.5"),
+            row("request floor / Comity", format!("{:.2}", self.ratio_requests()), "≥ 0.8"),
+            row("apply to Active, p50, p99", pair(&self.apply_to_active), ""),
+        ]
+    }
+
+    /// What Comity holds, and does when nothing is asked of it but to end things.
+    fn rest(&self) -> Vec<Row> {
+        let [run, sign] = self.memory_after.map(mebibytes);
+        let restart = format!("{:.1} s, {}", self.restart_seconds, self.restart_writes);
+        let memory = format!("memory of run, sign, {} grants", self.grants + super::BEFORE);
+        vec![
+            row(&memory, format!("{run:.1}, {sign:.1} MiB"), "run ≤ 48"),
+            row("memory of run, each further grant", format!("{:.1} KiB", self.kib_per_grant()), "≤ 50"),
+            row("writes in a quiet minute", self.quiet_writes.to_string(), "0"),
+            row("restart: ready after, writes", restart, "≤ 5 s, 0"),
+            row("recorded end to no access, p50, p99", pair(&self.expiry), "p99 ≤ 500 ms"),
+            row("all deleted to nothing left", format!("{:.1} s", self.clearing), ""),
+        ]
+    }
+}
+
+/// What, as measured, and the goal.
+struct Row(String, String, &'static str);
+
+fn row(what: &str, seen: String, goal: &'static str) -> Row {
+    Row(what.to_owned(), seen, goal)
+}
+
+impl Default for Floor {
+    fn default() -> Self {
+        Self { seconds: 0.0, requests: 0 }
+    }
+}
+
+fn mebibytes(kibibytes: u64) -> f64 {
+    kibibytes as f64 / 1024.0
+}
+
+fn pair(sorted: &[f64]) -> String {
+    format!("{:.0}, {:.0} ms", percentile(sorted, 50), percentile(sorted, 99))
+}
+
+/// The value that `percent` of all don't exceed (nearest rank).
+pub fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied().unwrap_or_default()
+}

@@ -1,0 +1,46 @@
+//! What Comity does and holds when nothing is asked of it.
+
+use std::time::{Duration, Instant};
+
+use e2e::{Cluster, Comity, Result, throughout};
+
+/// How long nothing may be written.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// How long a restarted Comity is watched.
+const AFTER_RESTART: Duration = Duration::from_secs(10);
+
+/// Resident memory of `comity run` and `comity sign`, in KiB.
+pub fn memory(comity: &Comity) -> Result<[u64; 2]> {
+    Ok([comity.run().resident_kib()?, comity.sign().resident_kib()?])
+}
+
+/// How much was written in a minute in which nobody asked for anything.
+pub async fn quiet(cluster: &Cluster, comity: &Comity) -> Result<usize> {
+    let before = writes(cluster, comity)?;
+    pass(QUIET).await?;
+    Ok(writes(cluster, comity)? - before)
+}
+
+/// Kills both processes: the seconds until both are ready again, and what they then write.
+pub async fn restart(cluster: &Cluster, comity: &Comity) -> Result<(f64, usize)> {
+    let before = writes(cluster, comity)?;
+    comity.run().kill();
+    comity.sign().kill();
+    let began = Instant::now();
+    tokio::try_join!(comity.run().start(), comity.sign().start())?;
+    let seconds = began.elapsed().as_secs_f64();
+    pass(AFTER_RESTART).await?;
+    Ok((seconds, writes(cluster, comity)? - before))
+}
+
+/// All that both processes have written so far.
+fn writes(cluster: &Cluster, comity: &Comity) -> Result<usize> {
+    let (run, sign) = (comity.run().user(), comity.sign().user());
+    Ok(cluster.audit_writes(&run)?.len() + cluster.audit_writes(&sign)?.len())
+}
+
+/// Lets time pass: here it is what is measured.
+async fn pass(time: Duration) -> Result<()> {
+    throughout("time to pass", time, async || Ok::<_, String>(())).await
+}

@@ -1,0 +1,66 @@
+//! A recorded request, made to speak of another grant.
+
+use super::recorded::{Recorded, Request};
+
+/// Of whom the requests speak instead.
+#[derive(Clone, Debug)]
+pub struct Substitute {
+    words: Vec<(String, String)>,
+}
+
+impl Substitute {
+    /// Instead of the recorded grant, one with this name and UID; `number` makes names unique that
+    /// are derived from the grant.
+    pub fn new(recorded: &Recorded, name: &str, uid: &str, number: usize) -> Self {
+        let old = &recorded.grant;
+        let mut words = vec![
+            (old.namespace.clone(), namespace(old, name, number)),
+            (old.uid.clone(), uid.to_owned()),
+            (old.name.clone(), name.to_owned()),
+        ];
+        let derived = recorded.requests.iter().filter_map(|request| ingress_policy(&request.uri));
+        words.extend(derived.map(|old| (old.to_owned(), renamed(old, number))));
+        Self { words }
+    }
+
+    /// The request, speaking of the other.
+    pub fn apply(&self, request: &Request) -> Request {
+        let mut request = request.clone();
+        for (old, new) in &self.words {
+            request.uri = request.uri.replace(old, new);
+            request.body = request.body.replace(old, new);
+        }
+        if request.method == "PUT" || request.content_type == "application/merge-patch+json" {
+            request.body = without_version(&request.body);
+        }
+        request
+    }
+}
+
+/// The namespace of the other grant's stage: the old one's with its name and a hash of its own.
+fn namespace(old: &super::opening::Opened, name: &str, number: usize) -> String {
+    let renamed_in_it = old.namespace.replace(&old.name, name);
+    renamed(&renamed_in_it, number)
+}
+
+/// A name with its last eight characters, which are a hash, replaced.
+fn renamed(name: &str, number: usize) -> String {
+    let (kept, _) = name.split_at(name.len().saturating_sub(8));
+    format!("{kept}{number:08x}")
+}
+
+/// The name of a policy in the dataset's namespace, which is a hash alone.
+fn ingress_policy(uri: &str) -> Option<&str> {
+    let start = uri.find("/comity-from-")? + 1;
+    let rest = uri.get(start..)?;
+    rest.split(['?', '/']).next()
+}
+
+/// A body that insists on no version: it was another object's.
+fn without_version(body: &str) -> String {
+    let Ok(mut value) = serde_json::from_str::<serde_json::Value>(body) else { return body.to_owned() };
+    if let Some(metadata) = value["metadata"].as_object_mut() {
+        metadata.remove("resourceVersion");
+    }
+    value.to_string()
+}
