@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::runtime::reflector::{ObjectRef, Store};
 
@@ -98,7 +97,7 @@ impl Catalogue {
             .filter(|other| other.uid() != uid)
             .filter(|other| other.namespace() == namespace || other.spec.partner_ref == *partner)
             .filter(|other| self.is_live(other))
-            .map(|other| other_grant(&other))
+            .map(|other| OtherGrant::from(other.as_ref()))
             .collect()
     }
 
@@ -133,16 +132,4 @@ impl Gathered {
 /// What is being deleted is no ground to stand on.
 fn is_there<K: kube::Resource>(object: &Arc<K>) -> bool {
     object.meta().deletion_timestamp.is_none()
-}
-
-fn other_grant(grant: &PartnerGrant) -> OtherGrant {
-    OtherGrant {
-        namespace: grant.namespace().unwrap_or_default(),
-        name: grant.name_any(),
-        partner: grant.spec.partner_ref.name.0.clone(),
-        contract: grant.spec.contract_ref.name.0.clone(),
-        purpose: grant.spec.purpose.0.clone(),
-        created: grant.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |created| created.0),
-        uid: grant.uid().unwrap_or_default(),
-    }
 }

@@ -15,6 +15,7 @@ mod terms;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt as _;
 
 use crate::api::condition::Reason;
 use crate::api::contract::AfterPromotion;
@@ -68,6 +69,20 @@ pub struct OtherGrant {
     pub created: Timestamp,
     /// Its UID.
     pub uid: String,
+}
+
+impl From<&PartnerGrant> for OtherGrant {
+    fn from(grant: &PartnerGrant) -> Self {
+        Self {
+            namespace: grant.namespace().unwrap_or_default(),
+            name: grant.name_any(),
+            partner: grant.spec.partner_ref.name.0.clone(),
+            contract: grant.spec.contract_ref.name.0.clone(),
+            purpose: grant.spec.purpose.0.clone(),
+            created: grant.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |created| created.0),
+            uid: grant.uid().unwrap_or_default(),
+        }
+    }
 }
 
 /// What is agreed, as everything stands now.

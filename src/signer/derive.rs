@@ -10,9 +10,6 @@ use crate::journal::wanted::{GrantFacts, Wanted, wanted};
 use crate::journal::{self, Journal, Recorded};
 use crate::policy::{Agreement, Problem};
 
-/// What is lost where an opening and its end are each written in whole seconds.
-const ROUNDING: SignedDuration = SignedDuration::from_secs(1);
-
 /// What the grant, its journal and all that it depends on come to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Derived {
@@ -42,7 +39,7 @@ pub fn derive(
             // Whether a later stage has taken over is for `comity run` to see, and to record.
             let wanted = wanted(recorded, journal, facts, agreement, &|_| false, now);
             let open = wanted == Wanted::Open && recorded.state == Recorded::Open;
-            opening(grant, recorded, agreement, open, now)
+            opening(grant, recorded, agreement, open)
         })
         .collect();
     Derived { openings, look_again: look_again(agreement, now) }
@@ -53,19 +50,12 @@ fn opening(
     recorded: &journal::Opening,
     agreement: &Result<Agreement, Vec<Problem>>,
     open: bool,
-    now: Timestamp,
 ) -> Opening {
-    let agreed = agreement.as_ref().ok();
-    let terms = agreed.and_then(|agreement| agreement.stages.get(&recorded.stage));
-    // What is signed is what was agreed, and for no longer: a record is believed to say that a stage
-    // was opened, and that it ends sooner, but not whose its certificates are. `comity run` writes
-    // records, and its token may be stolen.
+    let terms = agreement.as_ref().ok().and_then(|agreement| agreement.stages.get(&recorded.stage));
+    // A record is believed to say that a stage was opened and when it ends (`wanted` holds one that
+    // gives too much), but not whose its certificates are: `comity run` writes records, and its
+    // token may be stolen. What is signed is what was agreed.
     let policy = terms.filter(|_| open).map_or(&recorded.policy, |terms| &terms.policy);
-    let most = agreed.zip(terms).and_then(|(agreement, terms)| {
-        let least = recorded.opened_at.checked_add(terms.duration).ok()?;
-        Some(least.checked_add(ROUNDING).ok()?.min(agreement.not_after))
-    });
-    let end = most.map_or(recorded.end, |most| most.min(recorded.end));
     Opening {
         namespace: grant.namespace().unwrap_or_default(),
         grant: grant.name_any(),
@@ -75,11 +65,11 @@ fn opening(
         contract_uid: policy.contract_uid.0.clone(),
         stage: recorded.stage,
         digest: recorded.digest.clone(),
-        end,
+        end: recorded.end,
         contract_end: policy.time.not_after.0,
         ttl: terms.map_or(SignedDuration::ZERO, |terms| terms.credential_ttl),
         workloads: policy.certified().iter().map(|workload| workload.name.0.clone()).collect(),
-        open: open && terms.is_some() && now < end,
+        open: open && terms.is_some(),
     }
 }
 

@@ -122,21 +122,12 @@ impl World {
             services: services.iter().map(|service| (service.name_any(), facts(service))).collect(),
             boundaries: boundaries.iter().collect(),
             namespace_labels: namespaces.first().map(|found| found.labels().clone()).unwrap_or_default(),
-            others: grants.iter().filter(|other| other.name_any() != self.about).map(other).collect(),
+            others: grants
+                .iter()
+                .filter(|other| other.name_any() != self.about)
+                .map(OtherGrant::from)
+                .collect(),
         };
         look(&operands, "2026-12-01T00:00:00Z".parse().expect("an instant"))
-    }
-}
-
-/// Another grant of the world, which is elder.
-fn other(grant: &PartnerGrant) -> OtherGrant {
-    OtherGrant {
-        namespace: grant.namespace().unwrap_or_default(),
-        name: grant.name_any(),
-        partner: grant.spec.partner_ref.name.0.clone(),
-        contract: grant.spec.contract_ref.name.0.clone(),
-        purpose: grant.spec.purpose.0.clone(),
-        created: Timestamp::UNIX_EPOCH,
-        uid: grant.uid().unwrap_or_default(),
     }
 }

@@ -1,12 +1,9 @@
 //! The mutating requests that Comity made for a grant, from the API server's audit log.
 
-use e2e::{Cluster, Error, Explain as _, Result};
+use e2e::{Cluster, Error, Explain as _, Result, cluster::MUTATING};
 use serde_json::Value;
 
 use super::opening::Opened;
-
-/// Verbs that change something.
-const MUTATING: [&str; 5] = ["create", "update", "patch", "delete", "deletecollection"];
 
 /// One request, as it can be sent again.
 #[derive(Clone, Debug)]

@@ -1,23 +1,13 @@
 //! Who wrote what, from the API server's own audit log.
 
+use comity::ops::request::UNCOUNTED;
 use serde_json::Value;
 
 use super::Cluster;
 use crate::{Error, Explain as _, Result};
 
 /// Verbs that change something.
-const MUTATING: [&str; 5] = ["create", "update", "patch", "delete", "deletecollection"];
-
-/// What isn't counted (promise P8): leases are renewed, events are for people, and a review
-/// changes nothing.
-const UNCOUNTED: [&str; 6] = [
-    "leases",
-    "events",
-    "subjectaccessreviews",
-    "localsubjectaccessreviews",
-    "selfsubjectaccessreviews",
-    "tokenreviews",
-];
+pub const MUTATING: [&str; 5] = ["create", "update", "patch", "delete", "deletecollection"];
 
 /// One mutating request, as the API server saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]

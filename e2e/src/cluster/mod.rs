@@ -25,7 +25,7 @@ use kube::{
 };
 use tokio::sync::OnceCell;
 
-pub use audit::Write;
+pub use audit::{MUTATING, Write};
 pub use object::{await_condition, await_gone, await_object};
 
 use crate::{

@@ -162,44 +162,47 @@ struct Meddler<'a> {
     place: String,
 }
 
+/// What stands in a stage's namespace.
+trait Kept:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize
+{
+}
+
+impl<K> Kept for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Serialize
+{
+}
+
 impl Meddler<'_> {
     fn api<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>(&self) -> Api<K> {
         self.story.in_namespace(&self.place)
     }
 
     /// Deletes an object, and awaits another in its place that says the same.
-    async fn delete<K>(&self, name: &str) -> Result<()>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone
-            + Debug
-            + DeserializeOwned
-            + Serialize,
-    {
+    async fn delete<K: Kept>(&self, name: &str) -> Result<()> {
         let before = self.api::<K>().get(name).await?;
         self.api::<K>().delete(name, &DeleteParams::default()).await?;
         self.is_back(name, SOON, |now: &K| now.uid() != before.uid() && says(now) == says(&before)).await
     }
 
     /// Changes an object, and awaits that it says again what it said before.
-    async fn spoil<K>(&self, name: &str, change: Value) -> Result<()>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone
-            + Debug
-            + DeserializeOwned
-            + Serialize,
-    {
+    async fn spoil<K: Kept>(&self, name: &str, change: Value) -> Result<()> {
         let before = self.api::<K>().get(name).await?;
         let spoilt = self.api::<K>().patch(name, &PatchParams::default(), &Patch::Merge(change)).await?;
         assert_ne!(says(&spoilt), says(&before), "{name} is spoilt");
         self.is_back(name, SOON, |now: &K| says(now) == says(&before)).await
     }
 
-    async fn is_back<K>(&self, name: &str, within: Duration, as_wanted: impl Fn(&K) -> bool) -> Result<()>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
-    {
+    async fn is_back<K: Kept>(
+        &self,
+        name: &str,
+        within: Duration,
+        as_wanted: impl Fn(&K) -> bool,
+    ) -> Result<()> {
         let api = self.api::<K>();
         eventually(&format!("{} {name} to be put back", K::kind(&())), within, async || {
             match api.get_opt(name).await {
