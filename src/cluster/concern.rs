@@ -10,7 +10,7 @@ use kube::{Resource, ResourceExt as _};
 
 use super::catalogue::Catalogue;
 use crate::api::condition::Reason;
-use crate::api::record::RecordEvent;
+use crate::api::record::{GrantIdentity, RecordEvent};
 use crate::api::{Dataset, GrantRecord, Partner, PartnerGrant, SharingBoundary, SharingContract, name};
 use crate::plan::objects::{Key, Kind};
 
@@ -174,10 +174,18 @@ impl Concerned {
     pub fn record(&self, record: &GrantRecord) {
         let namespace = record.metadata.namespace.as_deref().unwrap_or_default();
         let grant = &record.spec.grant;
-        self.grant(&grant.name.0, namespace);
         if record.spec.event == RecordEvent::Ended {
+            self.grant(&grant.name.0, namespace);
             self.room_was_made();
-        } else if self.is_gone(&grant.name.0, namespace, Some(&grant.uid.0)) {
+        } else {
+            self.journal(namespace, grant);
+        }
+    }
+
+    /// A journal concerns its grant, also where it lost lines.
+    pub fn journal(&self, namespace: &str, grant: &GrantIdentity) {
+        self.grant(&grant.name.0, namespace);
+        if self.is_gone(&grant.name.0, namespace, Some(&grant.uid.0)) {
             self.left_behind();
         }
     }
@@ -336,6 +344,11 @@ mod tests {
         told.object(&key, &labels(&grant.uid().unwrap()));
         assert_eq!(concerned(&mut queues), [true, false, false, false, false, false]);
         told.object(&key, &labels("another, of the same name"));
+        assert_eq!(concerned(&mut queues), [true, false, false, false, false, true]);
+        let identity = |uid: &str| GrantIdentity { name: "northpay-fraud".into(), uid: uid.into() };
+        told.journal("risk-data", &identity(&grant.uid().unwrap()));
+        assert_eq!(concerned(&mut queues), [true, false, false, false, false, false]);
+        told.journal("risk-data", &identity("another, of the same name"));
         assert_eq!(concerned(&mut queues), [true, false, false, false, false, true]);
     }
 }

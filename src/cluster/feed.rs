@@ -140,7 +140,11 @@ impl Feeds {
             let records = &told.catalogue.records;
             match News::from(event) {
                 News::Begin => records.begin(),
-                News::End => records.end(),
+                News::End => {
+                    for (namespace, grant) in records.end() {
+                        told.journal(&namespace, &grant);
+                    }
+                }
                 News::There(record) => {
                     let (namespace, name) = (record.namespace().unwrap_or_default(), record.name_any());
                     records.put(&namespace, &name, record.spec.clone());
@@ -191,8 +195,8 @@ impl Feeds {
             match News::from(event) {
                 News::Begin => objects.begin(kind),
                 News::End => {
-                    for (key, live) in objects.end(kind) {
-                        told.object(&key, &live.labels());
+                    for (key, labels) in objects.end(kind) {
+                        told.object(&key, &labels);
                     }
                 }
                 News::There(object) => {

@@ -1,7 +1,7 @@
 //! What stands of the objects that Comity makes, by grant, and of namespaces and foreign
 //! network policies. Fed by watches, and at once by what was just written.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{PoisonError, RwLock};
 
 use serde_json::Value;
@@ -99,16 +99,17 @@ impl Objects {
     }
 
     /// A watch has told of all objects of a kind: what it didn't tell of is gone. Gives what that
-    /// was.
-    pub fn end(&self, kind: Kind) -> Vec<(Key, Live)> {
+    /// was, with its labels as far as they are known.
+    pub fn end(&self, kind: Kind) -> Vec<(Key, BTreeMap<String, String>)> {
         let mut gone = Vec::new();
         self.write(|inner| {
             let Some(told) = inner.relisted.remove(&kind) else { return };
-            let known: Vec<Key> =
-                inner.owner.keys().chain(inner.foreign_namespaces(kind).iter()).cloned().collect();
-            for key in known.into_iter().filter(|key| key.kind == kind && !told.contains(key)) {
-                gone.extend(inner.known(&key).cloned().map(|live| (key.clone(), live)));
+            let owned = inner.owner.keys().filter(|key| key.kind == kind).cloned();
+            let known: BTreeSet<Key> = owned.chain(inner.foreign(kind)).collect();
+            for key in known.into_iter().filter(|key| !told.contains(key)) {
+                let labels = inner.known(&key).map(Live::labels).unwrap_or_default();
                 inner.forget(&key, None);
+                gone.push((key, labels));
             }
         });
         gone
@@ -129,8 +130,8 @@ impl Inner {
             told.insert(key.clone());
         }
         let grant = label(&object, name::LABEL_GRANT_UID);
-        if key.kind == Kind::NetworkPolicy && grant.is_none() {
-            self.note_isolation(&key, &object);
+        if key.kind == Kind::NetworkPolicy {
+            self.note_isolation(&key, Some(&object).filter(|_| grant.is_none()));
         }
         let live = Live::from_value(object);
         if (self.buried.contains(&live.uid) && !live.terminating) || self.is_older(&key, &live) {
@@ -189,22 +190,35 @@ impl Inner {
         }
     }
 
-    fn foreign_namespaces(&self, kind: Kind) -> Vec<Key> {
-        if kind != Kind::Namespace {
-            return Vec::new();
-        }
-        let key = |name: &String| Key { kind, namespace: name.clone(), name: name.clone() };
-        self.namespaces.keys().map(key).filter(|key| !self.owner.contains_key(key)).collect()
+    /// What is known of a kind and isn't Comity's.
+    fn foreign(&self, kind: Kind) -> Vec<Key> {
+        let key = |namespace: &str, name: &str| Key {
+            kind,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        let keys: Vec<Key> = match kind {
+            Kind::Namespace => self.namespaces.keys().map(|name| key(name, name)).collect(),
+            Kind::NetworkPolicy => {
+                let all = self.isolation.iter();
+                all.flat_map(|(place, policies)| policies.keys().map(|name| key(place, name))).collect()
+            }
+            _ => Vec::new(),
+        };
+        keys.into_iter().filter(|key| !self.owner.contains_key(key)).collect()
     }
 
-    /// Keeps whom a policy that isn't Comity's isolates for ingress.
-    fn note_isolation(&mut self, key: &Key, policy: &Value) {
-        let types = policy.pointer("/spec/policyTypes").and_then(Value::as_array);
+    /// Keeps whom a policy that isn't Comity's isolates for ingress; `None`: it is Comity's.
+    fn note_isolation(&mut self, key: &Key, policy: Option<&Value>) {
         let policies = self.isolation.entry(key.namespace.clone()).or_default();
-        if types.is_some_and(|types| !types.iter().any(|kind| kind == "Ingress")) {
+        let isolates = |policy: &&Value| {
+            let types = policy.pointer("/spec/policyTypes").and_then(Value::as_array);
+            types.is_none_or(|types| types.iter().any(|kind| kind == "Ingress"))
+        };
+        let Some(policy) = policy.filter(isolates) else {
             policies.remove(&key.name);
             return;
-        }
+        };
         let selector = policy.pointer("/spec/podSelector").cloned().unwrap_or_default();
         let says_more = selector.get("matchExpressions").is_some();
         let labels =
@@ -273,15 +287,44 @@ mod tests {
         assert!(objects.of_grant("g").is_empty());
     }
 
+    fn isolating(labels: &Value) -> Value {
+        json!({"metadata": {"name": "p", "namespace": "n", "labels": labels},
+            "spec": {"podSelector": {"matchLabels": {"app": "tx"}}, "policyTypes": ["Ingress"]}})
+    }
+
+    fn pod(app: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([("app".to_owned(), app.to_owned())])
+    }
+
+    #[test]
+    fn a_relist_forgets_the_policies_of_others_that_it_didnt_tell_of() {
+        let objects = Objects::default();
+        objects.put(Kind::NetworkPolicy, isolating(&json!({})));
+        objects.begin(Kind::NetworkPolicy);
+        assert!(objects.is_isolated("n", &pod("tx")), "the old ones stand meanwhile");
+        let gone = objects.end(Kind::NetworkPolicy);
+        assert!(!objects.is_isolated("n", &pod("tx")));
+        let told: Vec<_> = gone.iter().map(|(key, _)| (key.namespace.as_str(), key.name.as_str())).collect();
+        assert_eq!(told, [("n", "p")], "and says so");
+        objects.put(Kind::NetworkPolicy, isolating(&json!({})));
+        objects.begin(Kind::NetworkPolicy);
+        objects.put(Kind::NetworkPolicy, isolating(&json!({})));
+        assert!(objects.end(Kind::NetworkPolicy).is_empty());
+        assert!(objects.is_isolated("n", &pod("tx")));
+    }
+
+    #[test]
+    fn a_policy_that_becomes_comitys_isolates_nothing_any_more() {
+        let objects = Objects::default();
+        objects.put(Kind::NetworkPolicy, isolating(&json!({})));
+        objects.put(Kind::NetworkPolicy, isolating(&json!({name::LABEL_GRANT_UID: "g"})));
+        assert!(!objects.is_isolated("n", &pod("tx")));
+    }
+
     #[test]
     fn only_pods_that_a_policy_selects_are_isolated() {
         let objects = Objects::default();
-        objects.put(
-            Kind::NetworkPolicy,
-            json!({"metadata": {"name": "p", "namespace": "n"},
-                "spec": {"podSelector": {"matchLabels": {"app": "tx"}}, "policyTypes": ["Ingress"]}}),
-        );
-        let pod = |app: &str| BTreeMap::from([("app".to_owned(), app.to_owned())]);
+        objects.put(Kind::NetworkPolicy, isolating(&json!({})));
         assert!(objects.is_isolated("n", &pod("tx")));
         assert!(!objects.is_isolated("n", &pod("other")));
         assert!(!objects.is_isolated("other", &pod("tx")));

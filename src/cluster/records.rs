@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::api::name;
-use crate::api::record::{GrantRecordSpec, RecordEvent};
+use crate::api::record::{GrantIdentity, GrantRecordSpec, RecordEvent};
 use crate::journal::{Broken, Journal};
 
 /// A grant: the namespace that it and its records are in, and its UID. A record elsewhere, or under
@@ -71,14 +71,22 @@ impl Records {
         *self.told.write().unwrap_or_else(PoisonError::into_inner) = Some(HashSet::new());
     }
 
-    /// A watch has told of all records: what it didn't tell of is gone.
-    pub fn end(&self) {
-        let Some(told) = self.told.write().unwrap_or_else(PoisonError::into_inner).take() else { return };
+    /// A watch has told of all records: what it didn't tell of is gone. Gives the grants that lost
+    /// some of theirs, with their namespaces.
+    pub fn end(&self) -> Vec<(String, GrantIdentity)> {
+        let told = self.told.write().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(told) = told else { return Vec::new() };
         let mut lines = self.lines.write().unwrap_or_else(PoisonError::into_inner);
+        let mut poorer = Vec::new();
         for (owner, records) in lines.iter_mut() {
-            records.retain(|sequence, _| told.contains(&(owner.clone(), *sequence)));
+            let is_there = |sequence: i64| told.contains(&(owner.clone(), sequence));
+            if let Some((_, lost)) = records.iter().find(|(sequence, _)| !is_there(**sequence)) {
+                poorer.push((owner.0.clone(), lost.grant.clone()));
+                records.retain(|sequence, _| is_there(*sequence));
+            }
         }
         lines.retain(|_, records| !records.is_empty());
+        poorer
     }
 }
 
@@ -113,5 +121,26 @@ mod tests {
         records.remove("home", "another-name", &forged);
         assert_eq!(records.journal("home", "uid"), genuine, "nor takes it away");
         assert!(!records.has_any("nowhere", "uid"));
+    }
+
+    #[test]
+    fn a_relist_tells_whose_lines_are_gone() {
+        let records = Records::default();
+        let entry = Entry::of_grant(RecordEvent::Requested, None, "");
+        let line = |uid: &str| {
+            let grant = crate::api::record::GrantIdentity { name: "g".into(), uid: uid.into() };
+            next_record(&Journal::empty(), &entry, &grant, None, jiff::Timestamp::UNIX_EPOCH)
+        };
+        let put = |uid: &str| records.put("home", &name::record(uid, 1), line(uid));
+        put("kept");
+        put("lost");
+        records.begin();
+        put("kept");
+        let told: Vec<_> = records.end().into_iter().map(|(home, grant)| (home, grant.uid.0)).collect();
+        assert_eq!(told, [("home".to_owned(), "lost".to_owned())]);
+        assert!(records.has_any("home", "kept") && !records.has_any("home", "lost"));
+        records.begin();
+        put("kept");
+        assert!(records.end().is_empty());
     }
 }
