@@ -76,6 +76,8 @@ pub enum Reason {
     Open,
     /// Waiting for time to pass.
     WaitingForTime,
+    /// It was closed and opened again so often that opening it waits.
+    Interrupted,
     /// Access is closed by `spec.suspend`.
     Suspended,
     /// What was agreed isn't what stands any more.

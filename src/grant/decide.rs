@@ -3,14 +3,16 @@
 //!
 //! What closes comes before what opens, and closing access comes before clearing what is left.
 
+mod open;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::build::namespace::Gate;
 use super::check::{Certificates, Doomed, NamespaceStanding, Standing};
-use super::gate::{self, Waiting};
-use crate::api::condition::{Reason, whole_seconds};
+use super::gate::Waiting;
+use crate::api::condition::whole_seconds;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::journal::append::Entry;
 use crate::journal::wanted::{GrantFacts, Wanted, gave_way, wanted};
@@ -139,7 +141,7 @@ pub fn decide(view: &View<'_>) -> Decision {
     let mut decision = Decision { look_again: moments(view), ..Decision::default() };
     decision.step = shut(view).or_else(|| clear(view)).or_else(|| conclude(view));
     if decision.step.is_none() {
-        let (step, waiting) = open(view);
+        let (step, waiting) = open::open(view);
         decision.step = step;
         decision.look_again.extend(waiting.iter().filter_map(|waiting| waiting.until));
         decision.waiting = waiting;
@@ -262,122 +264,6 @@ fn is_over(view: &View<'_>) -> bool {
         reopens && !gave_way && view.now < opening.end && opening.stage <= view.facts.ceiling
     };
     !journal.openings.is_empty() && !journal.openings.iter().any(lives)
-}
-
-/// Opens what has to be open: first what was opened already, then the next stage.
-fn open(view: &View<'_>) -> (Option<Step>, Option<Waiting>) {
-    let Ok(journal) = view.journal else { return (None, None) };
-    if view.facts.deleting || journal.ended.is_some() {
-        return (None, None);
-    }
-    if !view.finalized {
-        return (Some(Step::Finalize), None);
-    }
-    if journal.next == 1 {
-        let digest = view.agreement.as_ref().ok().map(|agreement| agreement.digest.clone());
-        let entry = Entry { digest, ..Entry::of_grant(RecordEvent::Requested, None, "access was asked for") };
-        return (Some(Step::Record(Box::new(entry))), None);
-    }
-    let mut waiting = None;
-    for place in view.places.iter().filter(|place| view.wanted(place) == Wanted::Open) {
-        match open_place(place) {
-            Ok(Some(step)) => return (Some(step), None),
-            Ok(None) => {}
-            Err(wait) => waiting = waiting.or(Some(wait)),
-        }
-    }
-    if waiting.is_some() { (None, waiting) } else { open_next(view, journal) }
-}
-
-/// Opens the next stage, when its gates are met.
-fn open_next(view: &View<'_>, journal: &Journal) -> (Option<Step>, Option<Waiting>) {
-    let Ok(agreement) = view.agreement else { return (None, None) };
-    if view.facts.suspended {
-        return (None, None);
-    }
-    let is_complete = |opening: &Opening| view.is_complete(opening);
-    match gate::next_opening(journal, view.facts, agreement, &is_complete, view.now) {
-        Ok(Some(_)) if view.conflict.is_some() => (None, view.conflict.as_deref().map(conflict)),
-        Ok(entry) => (entry.map(|entry| Step::Record(Box::new(entry))), None),
-        Err(waiting) => (None, Some(waiting)),
-    }
-}
-
-/// The next step towards an open place, in the order of promise P5; or what it waits for.
-fn open_place(place: &Place<'_>) -> Result<Option<Step>, Waiting> {
-    let Some(opening) = place.opening else { return Ok(None) };
-    let standing = &place.standing;
-    let namespace = place.namespace.to_owned();
-    match opening.state {
-        Recorded::Closed { .. } => return Ok(Some(Step::Record(Box::new(Entry::reopened(opening))))),
-        Recorded::Suspended => {
-            let message = format!("access to {} is opened again; its end stands", opening.stage);
-            let reason = RecordReason::Suspended;
-            let entry = Entry::of_opening(RecordEvent::Resumed, opening, reason, message);
-            return Ok(Some(Step::Record(Box::new(entry))));
-        }
-        Recorded::Open => {}
-    }
-    match standing.namespace {
-        NamespaceStanding::Absent => Ok(Some(Step::CreateNamespace(namespace))),
-        NamespaceStanding::Foreign => Err(conflict(place.namespace)),
-        NamespaceStanding::Ours { closing, terminating, .. } if terminating || closing => {
-            reopened_namespace(place, terminating)
-        }
-        NamespaceStanding::Ours { as_wanted_open, .. } => fill_place(place, as_wanted_open),
-    }
-}
-
-/// A namespace that was on its way out has to be gone before a new one takes its name.
-fn reopened_namespace(place: &Place<'_>, terminating: bool) -> Result<Option<Step>, Waiting> {
-    let NamespaceStanding::Ours { uid, .. } = &place.standing.namespace else { return Ok(None) };
-    if !terminating {
-        return Ok(Some(Step::DeleteNamespace(place.namespace.to_owned(), uid.clone())));
-    }
-    let message = format!("the namespace {} has to be gone before it is made again", place.namespace);
-    Err(Waiting { reason: Reason::Opening, message, until: None })
-}
-
-/// Fills a namespace: closed off first, then identities, certificates, pods allowed, bindings.
-fn fill_place(place: &Place<'_>, gate_open: bool) -> Result<Option<Step>, Waiting> {
-    let standing = &place.standing;
-    let wait = |reason, message: &str| Err(Waiting { reason, message: message.to_owned(), until: None });
-    for part in [&standing.bindings, &standing.confinement, &standing.identities] {
-        if !part.stray.is_empty() {
-            return Ok(Some(Step::Delete(part.stray.clone())));
-        }
-    }
-    for part in [&standing.confinement, &standing.identities] {
-        if !part.missing.is_empty() {
-            return Ok(Some(Step::Apply(part.missing.clone())));
-        }
-    }
-    if !gate_open {
-        match &standing.certificates {
-            Certificates::Ready if standing.quota_in_force => {
-                return Ok(Some(Step::SetGate(place.namespace.to_owned(), Gate::Open)));
-            }
-            Certificates::Ready => return wait(Reason::QuotaPending, "the quota isn't in force yet"),
-            Certificates::Refused(why) => return wait(Reason::CertificateRefused, why),
-            Certificates::None | Certificates::Pending => {
-                return wait(
-                    Reason::CertificatePending,
-                    "waiting for `comity sign` to issue the certificates",
-                );
-            }
-        }
-    }
-    let missing = &standing.bindings.missing;
-    Ok((!missing.is_empty()).then(|| Step::Apply(missing.clone())))
-}
-
-/// What is said when somebody else has the namespace's name.
-fn conflict(namespace: &str) -> Waiting {
-    let message = format!(
-        "a namespace {namespace} exists and isn't Comity's; Comity never takes one over: delete it, or make the \
-         grant under another name"
-    );
-    Waiting { reason: Reason::NamespaceConflict, message, until: None }
 }
 
 /// The moments at which something changes by time alone.

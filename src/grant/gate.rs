@@ -104,16 +104,28 @@ fn the_stage_before_is_healthy(candidate: &Candidate<'_>) -> Option<Waiting> {
     Some(Waiting { reason: Reason::WaitingForTime, message, until: None })
 }
 
+/// The soak begins anew whenever the stage before was closed and opened again. A moment that can't
+/// be told never comes.
 fn the_stage_before_has_soaked(candidate: &Candidate<'_>) -> Option<Waiting> {
     let before = candidate.before?;
     let soak = candidate.agreement.stages.get(&before.stage)?.soak;
-    let soaked = before.opened_at.checked_add(soak).ok().filter(|soaked| candidate.now < *soaked)?;
-    Some(Waiting {
-        reason: Reason::WaitingForTime,
-        message: format!(
-            "{} waits until {} has been open for its soak, at {soaked}",
-            candidate.stage, before.stage
-        ),
-        until: Some(soaked),
-    })
+    let soaked = before.open_since.checked_add(soak).unwrap_or(Timestamp::MAX);
+    if candidate.now >= soaked && soaked < Timestamp::MAX {
+        return None;
+    }
+    let stage = candidate.stage;
+    let (message, until) = if soaked < before.end {
+        (
+            format!("{stage} waits until {} has been open for its soak, at {soaked}", before.stage),
+            Some(soaked),
+        )
+    } else {
+        let message = format!(
+            "{stage} can't open any more: {} is open without interruption since {}, and ends at {}, before its soak \
+             is over; make a new grant",
+            before.stage, before.open_since, before.end
+        );
+        (message, None)
+    };
+    Some(Waiting { reason: Reason::WaitingForTime, message, until })
 }

@@ -252,7 +252,9 @@ fn held(view: &View<'_>) -> Option<Situation> {
 fn waiting(decision: &Decision, open: &[&Opening]) -> Option<Situation> {
     let waiting = decision.waiting.clone()?;
     let kind = match waiting.reason {
-        Reason::NotYet | Reason::WaitingForTime if waiting.until.is_some() || !open.is_empty() => {
+        Reason::NotYet | Reason::Interrupted | Reason::WaitingForTime
+            if waiting.until.is_some() || !open.is_empty() =>
+        {
             SituationKind::Settled
         }
         Reason::WaitingForTime | Reason::NamespaceConflict => SituationKind::Stuck,

@@ -6,13 +6,20 @@
 pub mod append;
 pub mod wanted;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::api::effective::EffectivePolicy;
 use crate::api::name;
 use crate::api::record::{GrantRecordSpec, RecordEvent, RecordReason};
 use crate::api::stage::Stage;
 use crate::policy::digest::record_digest;
+
+/// After so many interruptions an opening is still opened again at once. Each one beyond doubles the
+/// wait, from a second on.
+pub const INTERRUPTIONS_AT_ONCE: u32 = 8;
+
+/// The longest that an opening waits to be opened again, in seconds.
+const LONGEST_PAUSE: i64 = 3600;
 
 /// What a grant's records say.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,6 +53,10 @@ pub struct Opening {
     pub policy: EffectivePolicy,
     /// Where it stands by the journal.
     pub state: Recorded,
+    /// Since when it is open without interruption, or was before the last one.
+    pub open_since: Timestamp,
+    /// How often it was interrupted, and when it was last; `None`: never.
+    pub interrupted: Option<(u32, Timestamp)>,
 }
 
 /// Where an opening stands by the journal.
@@ -151,11 +162,11 @@ impl Journal {
     fn apply(&mut self, record: &GrantRecordSpec) -> Option<()> {
         match record.event {
             RecordEvent::Opened => self.open(record)?,
-            RecordEvent::Suspended => self.find(record)?.state = Recorded::Suspended,
-            RecordEvent::Resumed => self.find(record)?.state = Recorded::Open,
+            RecordEvent::Suspended => self.find(record)?.interrupt(Recorded::Suspended, record.at.0),
+            RecordEvent::Resumed => self.find(record)?.go_on(record.at.0),
             RecordEvent::Closed => {
-                let reason = record.reason?;
-                self.find(record)?.state = Recorded::Closed { reason, at: record.at.0 };
+                let (reason, at) = (record.reason?, record.at.0);
+                self.find(record)?.interrupt(Recorded::Closed { reason, at }, at);
             }
             RecordEvent::Ended => {
                 let reason = record.reason.unwrap_or(RecordReason::NothingLeft);
@@ -171,7 +182,7 @@ impl Journal {
     fn open(&mut self, record: &GrantRecordSpec) -> Option<()> {
         let end = record.expires_at.as_ref()?.0;
         if let Some(opening) = self.find(record) {
-            opening.state = Recorded::Open;
+            opening.go_on(record.at.0);
             opening.end = opening.end.min(end);
             return Some(());
         }
@@ -184,6 +195,8 @@ impl Journal {
             end,
             policy: record.policy.clone()?,
             state: Recorded::Open,
+            open_since: record.at.0,
+            interrupted: None,
         });
         Some(())
     }
@@ -196,6 +209,34 @@ impl Journal {
 }
 
 impl Opening {
+    /// Takes that access was closed, for now or for good.
+    fn interrupt(&mut self, state: Recorded, at: Timestamp) {
+        if self.state == Recorded::Open {
+            let before = self.interrupted.map_or(0, |(count, _)| count);
+            self.interrupted = Some((before.saturating_add(1), at));
+        }
+        self.state = state;
+    }
+
+    /// Takes that it is open again.
+    fn go_on(&mut self, at: Timestamp) {
+        if self.state != Recorded::Open {
+            self.open_since = at;
+        }
+        self.state = Recorded::Open;
+    }
+
+    /// Before when it isn't opened again, because it was interrupted so often; `None`: at once.
+    ///
+    /// Every interruption takes a record, and so does opening again. Closing never waits, so
+    /// opening does: whoever turns a grant off and on in a loop doesn't fill the cluster's store.
+    pub fn opens_again_at(&self) -> Option<Timestamp> {
+        let (count, last) = self.interrupted?;
+        let beyond = count.checked_sub(INTERRUPTIONS_AT_ONCE)?.checked_sub(1)?;
+        let pause = 2_i64.checked_pow(beyond).map_or(LONGEST_PAUSE, |seconds| seconds.min(LONGEST_PAUSE));
+        Some(last.checked_add(SignedDuration::from_secs(pause)).unwrap_or(Timestamp::MAX))
+    }
+
     /// Whether the journal says that it was closed.
     pub const fn is_closed(&self) -> bool {
         matches!(self.state, Recorded::Closed { .. })
@@ -221,5 +262,33 @@ mod tests {
         assert_eq!(journal.time(at(1400)), at(5000));
         assert_eq!(journal.time(at(5001)), at(5001));
         assert_eq!(Journal::empty().time(at(1400)), at(1400));
+    }
+
+    #[test]
+    fn the_ninth_interruption_is_waited_for_and_each_after_it_twice_as_long_up_to_an_hour() {
+        let mut opening = Opening {
+            stage: Stage::Sandbox,
+            digest: String::new(),
+            namespace: String::new(),
+            opened_at: Timestamp::UNIX_EPOCH,
+            end: Timestamp::MAX,
+            policy: EffectivePolicy::default(),
+            state: Recorded::Open,
+            open_since: Timestamp::UNIX_EPOCH,
+            interrupted: None,
+        };
+        let mut waits = Vec::new();
+        for _ in 0..70 {
+            opening.interrupt(Recorded::Suspended, Timestamp::UNIX_EPOCH);
+            opening.interrupt(Recorded::Suspended, Timestamp::MAX);
+            waits.push(opening.opens_again_at().map(Timestamp::as_second));
+            opening.go_on(Timestamp::UNIX_EPOCH);
+        }
+        assert_eq!(waits[..8], [None; 8]);
+        assert_eq!(waits[8..12], [Some(1), Some(2), Some(4), Some(8)]);
+        assert_eq!(waits[19..22], [Some(2048), Some(3600), Some(3600)]);
+        assert_eq!(waits[69], Some(3600));
+        opening.interrupt(Recorded::Suspended, Timestamp::MAX);
+        assert_eq!(opening.opens_again_at(), Some(Timestamp::MAX), "what can't be told is never");
     }
 }

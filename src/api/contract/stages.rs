@@ -20,7 +20,8 @@ pub struct StageRule {
     pub stage: Stage,
     /// The longest that it may be open.
     pub max_duration: Duration,
-    /// How long it has to have been open and healthy before the next one opens; absent: not long.
+    /// How long it has to have been open and healthy, without interruption, before the next one opens; absent:
+    /// not long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soak: Option<Duration>,
     /// What becomes of it when the next stage opens.

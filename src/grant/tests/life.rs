@@ -274,3 +274,96 @@ fn nothing_opens_before_the_contract_begins() {
     world.settle();
     assert_eq!(open_stages(&world), [Stage::Sandbox]);
 }
+
+#[test]
+fn the_soak_is_time_without_interruption() {
+    let mut world = World::new(Stage::Production);
+    world.settle();
+    world.forward(9);
+    world.grant.spec.suspend = true;
+    world.settle();
+    world.forward(30);
+    world.grant.spec.suspend = false;
+    world.settle();
+    assert_eq!(open_stages(&world), [Stage::Rehearsal], "nine seconds were open, and thirty were not");
+    world.grant.spec.stage = Stage::Sandbox;
+    world.settle();
+    world.forward(30);
+    world.grant.spec.stage = Stage::Production;
+    world.settle();
+    assert_eq!(open_stages(&world), [Stage::Rehearsal], "nor does it count while it is closed");
+    assert!(world.decide().look_again.contains(&at(79)), "{:?}", world.decide());
+    world.forward(10);
+    world.settle();
+    assert_eq!(open_stages(&world), [Stage::Production]);
+}
+
+#[test]
+fn a_soak_that_cant_be_over_in_time_is_never_over_and_says_so() {
+    for soak in [jiff::SignedDuration::from_secs(40), jiff::SignedDuration::MAX] {
+        let mut long = agreement("v1:sha256:one");
+        long.stages.get_mut(&Stage::Rehearsal).expect("is offered").soak = soak;
+        let mut world = World::new(Stage::Production);
+        world.agreement = Ok(long);
+        world.settle();
+        world.forward(61);
+        world.grant.spec.suspend = true;
+        world.settle();
+        world.grant.spec.suspend = false;
+        world.settle();
+        assert_eq!(open_stages(&world), [Stage::Rehearsal]);
+        let ready = told(&world, "Ready");
+        assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", "WaitingForTime"));
+        assert!(ready.message.contains("before its soak is over; make a new grant"), "{}", ready.message);
+        world.forward(38);
+        world.settle();
+        assert_eq!(open_stages(&world), [Stage::Rehearsal]);
+        world.forward(1);
+        world.settle();
+        assert_eq!(condition(&world, "Ready"), says("True", Reason::Ended));
+    }
+}
+
+/// Closes it in one way and another, and undoes that at once, so many times.
+fn toggle(world: &mut World, times: usize) {
+    for time in 0..times {
+        if time.is_multiple_of(2) {
+            world.grant.spec.suspend = true;
+        } else {
+            world.agreement = Ok(agreement("v1:sha256:two"));
+        }
+        world.settle();
+        assert!(!world.any_access(), "closing is never delayed");
+        world.grant.spec.suspend = false;
+        world.agreement = Ok(agreement("v1:sha256:one"));
+        world.settle();
+    }
+}
+
+#[test]
+fn whoever_turns_a_grant_off_and_on_in_a_loop_waits_and_closing_never_does() {
+    let mut world = World::new(Stage::Sandbox);
+    world.settle();
+    toggle(&mut world, 8);
+    assert_eq!(open_stages(&world), [Stage::Sandbox], "the first eight are opened again at once");
+    toggle(&mut world, 100);
+    assert_eq!(world.records.len(), 2 + 8 * 2 + 1, "one more closing, and it waits");
+    let ready = told(&world, "Ready");
+    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", "Interrupted"));
+    assert!(ready.message.contains(&format!("opened again at {}", at(1))), "{}", ready.message);
+    assert!(world.decide().look_again.contains(&at(1)), "it is looked at again at that moment");
+    world.forward(1);
+    world.settle();
+    assert_eq!(open_stages(&world), [Stage::Sandbox]);
+    toggle(&mut world, 1);
+    world.forward(1);
+    world.settle();
+    assert!(!world.any_access(), "each time twice as long");
+    world.forward(1);
+    world.settle();
+    assert_eq!(open_stages(&world), [Stage::Sandbox]);
+    toggle(&mut world, 1);
+    world.forward(100);
+    world.settle();
+    assert_eq!(condition(&world, "Ready"), says("True", Reason::Ended), "and the end stands");
+}

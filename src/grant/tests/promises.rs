@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::world::{World, agreement, at};
 use crate::api::condition::Reason;
+use crate::api::record::RecordEvent;
 use crate::api::{Stage, name};
 use crate::grant::decide::Step;
 use crate::plan::objects::Kind;
@@ -27,6 +28,8 @@ enum Happening {
     Ceiling(Stage),
     /// Somebody changes `spec.suspend`.
     Suspend(bool),
+    /// Somebody closes and opens it again, so many times.
+    Toggle(usize),
     /// Somebody changes what the grant depends on.
     Agreement(u8),
     /// Somebody deletes or spoils an object.
@@ -45,6 +48,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (1..4000_i64).prop_map(Happening::Back),
         2 => prop::sample::select(&Stage::ALL[..]).prop_map(Happening::Ceiling),
         1 => any::<bool>().prop_map(Happening::Suspend),
+        1 => (1..12_usize).prop_map(Happening::Toggle),
         2 => (0..4_u8).prop_map(Happening::Agreement),
         2 => (0..40_usize).prop_map(Happening::Meddle),
         1 => Just(Happening::LoseNamespace),
@@ -66,6 +70,7 @@ fn happen(world: &mut World, happening: &Happening) {
         Happening::Back(seconds) => world.forward(-*seconds),
         Happening::Ceiling(stage) => world.grant.spec.stage = *stage,
         Happening::Suspend(suspend) => world.grant.spec.suspend = *suspend,
+        Happening::Toggle(times) => toggle(world, *times),
         Happening::Agreement(0) => world.agreement = Err(vec![problem()]),
         Happening::Agreement(1) => world.agreement = Ok(agreement("v1:sha256:two")),
         Happening::Agreement(_) => world.agreement = Ok(agreement("v1:sha256:one")),
@@ -76,6 +81,20 @@ fn happen(world: &mut World, happening: &Happening) {
             world.grant.metadata.deletion_timestamp.get_or_insert(now);
         }
     }
+}
+
+/// Suspends and resumes, and each time waits until Comity has done what there is to do.
+fn toggle(world: &mut World, times: usize) {
+    let before = world.records.len();
+    for _ in 0..times {
+        world.grant.spec.suspend = true;
+        world.settle();
+        assert!(!world.any_access(), "P4: closing is immediate, however often it comes");
+        world.grant.spec.suspend = false;
+        world.settle();
+    }
+    // No time passes: each of three stages opens again eight times at most, and once for the first.
+    assert!(world.records.len() - before <= 3 * (2 * 9 + 2), "the journal grows by how often somebody turns");
 }
 
 fn problem() -> Problem {
@@ -92,6 +111,14 @@ fn problem() -> Problem {
 fn check_step(world: &World) {
     let Some(step) = world.decide().step else { return };
     let journal = world.journal();
+    if let Step::Record(entry) = &step
+        && let Some((stage, digest)) = &entry.stage
+        && let Some(opening) = journal.opening(*stage, digest)
+        && matches!(entry.event, RecordEvent::Opened | RecordEvent::Resumed)
+    {
+        let waits = opening.opens_again_at().is_some_and(|until| world.now < until);
+        assert!(!waits, "{stage} is opened again before its time");
+    }
     let namespace = match &step {
         Step::CreateNamespace(namespace) => namespace.clone(),
         Step::Apply(objects) => objects[0].key.namespace.clone(),

@@ -1,0 +1,144 @@
+//! What opens: first what was opened already, then the next stage, each in the order of promise P5.
+
+use jiff::Timestamp;
+
+use super::{Place, Step, View};
+use crate::api::condition::Reason;
+use crate::api::record::{RecordEvent, RecordReason};
+use crate::grant::build::namespace::Gate;
+use crate::grant::check::{Certificates, NamespaceStanding};
+use crate::grant::gate::{self, Waiting};
+use crate::journal::append::Entry;
+use crate::journal::wanted::Wanted;
+use crate::journal::{Journal, Opening, Recorded};
+
+/// Opens what has to be open: first what was opened already, then the next stage.
+pub(super) fn open(view: &View<'_>) -> (Option<Step>, Option<Waiting>) {
+    let Ok(journal) = view.journal else { return (None, None) };
+    if view.facts.deleting || journal.ended.is_some() {
+        return (None, None);
+    }
+    if !view.finalized {
+        return (Some(Step::Finalize), None);
+    }
+    if journal.next == 1 {
+        let digest = view.agreement.as_ref().ok().map(|agreement| agreement.digest.clone());
+        let entry = Entry { digest, ..Entry::of_grant(RecordEvent::Requested, None, "access was asked for") };
+        return (Some(Step::Record(Box::new(entry))), None);
+    }
+    let mut waiting = None;
+    for place in view.places.iter().filter(|place| view.wanted(place) == Wanted::Open) {
+        match open_place(place, view.now) {
+            Ok(Some(step)) => return (Some(step), None),
+            Ok(None) => {}
+            Err(wait) => waiting = waiting.or(Some(wait)),
+        }
+    }
+    if waiting.is_some() { (None, waiting) } else { open_next(view, journal) }
+}
+
+/// Opens the next stage, when its gates are met.
+fn open_next(view: &View<'_>, journal: &Journal) -> (Option<Step>, Option<Waiting>) {
+    let Ok(agreement) = view.agreement else { return (None, None) };
+    if view.facts.suspended {
+        return (None, None);
+    }
+    let is_complete = |opening: &Opening| view.is_complete(opening);
+    match gate::next_opening(journal, view.facts, agreement, &is_complete, view.now) {
+        Ok(Some(_)) if view.conflict.is_some() => (None, view.conflict.as_deref().map(conflict)),
+        Ok(entry) => (entry.map(|entry| Step::Record(Box::new(entry))), None),
+        Err(waiting) => (None, Some(waiting)),
+    }
+}
+
+/// The next step towards an open place, in the order of promise P5; or what it waits for.
+fn open_place(place: &Place<'_>, now: Timestamp) -> Result<Option<Step>, Waiting> {
+    let Some(opening) = place.opening else { return Ok(None) };
+    let standing = &place.standing;
+    let namespace = place.namespace.to_owned();
+    if let Some(pause) = pause(opening, now) {
+        return Err(pause);
+    }
+    match opening.state {
+        Recorded::Closed { .. } => return Ok(Some(Step::Record(Box::new(Entry::reopened(opening))))),
+        Recorded::Suspended => {
+            let message = format!("access to {} is opened again; its end stands", opening.stage);
+            let reason = RecordReason::Suspended;
+            let entry = Entry::of_opening(RecordEvent::Resumed, opening, reason, message);
+            return Ok(Some(Step::Record(Box::new(entry))));
+        }
+        Recorded::Open => {}
+    }
+    match standing.namespace {
+        NamespaceStanding::Absent => Ok(Some(Step::CreateNamespace(namespace))),
+        NamespaceStanding::Foreign => Err(conflict(place.namespace)),
+        NamespaceStanding::Ours { closing, terminating, .. } if terminating || closing => {
+            reopened_namespace(place, terminating)
+        }
+        NamespaceStanding::Ours { as_wanted_open, .. } => fill_place(place, as_wanted_open),
+    }
+}
+
+/// What an opening waits for that was closed and opened again too often.
+fn pause(opening: &Opening, now: Timestamp) -> Option<Waiting> {
+    let (count, _) = opening.interrupted.filter(|_| opening.state != Recorded::Open)?;
+    let until = opening.opens_again_at().filter(|until| now < *until)?;
+    let message = format!(
+        "{} was closed and opened again {count} times, so it waits, each time longer; it is opened again at {until}, \
+         and its end stands",
+        opening.stage
+    );
+    Some(Waiting { reason: Reason::Interrupted, message, until: Some(until) })
+}
+
+/// A namespace that was on its way out has to be gone before a new one takes its name.
+fn reopened_namespace(place: &Place<'_>, terminating: bool) -> Result<Option<Step>, Waiting> {
+    let NamespaceStanding::Ours { uid, .. } = &place.standing.namespace else { return Ok(None) };
+    if !terminating {
+        return Ok(Some(Step::DeleteNamespace(place.namespace.to_owned(), uid.clone())));
+    }
+    let message = format!("the namespace {} has to be gone before it is made again", place.namespace);
+    Err(Waiting { reason: Reason::Opening, message, until: None })
+}
+
+/// Fills a namespace: closed off first, then identities, certificates, pods allowed, bindings.
+fn fill_place(place: &Place<'_>, gate_open: bool) -> Result<Option<Step>, Waiting> {
+    let standing = &place.standing;
+    let wait = |reason, message: &str| Err(Waiting { reason, message: message.to_owned(), until: None });
+    for part in [&standing.bindings, &standing.confinement, &standing.identities] {
+        if !part.stray.is_empty() {
+            return Ok(Some(Step::Delete(part.stray.clone())));
+        }
+    }
+    for part in [&standing.confinement, &standing.identities] {
+        if !part.missing.is_empty() {
+            return Ok(Some(Step::Apply(part.missing.clone())));
+        }
+    }
+    if !gate_open {
+        match &standing.certificates {
+            Certificates::Ready if standing.quota_in_force => {
+                return Ok(Some(Step::SetGate(place.namespace.to_owned(), Gate::Open)));
+            }
+            Certificates::Ready => return wait(Reason::QuotaPending, "the quota isn't in force yet"),
+            Certificates::Refused(why) => return wait(Reason::CertificateRefused, why),
+            Certificates::None | Certificates::Pending => {
+                return wait(
+                    Reason::CertificatePending,
+                    "waiting for `comity sign` to issue the certificates",
+                );
+            }
+        }
+    }
+    let missing = &standing.bindings.missing;
+    Ok((!missing.is_empty()).then(|| Step::Apply(missing.clone())))
+}
+
+/// What is said when somebody else has the namespace's name.
+fn conflict(namespace: &str) -> Waiting {
+    let message = format!(
+        "a namespace {namespace} exists and isn't Comity's; Comity never takes one over: delete it, or make the \
+         grant under another name"
+    );
+    Waiting { reason: Reason::NamespaceConflict, message, until: None }
+}
