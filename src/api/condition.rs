@@ -15,6 +15,8 @@ pub enum ConditionType {
     Provisioned,
     /// The partner has access now.
     Active,
+    /// What a decision says is in the journal.
+    Taken,
     /// Comity is at work on it (kstatus: InProgress).
     Reconciling,
     /// Nothing will change without somebody changing something (kstatus: Failed).
@@ -29,6 +31,7 @@ impl ConditionType {
             Self::Accepted => "Accepted",
             Self::Provisioned => "Provisioned",
             Self::Active => "Active",
+            Self::Taken => "Taken",
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
         }
@@ -104,6 +107,20 @@ pub enum Reason {
     Refused,
     /// There is nothing to do.
     Settled,
+    /// A decision is in the journal, and took effect.
+    Taken,
+    /// A decision is about a grant that isn't there, or isn't there any more.
+    UnknownGrant,
+    /// A decision is about a digest that isn't today's, or it came too late to count.
+    OutOfDate,
+    /// Who decided asked for it, or wrote what it depends on.
+    OwnRequest,
+    /// Who decided has said the same before: one person counts once.
+    Repeated,
+    /// There is nothing that waits for such a decision.
+    NothingToDecide,
+    /// Nothing acts on decisions of this kind yet.
+    NotSupported,
 }
 
 impl std::fmt::Display for Reason {

@@ -7,6 +7,7 @@ pub mod boundary;
 pub mod condition;
 pub mod contract;
 pub mod dataset;
+pub mod decision;
 pub mod effective;
 pub mod enforcement;
 pub mod grant;
@@ -15,6 +16,7 @@ pub mod partner;
 pub mod record;
 pub mod stage;
 pub mod stage_policy;
+pub mod stamp;
 pub mod value;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -23,6 +25,7 @@ use kube::CustomResourceExt as _;
 pub use boundary::SharingBoundary;
 pub use contract::SharingContract;
 pub use dataset::Dataset;
+pub use decision::GrantDecision;
 pub use grant::PartnerGrant;
 pub use partner::Partner;
 pub use record::GrantRecord;
@@ -43,6 +46,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         Dataset::crd(),
         SharingContract::crd(),
         PartnerGrant::crd(),
+        GrantDecision::crd(),
         GrantRecord::crd(),
         StagePolicy::crd(),
     ]

@@ -51,6 +51,14 @@ pub const ANNOTATION_CONTRACT: &str = "comity.dev/contract";
 /// Annotation on an authority's Secret and marker: SHA-256 of its certificate, for people.
 pub const ANNOTATION_FINGERPRINT: &str = "comity.dev/fingerprint";
 
+/// Annotation on a decision: who decided, as the API server knows them. Stamped by admission.
+pub const ANNOTATION_DECIDED_BY: &str = "comity.dev/decided-by";
+/// Annotation on a grant: who asked for it, as [`super::stamp::Writers`]. Kept by admission.
+pub const ANNOTATION_REQUESTED_BY: &str = "comity.dev/requested-by";
+/// Annotation on a contract, dataset, partner or boundary: who wrote it, as
+/// [`super::stamp::Writers`]. Kept by admission.
+pub const ANNOTATION_AUTHORED_BY: &str = "comity.dev/authored-by";
+
 /// Finalizer on a grant from its first reconcile until it has ended.
 pub const FINALIZER: &str = "comity.dev/grant";
 

@@ -105,6 +105,13 @@ bounded_string!(
     pattern = "^sha256:[0-9a-f]{64}$"
 );
 bounded_string!(
+    /// The digest of what is opened, as Comity computes it.
+    OpeningDigest,
+    "The digest of what is opened: v1:sha256: and 64 hexadecimal digits.",
+    max = 74,
+    pattern = "^v1:sha256:[0-9a-f]{64}$"
+);
+bounded_string!(
     /// An e-mail address, loosely.
     Email,
     "An e-mail address, at most 254 characters.",

@@ -65,7 +65,8 @@ const RUN_VARIABLES: &[(&str, &str)] = &[
         "ofStatus",
         "request.operation == 'UPDATE' && variables.what in [\
          'sharingboundaries/status.comity.dev', 'partners/status.comity.dev', 'datasets/status.comity.dev',
-         'sharingcontracts/status.comity.dev', 'partnergrants/status.comity.dev']",
+         'sharingcontracts/status.comity.dev', 'partnergrants/status.comity.dev',
+         'grantdecisions/status.comity.dev']",
     ),
     ("ofGrant", "variables.what == 'partnergrants.comity.dev' && request.operation == 'UPDATE'"),
     ("ofRecord", "variables.what == 'grantrecords.comity.dev' && request.operation == 'CREATE'"),

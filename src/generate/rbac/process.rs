@@ -17,6 +17,7 @@ const KEEP: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 /// What `comity run` may ask for, in every namespace.
 pub const RUN: &[Grant] = &[
     may(READ, "comity.dev", WORDS),
+    may(READ, "comity.dev", &["grantdecisions"]),
     may(
         &["get", "patch", "update"],
         "comity.dev",
@@ -26,6 +27,7 @@ pub const RUN: &[Grant] = &[
             "datasets/status",
             "sharingcontracts/status",
             "partnergrants/status",
+            "grantdecisions/status",
         ],
     ),
     // The finalizer. Anything else on a grant is refused by the cage.

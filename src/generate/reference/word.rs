@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{GENERATED, cell};
 use crate::api::condition::{ConditionType, Reason};
+use crate::api::decision::DecisionAction;
 use crate::api::enforcement::{EnforcementState, Enforcer};
 use crate::api::grant::OpeningState;
 use crate::api::record::{RecordEvent, RecordReason};
@@ -21,6 +22,7 @@ pub(super) fn page() -> GeneratedFile {
     contents.push_str(&section::<OpeningState>("States of an opening", "State"));
     contents.push_str(&section::<EnforcementState>("States of a clause", "State"));
     contents.push_str(&section::<Enforcer>("What can hold a clause", "Enforcer"));
+    contents.push_str(&section::<DecisionAction>("Actions of a decision", "Action"));
     contents.push_str(&section::<RecordEvent>("Events of a journal", "Event"));
     contents.push_str(&section::<RecordReason>("Reasons in a journal", "Reason"));
     GeneratedFile { path: "docs/reference/words.md".to_owned(), contents }
@@ -54,6 +56,7 @@ mod tests {
             words::<OpeningState>(),
             words::<EnforcementState>(),
             words::<Enforcer>(),
+            words::<DecisionAction>(),
             words::<RecordEvent>(),
             words::<RecordReason>(),
         ];
