@@ -11,7 +11,7 @@ use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -24,6 +24,9 @@ use super::records::Records;
 use super::services::Services;
 use crate::api::{GrantRecord, name};
 use crate::plan::objects::{Key, Kind};
+
+/// How many objects a list asks for at once.
+const PAGE: u32 = 100;
 
 /// The watches of a process.
 #[derive(Debug)]
@@ -112,7 +115,7 @@ impl Feeds {
         let api: Api<K> = Api::all(client.clone());
         let store = writer.as_reader();
         let mut before = Vec::new();
-        self.follow(watcher(api, watcher::Config::default()), move |event| {
+        self.follow(watcher(api, config()), move |event| {
             if matches!(event, watcher::Event::Init) {
                 before = store.state();
             }
@@ -136,7 +139,7 @@ impl Feeds {
 
     fn records(&mut self, client: &Client, told: Concerned) {
         let api: Api<GrantRecord> = Api::all(client.clone());
-        self.follow(watcher(api, watcher::Config::default()), move |event| {
+        self.follow(watcher(api, config()), move |event| {
             let records = &told.catalogue.records;
             match News::from(event) {
                 News::Begin => records.begin(),
@@ -161,7 +164,7 @@ impl Feeds {
 
     fn services(&mut self, client: &Client, told: Concerned) {
         let api: Api<Service> = Api::all(client.clone());
-        self.follow(watcher(api, watcher::Config::default()), move |event| match News::from(event) {
+        self.follow(watcher(api, config()), move |event| match News::from(event) {
             News::Begin => told.catalogue.services.begin(),
             News::End => {
                 for namespace in told.catalogue.services.end() {
@@ -184,11 +187,9 @@ impl Feeds {
     fn objects(&mut self, client: &Client, kind: Kind, told: Concerned) {
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(kind));
         let config = match kind {
-            Kind::ConfigMap => {
-                watcher::Config::default().fields(&format!("metadata.name={}", name::TRUST_CONFIG_MAP))
-            }
-            Kind::Namespace | Kind::NetworkPolicy => watcher::Config::default(),
-            _ => watcher::Config::default().labels(name::LABEL_GRANT_UID),
+            Kind::ConfigMap => config().fields(&format!("metadata.name={}", name::TRUST_CONFIG_MAP)),
+            Kind::Namespace | Kind::NetworkPolicy => config(),
+            _ => config().labels(name::LABEL_GRANT_UID),
         };
         self.follow(watcher(api, config), move |event| {
             let objects = &told.catalogue.objects;
@@ -214,15 +215,19 @@ impl Feeds {
     }
 
     /// Follows a watch until the process ends. Errors are told and tried again, ever more slowly.
+    ///
+    /// Who set which field is as long as the object, and nobody asks: it isn't kept.
     fn follow<K, S>(&mut self, stream: S, mut handle: impl FnMut(watcher::Event<K>) + Send + 'static)
     where
-        K: Send + 'static,
+        K: Resource + Send + 'static,
         S: Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
     {
         let (filled, ready) = watch::channel(false);
         self.ready.push(ready);
         self.tasks.spawn(async move {
-            let mut stream = std::pin::pin!(stream.default_backoff());
+            let mut stream = std::pin::pin!(
+                stream.default_backoff().modify(|object| object.meta_mut().managed_fields = None)
+            );
             while let Some(event) = stream.next().await {
                 match event {
                     Ok(event) => {
@@ -237,6 +242,12 @@ impl Feeds {
             }
         });
     }
+}
+
+/// How a watch begins: by lists of few objects at once, so that a list of many doesn't take much
+/// more memory for a moment than what is kept of it.
+fn config() -> watcher::Config {
+    watcher::Config::default().page_size(PAGE)
 }
 
 /// Tells of what was deleted while a watch was interrupted, of which it tells nothing itself.

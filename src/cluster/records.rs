@@ -11,8 +11,53 @@ use crate::journal::{Broken, Journal};
 /// another name than its number gives it, is no line of its journal, whoever wrote it.
 type Owner = (String, String);
 
-/// The records of one grant, by number.
-type Lines = BTreeMap<i64, Arc<GrantRecordSpec>>;
+/// The records of one grant, and what they say.
+#[derive(Debug)]
+struct Lines {
+    /// By number.
+    records: BTreeMap<i64, Arc<GrantRecordSpec>>,
+    /// All of them folded: a journal is asked for far more often than it grows.
+    folded: Result<Journal, Broken>,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self { records: BTreeMap::new(), folded: Ok(Journal::empty()) }
+    }
+}
+
+impl Lines {
+    /// Takes a record: where it is the next one, by itself, else all are folded anew.
+    fn put(&mut self, record: GrantRecordSpec) {
+        let sequence = record.sequence;
+        let known = self.records.get(&sequence);
+        if known.is_some_and(|known| **known == record) {
+            return;
+        }
+        let is_newest = self.records.last_key_value().is_none_or(|(last, _)| *last < sequence);
+        let taken = match &mut self.folded {
+            Ok(journal) if is_newest => journal.take(&record).is_ok(),
+            _ => false,
+        };
+        self.records.insert(sequence, Arc::new(record));
+        if !taken {
+            self.fold();
+        }
+    }
+
+    /// Keeps the records of which `keep` says so. The grant that lost some, if it did.
+    fn retain(&mut self, keep: impl Fn(i64) -> bool) -> Option<GrantIdentity> {
+        let (_, lost) = self.records.iter().find(|(sequence, _)| !keep(**sequence))?;
+        let grant = lost.grant.clone();
+        self.records.retain(|sequence, _| keep(*sequence));
+        self.fold();
+        Some(grant)
+    }
+
+    fn fold(&mut self) {
+        self.folded = Journal::fold(self.records.values().map(AsRef::as_ref));
+    }
+}
 
 /// The records that stand, by their grant.
 #[derive(Debug, Default)]
@@ -26,7 +71,7 @@ impl Records {
     pub fn journal(&self, namespace: &str, grant_uid: &str) -> Result<Journal, Broken> {
         let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
         match lines.get(&(namespace.to_owned(), grant_uid.to_owned())) {
-            Some(records) => Journal::fold(records.values().map(AsRef::as_ref)),
+            Some(lines) => lines.folded.clone(),
             None => Ok(Journal::empty()),
         }
     }
@@ -40,7 +85,8 @@ impl Records {
     /// The grants whose journal doesn't end: UID, name and namespace of each.
     pub fn unended(&self) -> Vec<(String, String, String)> {
         let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
-        let last = lines.iter().filter_map(|(owner, records)| Some((owner, records.values().next_back()?)));
+        let last =
+            lines.iter().filter_map(|(owner, lines)| Some((owner, lines.records.values().next_back()?)));
         last.filter(|(_, record)| record.event != RecordEvent::Ended)
             .map(|((namespace, uid), record)| (uid.clone(), record.grant.name.0.clone(), namespace.clone()))
             .collect()
@@ -49,20 +95,19 @@ impl Records {
     /// Takes a record called `name` of a grant in `namespace`.
     pub fn put(&self, namespace: &str, name: &str, record: GrantRecordSpec) {
         let Some(owner) = owner(namespace, name, &record) else { return };
-        let sequence = record.sequence;
         if let Some(told) = self.told.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            told.insert((owner.clone(), sequence));
+            told.insert((owner.clone(), record.sequence));
         }
         let mut lines = self.lines.write().unwrap_or_else(PoisonError::into_inner);
-        lines.entry(owner).or_default().insert(sequence, Arc::new(record));
+        lines.entry(owner).or_default().put(record);
     }
 
     /// Takes that a record is gone.
     pub fn remove(&self, namespace: &str, name: &str, record: &GrantRecordSpec) {
         let Some(owner) = owner(namespace, name, record) else { return };
         let mut lines = self.lines.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(records) = lines.get_mut(&owner) {
-            records.remove(&record.sequence);
+        if let Some(lines) = lines.get_mut(&owner) {
+            lines.retain(|sequence| sequence != record.sequence);
         }
     }
 
@@ -78,14 +123,11 @@ impl Records {
         let Some(told) = told else { return Vec::new() };
         let mut lines = self.lines.write().unwrap_or_else(PoisonError::into_inner);
         let mut poorer = Vec::new();
-        for (owner, records) in lines.iter_mut() {
-            let is_there = |sequence: i64| told.contains(&(owner.clone(), sequence));
-            if let Some((_, lost)) = records.iter().find(|(sequence, _)| !is_there(**sequence)) {
-                poorer.push((owner.0.clone(), lost.grant.clone()));
-                records.retain(|sequence, _| is_there(*sequence));
-            }
+        for (owner, lines) in lines.iter_mut() {
+            let lost = lines.retain(|sequence| told.contains(&(owner.clone(), sequence)));
+            poorer.extend(lost.map(|grant| (owner.0.clone(), grant)));
         }
-        lines.retain(|_, records| !records.is_empty());
+        lines.retain(|_, lines| !lines.records.is_empty());
         poorer
     }
 }
@@ -104,12 +146,44 @@ mod tests {
     use super::*;
     use crate::journal::append::{Entry, next_record};
 
+    /// A record of this number, of which a journal knows nothing but that it was written.
+    fn line(journal: &Journal) -> GrantRecordSpec {
+        let grant = crate::api::record::GrantIdentity { name: "g".into(), uid: "uid".into() };
+        let entry = Entry::of_grant(RecordEvent::Requested, None, "");
+        next_record(journal, &entry, &grant, None, jiff::Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn what_is_kept_folded_is_what_the_records_say_in_whichever_order_they_come() {
+        let mut journal = Journal::empty();
+        let lines: Vec<GrantRecordSpec> = (0..4)
+            .map(|_| {
+                let line = line(&journal);
+                journal.take(&line).unwrap();
+                line
+            })
+            .collect();
+        let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2], [0, 2, 1, 3]];
+        for order in orders {
+            let records = Records::default();
+            for (step, number) in order.into_iter().enumerate() {
+                let record = &lines[number];
+                records.put("home", &name::record("uid", record.sequence), record.clone());
+                let mut there: Vec<usize> = order[..=step].to_vec();
+                there.sort_unstable();
+                let folded = Journal::fold(there.iter().map(|number| &lines[*number]));
+                assert_eq!(records.journal("home", "uid"), folded, "{order:?} at {step}");
+            }
+            assert_eq!(records.journal("home", "uid"), Ok(journal.clone()));
+            records.remove("home", &name::record("uid", 2), &lines[1]);
+            assert_eq!(records.journal("home", "uid"), Err(Broken::Gap { expected: 2, found: 3 }));
+        }
+    }
+
     #[test]
     fn a_line_is_known_by_its_name_and_place_and_nothing_else_replaces_it() {
         let records = Records::default();
-        let grant = crate::api::record::GrantIdentity { name: "g".into(), uid: "uid".into() };
-        let entry = Entry::of_grant(RecordEvent::Requested, None, "");
-        let line = next_record(&Journal::empty(), &entry, &grant, None, jiff::Timestamp::UNIX_EPOCH);
+        let line = line(&Journal::empty());
         let forged = GrantRecordSpec { at: Time(jiff::Timestamp::MAX), ..line.clone() };
         let name = name::record("uid", 1);
         records.put("home", &name, line.clone());

@@ -140,6 +140,8 @@ impl Layout {
             "--allow-privileged",
             "--audit-policy-file=audit-policy.yaml",
             "--audit-log-mode=blocking",
+            // Never rotated: whoever reads it wants all of it, and it goes with the control plane.
+            "--audit-log-maxsize=8192",
             // There is no node that could reach the API server by its Service.
             "--endpoint-reconciler-type=none",
         ]);
