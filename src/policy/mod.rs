@@ -5,6 +5,7 @@
 
 pub mod boundary;
 pub mod checks;
+pub mod consent;
 pub mod digest;
 pub mod network;
 pub mod quantity;
