@@ -115,7 +115,8 @@ pub struct Ceilings {
     #[x_kube(merge_strategy = ListMerge::Set)]
     #[schemars(length(max = 16))]
     pub runtime_class_names: Vec<Name>,
-    /// How many grants may be live at once; absent: no limit beside the quota of the API server.
+    /// How many grants may be live at once, from the first time that each is accepted until it has
+    /// ended; absent: no limit beside the quota of the API server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live_grants: Option<LiveGrants>,
 }

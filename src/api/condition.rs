@@ -65,7 +65,7 @@ pub enum Reason {
     ControlMissing,
     /// A Service is missing, has no selector, or is shared between stages.
     EndpointUnusable,
-    /// There is a live grant for the same partner, contract and purpose.
+    /// There is a live grant for the same partner, contract and purpose, which was accepted before.
     Duplicate,
     /// As many grants are live as may be.
     TooManyGrants,

@@ -59,7 +59,7 @@ pub const ANNOTATION_REQUESTED_BY: &str = "comity.dev/requested-by";
 /// [`super::stamp::Writers`]. Kept by admission.
 pub const ANNOTATION_AUTHORED_BY: &str = "comity.dev/authored-by";
 
-/// Finalizer on a grant from its first reconcile until it has ended.
+/// Finalizer on a grant from its first acceptance until it has ended.
 pub const FINALIZER: &str = "comity.dev/grant";
 
 /// Field manager, and part of the ServiceAccount's name, of `comity run`.

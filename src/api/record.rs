@@ -90,7 +90,7 @@ pub struct GrantIdentity {
 /// What happened to a grant.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, schemars::JsonSchema, PartialEq, Serialize)]
 pub enum RecordEvent {
-    /// It was asked for.
+    /// It was asked for, and accepted for the first time.
     Requested,
     /// Somebody took responsibility for the request.
     Sponsored,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::runtime::reflector::{ObjectRef, Store};
 
@@ -10,7 +11,7 @@ use super::objects::Objects;
 use super::records::Records;
 use super::services::Services;
 use crate::api::contract::SharingContract;
-use crate::api::{Dataset, Partner, PartnerGrant, SharingBoundary, name};
+use crate::api::{Dataset, Partner, PartnerGrant, SharingBoundary};
 use crate::policy::{Operands, OtherGrant, ServiceFacts};
 
 /// What the watches last told.
@@ -43,6 +44,7 @@ pub struct Gathered {
     boundaries: Vec<Arc<SharingBoundary>>,
     services: BTreeMap<String, ServiceFacts>,
     namespace_labels: BTreeMap<String, String>,
+    requested: Option<Timestamp>,
     others: Vec<OtherGrant>,
 }
 
@@ -61,6 +63,7 @@ impl Catalogue {
             boundaries: self.every_boundary(),
             services: self.services.of_namespace(&namespace),
             namespace_labels: self.namespace_labels(&namespace),
+            requested: self.live_since(grant),
             others: self.others(grant),
         }
     }
@@ -87,7 +90,8 @@ impl Catalogue {
             .unwrap_or_default()
     }
 
-    /// The grants beside this one that haven't ended.
+    /// The grants beside this one that are live. Anybody who may write grants may write any number
+    /// that nobody accepts: they count for nothing.
     fn others(&self, grant: &PartnerGrant) -> Vec<OtherGrant> {
         let uid = grant.uid();
         let (namespace, partner) = (grant.namespace(), &grant.spec.partner_ref);
@@ -96,15 +100,15 @@ impl Catalogue {
             .into_iter()
             .filter(|other| other.uid() != uid)
             .filter(|other| other.namespace() == namespace || other.spec.partner_ref == *partner)
-            .filter(|other| self.is_live(other))
-            .map(|other| OtherGrant::from(other.as_ref()))
+            .filter_map(|other| Some(OtherGrant::new(&other, self.live_since(&other)?)))
             .collect()
     }
 
-    /// Whether a grant hasn't ended: it carries the finalizer, or nothing was written of it yet.
-    fn is_live(&self, grant: &PartnerGrant) -> bool {
-        grant.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER)
-            || !self.records.has_any(&grant.namespace().unwrap_or_default(), &grant.uid().unwrap_or_default())
+    /// Since when a grant is live: it was accepted once, which only Comity writes down, and hasn't
+    /// ended.
+    pub fn live_since(&self, grant: &PartnerGrant) -> Option<Timestamp> {
+        let (namespace, uid) = (grant.namespace().unwrap_or_default(), grant.uid().unwrap_or_default());
+        self.records.live_since(&namespace, &uid)
     }
 }
 
@@ -124,6 +128,7 @@ impl Gathered {
             services: self.services.clone(),
             boundaries: self.boundaries.iter().map(AsRef::as_ref).collect(),
             namespace_labels: self.namespace_labels.clone(),
+            requested: self.requested,
             others: self.others.clone(),
         }
     }
@@ -132,4 +137,57 @@ impl Gathered {
 /// What is being deleted is no ground to stand on.
 fn is_there<K: kube::Resource>(object: &Arc<K>) -> bool {
     object.meta().deletion_timestamp.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+    use crate::api::record::{GrantIdentity, RecordEvent, RecordReason};
+    use crate::api::{Stage, name};
+    use crate::journal::Journal;
+    use crate::journal::append::{Entry, next_record};
+    use crate::testing::known::{Known, now};
+
+    /// Another grant for the very same, created long before.
+    fn rival() -> PartnerGrant {
+        let mut grant = Known::grant(Stage::Sandbox);
+        grant.metadata.name = Some("rival".to_owned());
+        grant.metadata.uid = Some("00000000-rival".to_owned());
+        grant.metadata.creation_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+        grant
+    }
+
+    /// Writes the next line of a grant's journal.
+    fn write(known: &Known, grant: &PartnerGrant, entry: &Entry, at: Timestamp) {
+        let (namespace, uid) = (grant.namespace().unwrap(), grant.uid().unwrap());
+        let journal = known.catalogue.records.journal(&namespace, &uid).unwrap_or_else(|_| Journal::empty());
+        let identity = GrantIdentity { name: grant.name_any().as_str().into(), uid: uid.as_str().into() };
+        let record = next_record(&journal, entry, &identity, Some(1), at);
+        known.catalogue.records.put(&namespace, &name::record(&uid, record.sequence), record);
+    }
+
+    #[test]
+    fn only_a_grant_that_was_accepted_and_has_not_ended_counts() {
+        let mut known = Known::story();
+        let (grant, rival) = (Known::grant(Stage::Sandbox), rival());
+        known.tell(&grant);
+        known.tell(&rival);
+        let told = |known: &Known| {
+            let gathered = known.catalogue.gather(&grant);
+            let others = gathered.operands(&grant).others;
+            (gathered.requested, others.iter().map(|other| other.requested).collect::<Vec<_>>())
+        };
+        assert_eq!(told(&known), (None, vec![]), "anybody can write a grant");
+        let asked = Entry::of_grant(RecordEvent::Requested, None, "");
+        write(&known, &rival, &asked, now());
+        assert_eq!(told(&known), (None, vec![now()]));
+        let later = now() + jiff::SignedDuration::from_secs(1);
+        write(&known, &grant, &asked, later);
+        assert_eq!(told(&known), (Some(later), vec![now()]));
+        let over = Entry::of_grant(RecordEvent::Ended, Some(RecordReason::NothingLeft), "");
+        write(&known, &rival, &over, later);
+        assert_eq!(told(&known), (Some(later), vec![]));
+    }
 }

@@ -87,14 +87,15 @@ impl Word for PartnerGrant {
         send(&told.senders.grants, self);
     }
 
-    /// A grant that ended, or is gone, makes room for others; what is gone may leave something.
+    /// A grant that is gone, or live and for something else than before, makes room for others; what
+    /// is gone may leave something. One that was never accepted takes no room.
     fn dependants(&self, told: &Concerned) {
         let (name, namespace) = (self.name_any(), self.namespace().unwrap_or_default());
         let is_gone = told.is_gone(&name, &namespace, self.metadata.uid.as_deref());
         if is_gone {
             told.left_behind();
         }
-        if is_gone || self.finalizers().is_empty() {
+        if is_gone || told.catalogue.live_since(self).is_some() {
             told.room_was_made();
         }
     }

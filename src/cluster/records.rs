@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use jiff::Timestamp;
+
 use crate::api::name;
 use crate::api::record::{GrantIdentity, GrantRecordSpec, RecordEvent};
 use crate::journal::{Broken, Journal};
@@ -76,10 +78,15 @@ impl Records {
         }
     }
 
-    /// Whether anything was ever written of this grant.
-    pub fn has_any(&self, namespace: &str, grant_uid: &str) -> bool {
+    /// The time of the first record of a grant whose journal doesn't end; `None` where there is no
+    /// record, or where it ends. Says nothing of whether the journal holds.
+    pub fn live_since(&self, namespace: &str, grant_uid: &str) -> Option<Timestamp> {
         let owner = (namespace.to_owned(), grant_uid.to_owned());
-        self.lines.read().unwrap_or_else(PoisonError::into_inner).contains_key(&owner)
+        let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
+        let mut records = lines.get(&owner)?.records.values();
+        let first = records.next()?;
+        let last = records.next_back().unwrap_or(first);
+        (last.event != RecordEvent::Ended).then_some(first.at.0)
     }
 
     /// The grants whose journal doesn't end: UID, name and namespace of each.
@@ -194,7 +201,8 @@ mod tests {
         records.remove("elsewhere", &name, &forged);
         records.remove("home", "another-name", &forged);
         assert_eq!(records.journal("home", "uid"), genuine, "nor takes it away");
-        assert!(!records.has_any("nowhere", "uid"));
+        assert_eq!(records.live_since("home", "uid"), Some(Timestamp::UNIX_EPOCH));
+        assert_eq!(records.live_since("elsewhere", "uid"), None);
     }
 
     #[test]
@@ -212,7 +220,7 @@ mod tests {
         put("kept");
         let told: Vec<_> = records.end().into_iter().map(|(home, grant)| (home, grant.uid.0)).collect();
         assert_eq!(told, [("home".to_owned(), "lost".to_owned())]);
-        assert!(records.has_any("home", "kept") && !records.has_any("home", "lost"));
+        assert!(records.live_since("home", "kept").is_some() && records.live_since("home", "lost").is_none());
         records.begin();
         put("kept");
         assert!(records.end().is_empty());

@@ -73,7 +73,7 @@ pub struct Place<'a> {
 /// One step. Each can be taken twice without harm, so a crash after it costs nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// Puts the finalizer on the grant, before anything else exists.
+    /// Puts the finalizer on the grant, before anything is opened.
     Finalize,
     /// Takes the finalizer off, once nothing is left.
     Unfinalize,

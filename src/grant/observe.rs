@@ -76,6 +76,11 @@ impl<'a> Scene<'a> {
         scene
     }
 
+    /// Looks again at what is agreed: another grant may have been accepted beside this one.
+    pub fn agree(&mut self, catalogue: &Catalogue) {
+        self.agreement = resolve(&catalogue.gather(self.grant).operands(self.grant), self.now);
+    }
+
     /// Looks again at what a step may have changed.
     pub fn refresh(&mut self, catalogue: &Catalogue) {
         let uid = self.grant.uid().unwrap_or_default();

@@ -223,6 +223,9 @@ async fn record(
         }
         appended => {
             appended?;
+            if entry.event == RecordEvent::Requested {
+                scene.agree(&context.catalogue);
+            }
             let is_warning = entry.event == RecordEvent::Suspended;
             context.events.tell(scene.grant, is_warning, entry.event.as_str(), &entry.message);
         }

@@ -32,6 +32,8 @@ pub struct Journal {
     pub head: Option<String>,
     /// Once the grant has ended: when, why, and at which generation of its spec.
     pub ended: Option<Ending>,
+    /// The time of the first record: when the grant was first accepted.
+    pub requested: Option<Timestamp>,
     /// The time of the newest record: no later look at the clock is earlier.
     pub newest: Option<Timestamp>,
 }
@@ -154,6 +156,7 @@ impl Journal {
         self.apply(record).ok_or(Broken::Senseless { sequence })?;
         self.head = Some(record_digest(record));
         self.next = sequence.saturating_add(1);
+        self.requested.get_or_insert(record.at.0);
         self.newest = self.newest.max(Some(record.at.0));
         Ok(())
     }

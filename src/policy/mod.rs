@@ -40,7 +40,9 @@ pub struct Operands<'a> {
     pub boundaries: Vec<&'a SharingBoundary>,
     /// The labels of the grant's namespace.
     pub namespace_labels: BTreeMap<String, String>,
-    /// The other grants that are live: not ended, and not this one.
+    /// When the grant was first accepted, by its journal; `None`: it never was.
+    pub requested: Option<Timestamp>,
+    /// The other grants that are live: accepted once, not ended, and not this one.
     pub others: Vec<OtherGrant>,
 }
 
@@ -66,21 +68,22 @@ pub struct OtherGrant {
     pub contract: String,
     /// Its purpose.
     pub purpose: String,
-    /// When it was created; between two of one age, the lesser UID is the elder.
-    pub created: Timestamp,
+    /// When it was first accepted, by its journal; between two of one age, the lesser UID is the elder.
+    pub requested: Timestamp,
     /// Its UID.
     pub uid: String,
 }
 
-impl From<&PartnerGrant> for OtherGrant {
-    fn from(grant: &PartnerGrant) -> Self {
+impl OtherGrant {
+    /// A grant whose journal begins at `requested`.
+    pub fn new(grant: &PartnerGrant, requested: Timestamp) -> Self {
         Self {
             namespace: grant.namespace().unwrap_or_default(),
             name: grant.name_any(),
             partner: grant.spec.partner_ref.name.0.clone(),
             contract: grant.spec.contract_ref.name.0.clone(),
             purpose: grant.spec.purpose.0.clone(),
-            created: grant.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |created| created.0),
+            requested,
             uid: grant.uid().unwrap_or_default(),
         }
     }

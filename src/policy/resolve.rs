@@ -28,6 +28,7 @@ pub fn resolve(operands: &Operands<'_>, now: Timestamp) -> Result<Agreement, Vec
         },
         partner: operands.partner,
         namespace_labels: &operands.namespace_labels,
+        requested: operands.requested,
         others: &operands.others,
     };
     problems.extend(examine(&input.terms));

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::de::DeserializeOwned;
 
 use super::resolve::resolve;
@@ -26,6 +25,7 @@ pub struct World {
     pub services: BTreeMap<String, ServiceFacts>,
     pub boundaries: Vec<SharingBoundary>,
     pub namespace_labels: BTreeMap<String, String>,
+    pub requested: Option<Timestamp>,
     pub others: Vec<OtherGrant>,
     pub now: Timestamp,
 }
@@ -42,7 +42,6 @@ impl World {
         let mut grant: PartnerGrant =
             read(include_str!("../../examples/fraud-scoring/promotions/grant-3-production.yaml"));
         grant.metadata.uid = Some("6f0c1a2b-0000-4000-8000-000000000001".to_owned());
-        grant.metadata.creation_timestamp = Some(Time(instant(NOW)));
         let mut contract: SharingContract =
             read(include_str!("../../examples/fraud-scoring/05-contract.yaml"));
         contract.metadata.uid = Some("6f0c1a2b-0000-4000-8000-000000000002".to_owned());
@@ -54,6 +53,7 @@ impl World {
             services: ["tx-synthetic", "tx-masked", "tx-features"].map(service).into(),
             boundaries: vec![read(include_str!("../../examples/fraud-scoring/02-boundary.yaml"))],
             namespace_labels: labels(&[("comity.dev/shares", "true")]),
+            requested: Some(instant(NOW)),
             others: Vec::new(),
             now: instant(NOW),
         }
@@ -70,6 +70,7 @@ impl World {
             services: self.services.clone(),
             boundaries: self.boundaries.iter().collect(),
             namespace_labels: self.namespace_labels.clone(),
+            requested: self.requested,
             others: self.others.clone(),
         }
     }
@@ -112,15 +113,15 @@ impl World {
     }
 }
 
-/// Another grant for the same thing, created at `created`.
-pub fn another(uid: &str, created: &str) -> OtherGrant {
+/// Another grant for the same thing, first accepted at `requested`.
+pub fn another(uid: &str, requested: &str) -> OtherGrant {
     OtherGrant {
         namespace: "risk-data".to_owned(),
         name: "northpay-fraud-too".to_owned(),
         partner: "northpay".to_owned(),
         contract: "fraud-scoring".to_owned(),
         purpose: "fraud-detection".to_owned(),
-        created: instant(created),
+        requested: instant(requested),
         uid: uid.to_owned(),
     }
 }

@@ -89,7 +89,7 @@ impl Observer {
         let (Some(live), Some(journal)) = (live, journal) else {
             return Ok((Opening { open: false, ..opening.clone() }, site));
         };
-        let agreement = resolve(&ground.operands(&live), now);
+        let agreement = resolve(&ground.operands(&live, journal.requested), now);
         let derived = derive(&live, &journal, &agreement, now);
         let found = derived.openings.into_iter().find(|found| found.place() == place);
         Ok((found.unwrap_or_else(|| Opening { open: false, ..opening.clone() }), site))
@@ -150,7 +150,7 @@ impl Observer {
 }
 
 impl Ground {
-    fn operands<'a>(&'a self, grant: &'a PartnerGrant) -> Operands<'a> {
+    fn operands<'a>(&'a self, grant: &'a PartnerGrant, requested: Option<Timestamp>) -> Operands<'a> {
         let facts = |service: &Service| (service.name_any(), services::facts(service));
         Operands {
             grant,
@@ -160,6 +160,7 @@ impl Ground {
             services: self.services.iter().map(facts).collect(),
             boundaries: self.boundaries.iter().collect(),
             namespace_labels: self.namespace_labels.clone(),
+            requested,
             others: self.others.clone(),
         }
     }

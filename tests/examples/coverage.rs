@@ -84,6 +84,7 @@ fn failing(world: &World) -> (BTreeSet<usize>, BTreeSet<usize>) {
             terms,
             partner: operands.partner,
             namespace_labels: &operands.namespace_labels,
+            requested: operands.requested,
             others: &operands.others,
         };
         let numbers = |fails: &dyn Fn(usize) -> bool, count| (0..count).filter(|at| fails(*at)).collect();

@@ -87,7 +87,7 @@ impl World {
             .collect()
     }
 
-    /// The grant that it is about. It isn't stored yet, so every other one is elder.
+    /// The grant that it is about. It was never accepted yet, so every other one is elder.
     pub fn grant(&self) -> PartnerGrant {
         let grants = self.of::<PartnerGrant>("PartnerGrant");
         grants.into_iter().find(|grant| grant.name_any() == self.about).expect("there is a grant")
@@ -122,10 +122,11 @@ impl World {
             services: services.iter().map(|service| (service.name_any(), facts(service))).collect(),
             boundaries: boundaries.iter().collect(),
             namespace_labels: namespaces.first().map(|found| found.labels().clone()).unwrap_or_default(),
+            requested: None,
             others: grants
                 .iter()
                 .filter(|other| other.name_any() != self.about)
-                .map(OtherGrant::from)
+                .map(|other| OtherGrant::new(other, Timestamp::UNIX_EPOCH))
                 .collect(),
         };
         look(&operands, "2026-12-01T00:00:00Z".parse().expect("an instant"))

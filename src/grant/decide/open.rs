@@ -18,13 +18,16 @@ pub(super) fn open(view: &View<'_>) -> (Option<Step>, Option<Waiting>) {
     if view.facts.deleting || journal.ended.is_some() {
         return (None, None);
     }
+    if journal.next == 1 {
+        // Anybody who may write grants may write any number that nobody accepts. Of those nothing is
+        // written down, and nothing keeps them.
+        let Ok(agreement) = view.agreement else { return (None, None) };
+        let entry = Entry::of_grant(RecordEvent::Requested, None, "access was asked for, and is permitted");
+        let entry = Entry { digest: Some(agreement.digest.clone()), ..entry };
+        return (Some(Step::Record(Box::new(entry))), None);
+    }
     if !view.finalized {
         return (Some(Step::Finalize), None);
-    }
-    if journal.next == 1 {
-        let digest = view.agreement.as_ref().ok().map(|agreement| agreement.digest.clone());
-        let entry = Entry { digest, ..Entry::of_grant(RecordEvent::Requested, None, "access was asked for") };
-        return (Some(Step::Record(Box::new(entry))), None);
     }
     let mut waiting = None;
     for place in view.places.iter().filter(|place| view.wanted(place) == Wanted::Open) {

@@ -175,3 +175,25 @@ async fn how_late_an_end_was_is_counted_once() {
     play.pass().await;
     assert_eq!(play.counts.taken(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn of_two_that_are_accepted_at_once_only_one_is_opened() {
+    let mut play = Play::new();
+    let mut rival = play.grant.clone();
+    rival.metadata.name = Some("rival".to_owned());
+    rival.metadata.uid = Some("ffffffff-rival".to_owned());
+    play.api.put(&GRANT.replace("northpay-fraud", "rival"), &rival);
+    let (one, other) = (play.known.tell(&play.grant), play.known.tell(&rival));
+    // Neither has a record when the other is looked at.
+    let both = futures::join!(
+        reconcile(one, Arc::clone(&play.context)),
+        reconcile(other, Arc::clone(&play.context))
+    );
+    both.0.unwrap();
+    both.1.unwrap();
+    let lines = |grant: &PartnerGrant| {
+        let records = &play.context.catalogue.records;
+        records.journal(&grant.namespace().unwrap(), &grant.uid().unwrap()).unwrap().next - 1
+    };
+    assert_eq!((lines(&play.grant), lines(&rival)), (2, 1), "both were asked for, and one was opened");
+}

@@ -33,6 +33,15 @@ fn events(world: &World) -> Vec<(RecordEvent, Option<Stage>)> {
     world.records.iter().map(|record| (record.event, record.stage)).collect()
 }
 
+fn problem() -> Problem {
+    Problem {
+        reason: Reason::UnknownPartner,
+        clause: "partnerRef".to_owned(),
+        message: "there is no Partner northpay".to_owned(),
+        until: None,
+    }
+}
+
 fn says(status: &str, reason: Reason) -> (String, String) {
     (status.to_owned(), reason.to_string())
 }
@@ -189,18 +198,34 @@ fn a_changed_contract_closes_access_and_putting_it_back_resumes_within_the_end()
 fn what_is_no_longer_accepted_closes_and_says_that_it_can_heal() {
     let mut world = World::new(Stage::Sandbox);
     world.settle();
-    let problem = Problem {
-        reason: Reason::UnknownPartner,
-        clause: "partnerRef".to_owned(),
-        message: "there is no Partner northpay".to_owned(),
-        until: None,
-    };
-    world.agreement = Err(vec![problem]);
+    world.agreement = Err(vec![problem()]);
     world.settle();
     assert!(!world.any_access());
     assert_eq!(condition(&world, "Accepted"), says("False", Reason::UnknownPartner));
     assert_eq!(condition(&world, "Reconciling"), says("True", Reason::UnknownPartner));
     assert_eq!(condition(&world, "Stalled").0, "False");
+}
+
+#[test]
+fn of_a_grant_that_was_never_accepted_nothing_is_written_and_nothing_keeps_it() {
+    let mut world = World::new(Stage::Sandbox);
+    world.agreement = Err(vec![problem()]);
+    world.settle();
+    assert!(world.records.is_empty() && !world.finalized);
+    assert_eq!(condition(&world, "Accepted"), says("False", Reason::UnknownPartner));
+    assert_eq!(condition(&world, "Ready"), says("False", Reason::UnknownPartner));
+    let mut deleted = world.clone();
+    deleted.grant.metadata.deletion_timestamp =
+        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1)));
+    deleted.settle();
+    assert!(deleted.records.is_empty());
+    world.agreement = Ok(agreement("v1:sha256:one"));
+    assert!(world.step() && !world.finalized);
+    assert_eq!(events(&world), [(RecordEvent::Requested, None)], "the record comes first");
+    world.agreement = Err(vec![problem()]);
+    world.settle();
+    assert!(world.finalized && world.records.len() == 1, "what has a journal is kept until it ends");
+    assert_eq!(condition(&world, "Accepted"), says("False", Reason::UnknownPartner));
 }
 
 #[test]

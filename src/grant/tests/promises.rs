@@ -111,6 +111,8 @@ fn problem() -> Problem {
 fn check_step(world: &World) {
     let Some(step) = world.decide().step else { return };
     let journal = world.journal();
+    let begins = matches!(step, Step::Record(_) | Step::Finalize) && journal.next == 1;
+    assert!(!begins || world.agreement.is_ok(), "{step:?} of a grant that was never accepted");
     if let Step::Record(entry) = &step
         && let Some((stage, digest)) = &entry.stage
         && let Some(opening) = journal.opening(*stage, digest)

@@ -1,7 +1,7 @@
 //! Other grants that are live: one for a partner, contract and purpose, and no more than the
-//! boundary allows. The elder stays.
+//! boundary allows. The elder stays: the one that was accepted first, whenever it was created, so
+//! that nobody keeps a grant in reserve that takes a live one's place.
 
-use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::{GrantInput, named, problem};
@@ -20,7 +20,7 @@ pub fn duplicate(input: &GrantInput<'_>) -> Vec<Problem> {
     let Some(elder) = elders.next() else { return Vec::new() };
     let sides = format!(
         "this grant and {}, which is live since {}, are both for {} under {} for {}",
-        elder.name, elder.created, spec.partner_ref.name, spec.contract_ref.name, spec.purpose
+        elder.name, elder.requested, spec.partner_ref.name, spec.contract_ref.name, spec.purpose
     );
     vec![problem(Reason::Duplicate, "purpose", sides, "change the elder one, or end it first")]
 }
@@ -52,13 +52,15 @@ pub fn too_many(input: &GrantInput<'_>) -> Vec<Problem> {
     problems
 }
 
-/// The live grants that were there before this one: created earlier, or at the same time with
-/// the lesser UID. A grant without a time of creation isn't stored yet, so all others are elder.
+/// The live grants that were there before this one: accepted earlier, or in the same second with
+/// the lesser UID. To a grant that never was accepted all that were are elder.
 fn elders<'a>(input: &GrantInput<'a>) -> impl Iterator<Item = &'a OtherGrant> {
     let own_uid = input.grant.uid().unwrap_or_default();
-    let created = input.grant.creation_timestamp().map_or(Timestamp::MAX, |time| time.0);
+    let requested = input.requested;
     input.others.iter().filter(move |other| {
-        other.uid != own_uid && (other.created, other.uid.as_str()) < (created, own_uid.as_str())
+        let came_before =
+            |own| (other.requested, other.uid.as_str()) < (own, own_uid.as_str());
+        other.uid != own_uid && requested.is_none_or(came_before)
     })
 }
 

@@ -51,6 +51,8 @@ pub struct GrantInput<'a> {
     pub partner: Option<&'a Partner>,
     /// The labels of the namespace.
     pub namespace_labels: &'a BTreeMap<String, String>,
+    /// When the grant was first accepted; `None`: it never was.
+    pub requested: Option<Timestamp>,
     /// The other grants that are live.
     pub others: &'a [OtherGrant],
 }

@@ -243,7 +243,7 @@ fn no_more_grants_are_live_than_the_boundary_allows_and_the_elder_stay() {
     world.agreed();
     world.boundary().spec.ceilings.live_grants.as_mut().expect("limits").per_partner = Some(1);
     world.refused(Reason::TooManyGrants, &["liveGrants.perPartner", "1 elder grants for this partner"]);
-    world.others[0].created =
+    world.others[0].requested =
         world.now.checked_add(jiff::SignedDuration::from_secs(1)).expect("a second later");
     world.agreed();
 }

@@ -1,5 +1,7 @@
 //! Each way in which a grant can go beyond its contract, or stand in another one's way.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::super::testing::{World, another, instant};
 use crate::api::Stage;
 use crate::api::condition::Reason;
@@ -93,7 +95,18 @@ fn a_second_live_grant_for_the_same_thing_is_refused_and_the_elder_stays() {
         Reason::Duplicate,
         &["northpay-fraud-too", "2026-11-01T00:00:00Z", "northpay under fraud-scoring for fraud-detection"],
     );
-    world.others[0].created = instant("2026-12-02T00:00:00Z");
+    world.others[0].requested = instant("2026-12-02T00:00:00Z");
+    world.agreed();
+}
+
+#[test]
+fn a_grant_that_was_never_accepted_is_younger_than_all_that_were_however_old_it_is() {
+    let mut world = World::story();
+    world.grant.metadata.creation_timestamp = Some(Time(instant("2026-11-01T00:00:00Z")));
+    world.requested = None;
+    world.others = vec![another("ffffffff", "2026-12-02T00:00:00Z")];
+    world.refused(Reason::Duplicate, &["which is live since 2026-12-02T00:00:00Z"]);
+    world.others.clear();
     world.agreed();
 }
 

@@ -126,7 +126,7 @@ fn apply(world: &mut World, change: Change) {
         }
         Change::Another(seconds) => {
             let mut other = another(&format!("uid-{seconds}"), super::super::testing::NOW);
-            other.created = later(other.created, seconds);
+            other.requested = later(other.requested, seconds);
             world.others.push(other);
         }
         Change::Unlabel => world.namespace_labels.clear(),

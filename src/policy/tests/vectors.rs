@@ -56,6 +56,7 @@ impl Vector {
             services: services.iter().map(|(name, service)| (name.clone(), facts(service))).collect(),
             boundaries: boundaries.iter().collect(),
             namespace_labels: BTreeMap::new(),
+            requested: None,
             others: Vec::new(),
         }
     }
