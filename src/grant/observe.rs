@@ -10,6 +10,8 @@ use super::build::{Installation, Site};
 use super::check::{orphan, standing, unclaimed};
 use super::decide::{Place, Records, View};
 use super::gate;
+use crate::api::condition::Reason;
+use crate::api::grant::PartnerGrantStatus;
 use crate::api::{PartnerGrant, SharingContract, name};
 use crate::cluster::catalogue::Catalogue;
 use crate::journal::wanted::GrantFacts;
@@ -84,8 +86,11 @@ impl<'a> Scene<'a> {
     /// Looks again at what a step may have changed.
     pub fn refresh(&mut self, catalogue: &Catalogue) {
         let uid = self.grant.uid().unwrap_or_default();
-        self.journal = catalogue.records.journal(&self.grant.namespace().unwrap_or_default(), &uid);
+        let journal = catalogue.records.journal(&self.grant.namespace().unwrap_or_default(), &uid);
         self.live = catalogue.objects.of_grant(&uid);
+        self.journal = journal.and_then(|journal| {
+            journal.unless_lost(once_had_records(self.grant, self.finalized, &self.live))
+        });
         let openings = self.journal.as_ref().map_or(&[][..], |journal| &journal.openings);
         for opening in openings {
             note_namespace(&mut self.live, catalogue, &opening.namespace);
@@ -155,6 +160,18 @@ impl<'a> Scene<'a> {
         places.extend(lost.map(|standing| Place { namespace: "", opening: None, standing }));
         places
     }
+}
+
+/// Whether anything says that a grant had records once: its finalizer, which it gets after the first
+/// one; a namespace, which is made after the one that opens it; or its status. A status opens
+/// nothing. Here it keeps closed what has ended and then lost its journal.
+pub(super) fn once_had_records(grant: &PartnerGrant, finalized: bool, live: &LiveObjects) -> bool {
+    let told = |status: &PartnerGrantStatus| {
+        let speaks_of_records = [Reason::Ended, Reason::JournalBroken].map(|reason| reason.to_string());
+        !status.openings.is_empty()
+            || status.conditions.iter().any(|condition| speaks_of_records.contains(&condition.reason))
+    };
+    finalized || live.keys().any(|key| key.kind == Kind::Namespace) || grant.status.as_ref().is_some_and(told)
 }
 
 /// A grant's names, kept apart so that views can refer to them.

@@ -105,6 +105,12 @@ pub enum Broken {
         /// Its number.
         sequence: i64,
     },
+    /// There was a journal, and no record of it is left.
+    #[error(
+        "every record of it is gone, so nobody can say what was opened until when; put the records back from a \
+         backup, or delete the grant and make a new one"
+    )]
+    Lost,
     /// A record speaks of a stage that was never opened, or lacks what its event needs.
     #[error("record {sequence} makes no sense after those before it")]
     Senseless {
@@ -126,6 +132,12 @@ impl Journal {
             journal.take(record)?;
         }
         Ok(journal)
+    }
+
+    /// The same, unless it has no record although there once was one: a journal that was lost isn't
+    /// begun anew, or what it said of ends would be said anew too.
+    pub fn unless_lost(self, once_had_records: bool) -> Result<Self, Broken> {
+        if once_had_records && self.next == 1 { Err(Broken::Lost) } else { Ok(self) }
     }
 
     /// What time it is by the journal and a clock: a clock that was set back past the newest record

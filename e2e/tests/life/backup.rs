@@ -123,6 +123,44 @@ async fn a_grant_whose_journal_is_broken_can_be_deleted() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_grant_that_lost_its_whole_journal_isnt_begun_anew() -> Result<()> {
+    let story = Story::begin().await?;
+    let open = Wish::up_to(Stage::Sandbox);
+    let over = Wish { purpose: "model-quality", times: ["5s", "1h", "1h"], ..open.called("over") };
+    let grant = story.ask(&open).await?;
+    let ended = story.ask(&over).await?;
+    let opened = story.opened(&open, Stage::Sandbox).await?;
+    story.told(&over, ConditionType::Ready, true, Reason::Ended).await?;
+    for (wish, grant) in [(&open, &grant), (&over, &ended)] {
+        lose_journal(&story, grant).await?;
+        let why = story.told(wish, ConditionType::Stalled, true, Reason::JournalBroken).await?;
+        ensure(why.contains("make a new one"), || why.clone())?;
+    }
+    shut_and_kept(&story, &opened.namespace.0).await?;
+    throughout("nothing to be written down", Duration::from_secs(1), async || {
+        let lines = story.journal(&grant).await?.len() + story.journal(&ended).await?.len();
+        ensure(lines == 0, || format!("{lines} records"))
+    })
+    .await?;
+    story.api::<PartnerGrant>().delete(&open.name, &DeleteParams::default()).await?;
+    e2e::cluster::await_gone(&story.api::<PartnerGrant>(), &open.name, SOON).await?;
+    cleared(&story, &opened.namespace.0).await?;
+    story.ask(&open).await?;
+    let again = story.opened(&open, Stage::Sandbox).await?;
+    usable(&story, &again.namespace.0).await
+}
+
+/// Deletes every record of a grant until none comes any more.
+async fn lose_journal(story: &Story, grant: &PartnerGrant) -> Result<()> {
+    let uid = grant.uid().unwrap_or_default();
+    let records = story.api::<GrantRecord>();
+    for line in story.journal(grant).await? {
+        records.delete(&name::record(&uid, line.sequence), &DeleteParams::default()).await?;
+    }
+    Ok(())
+}
+
 /// Puts a status in the place of the one that stands, as who restores a backup does.
 async fn set_status(story: &Story, wish: &Wish, status: Option<PartnerGrantStatus>) -> Result<()> {
     eventually("the status to be put in place", SOON, async || {

@@ -155,6 +155,28 @@ async fn what_a_grant_needs_may_come_in_any_order() -> Result<()> {
     usable(&story, &opened.namespace.0).await
 }
 
+/// Anybody who may write grants may write any number that nobody accepts.
+#[tokio::test]
+async fn a_grant_that_nobody_accepted_stands_in_nobodys_way() -> Result<()> {
+    let story = Story::begin().await?;
+    let wish = Wish::up_to(Stage::Sandbox);
+    let reserve = wish.called("reserve");
+    let longer = Wish { times: ["13h", "1h", "1h"], ..reserve.clone() };
+    let elder = story.ask(&longer).await?;
+    story.told(&longer, ConditionType::Accepted, false, Reason::BeyondContract).await?;
+    story.ask(&wish).await?;
+    let opened = story.opened(&wish, Stage::Sandbox).await?;
+    story.ask(&reserve).await?;
+    story.told(&reserve, ConditionType::Accepted, false, Reason::Duplicate).await?;
+    usable(&story, &opened.namespace.0).await?;
+    let left = story.api::<PartnerGrant>().get(&reserve.name).await?;
+    assert_eq!((left.metadata.finalizers, story.journal(&elder).await?.len()), (None, 0));
+    // Nor does it wait for anything when it goes, and when the live one does, its turn has come.
+    story.api::<PartnerGrant>().delete(&wish.name, &DeleteParams::default()).await?;
+    let opened = story.opened(&reserve, Stage::Sandbox).await?;
+    usable(&story, &opened.namespace.0).await
+}
+
 /// A grant whose sandbox is open, and what it stands on.
 struct Held {
     story: Story,

@@ -26,6 +26,8 @@ pub(super) fn open(view: &View<'_>) -> (Option<Step>, Option<Waiting>) {
         let entry = Entry { digest: Some(agreement.digest.clone()), ..entry };
         return (Some(Step::Record(Box::new(entry))), None);
     }
+    // After the first record, so that one that carries the finalizer and has none has lost it. Where a
+    // grant goes between the two, its journal is ended like that of any other that is gone.
     if !view.finalized {
         return (Some(Step::Finalize), None);
     }

@@ -120,6 +120,17 @@ fn what_is_left_is_closed_in_order_and_cleared_and_the_journal_ends() {
 }
 
 #[test]
+fn the_journal_of_a_grant_that_went_before_it_got_its_finalizer_is_ended() {
+    let mut world = World::new(Stage::Sandbox);
+    assert!(world.step() && world.records.len() == 1 && !world.finalized, "asked for, and no more");
+    world.grant = ghost(&world.names(), Time(world.now));
+    world.agreement = Err(Vec::new());
+    world.settle();
+    let events: Vec<RecordEvent> = world.records.iter().map(|record| record.event).collect();
+    assert_eq!(events, [RecordEvent::Requested, RecordEvent::Ended]);
+}
+
+#[test]
 fn who_stands_isnt_suspected_and_who_only_left_a_journal_is() {
     let (world, live) = left();
     let objects = || [(UID.to_owned(), live.clone())];

@@ -3,6 +3,7 @@
 
 mod conductor;
 mod life;
+mod loss;
 mod objects;
 mod promises;
 pub(in crate::grant) mod world;

@@ -10,6 +10,7 @@ use crate::api::condition::Reason;
 use crate::api::record::RecordEvent;
 use crate::api::{Stage, name};
 use crate::grant::decide::Step;
+use crate::journal::Journal;
 use crate::plan::objects::Kind;
 use crate::policy::Problem;
 
@@ -36,6 +37,8 @@ enum Happening {
     Meddle(usize),
     /// Somebody deletes a namespace.
     LoseNamespace,
+    /// Somebody deletes every record.
+    LoseJournal,
     /// Somebody deletes the grant.
     Delete,
 }
@@ -52,6 +55,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (0..4_u8).prop_map(Happening::Agreement),
         2 => (0..40_usize).prop_map(Happening::Meddle),
         1 => Just(Happening::LoseNamespace),
+        1 => Just(Happening::LoseJournal),
         1 => Just(Happening::Delete),
     ]
 }
@@ -76,6 +80,9 @@ fn happen(world: &mut World, happening: &Happening) {
         Happening::Agreement(_) => world.agreement = Ok(agreement("v1:sha256:one")),
         Happening::Meddle(which) => world.meddle(*which),
         Happening::LoseNamespace => world.namespaces().iter().take(1).for_each(|name| world.terminate(name)),
+        // Of one that has ended only its status tells, which no world here has.
+        Happening::LoseJournal if world.finalized || world.records.is_empty() => world.records.clear(),
+        Happening::LoseJournal => {}
         Happening::Delete => {
             let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(world.now);
             world.grant.metadata.deletion_timestamp.get_or_insert(now);
@@ -106,14 +113,19 @@ fn problem() -> Problem {
     }
 }
 
-/// What must hold of a step before it is taken: nothing is given without a recorded end (P1), and
-/// in no other order than that of P5.
-fn check_step(world: &World) {
-    let Some(step) = world.decide().step else { return };
-    let journal = world.journal();
+/// Whether the grant had a journal and lost it.
+fn is_lost(world: &World) -> bool {
+    world.scene().journal.is_err()
+}
+
+/// What must hold of what is added: nothing to a journal that is lost, or for a grant that was never
+/// accepted, and nothing is opened again before its time.
+fn check_beginning(world: &World, journal: &Journal, step: &Step) {
+    let adds = matches!(step, Step::Record(_) | Step::Finalize | Step::CreateNamespace(_) | Step::Apply(_));
+    assert!(!adds || !is_lost(world), "P1: {step:?} of a grant that has lost its journal");
     let begins = matches!(step, Step::Record(_) | Step::Finalize) && journal.next == 1;
     assert!(!begins || world.agreement.is_ok(), "{step:?} of a grant that was never accepted");
-    if let Step::Record(entry) = &step
+    if let Step::Record(entry) = step
         && let Some((stage, digest)) = &entry.stage
         && let Some(opening) = journal.opening(*stage, digest)
         && matches!(entry.event, RecordEvent::Opened | RecordEvent::Resumed)
@@ -121,6 +133,14 @@ fn check_step(world: &World) {
         let waits = opening.opens_again_at().is_some_and(|until| world.now < until);
         assert!(!waits, "{stage} is opened again before its time");
     }
+}
+
+/// What must hold of a step before it is taken: nothing is given without a recorded end (P1), and
+/// in no other order than that of P5.
+fn check_step(world: &World) {
+    let Some(step) = world.decide().step else { return };
+    let journal = world.journal();
+    check_beginning(world, &journal, &step);
     let namespace = match &step {
         Step::CreateNamespace(namespace) => namespace.clone(),
         Step::Apply(objects) => objects[0].key.namespace.clone(),
@@ -198,6 +218,11 @@ proptest! {
         world.now = world.now.max(at(100_000));
         world.settle();
         prop_assert!(!world.any_access(), "P2: access after every end");
+        if world.finalized && world.records.is_empty() {
+            // What has lost its journal is kept, closed, until somebody deletes it.
+            happen(&mut world, &Happening::Delete);
+            world.settle();
+        }
         prop_assert!(world.namespaces().is_empty(), "everything is cleared");
     }
 }

@@ -15,7 +15,7 @@ use crate::api::{PartnerGrant, Stage, name};
 use crate::grant::build::Installation;
 use crate::grant::build::namespace::{namespace, unrecorded};
 use crate::grant::decide::{Decision, Records, Step, decide};
-use crate::grant::observe::{Names, Scene};
+use crate::grant::observe::{Names, Scene, once_had_records};
 use crate::journal::Journal;
 use crate::journal::append::next_record;
 use crate::plan::objects::{Key, Kind, Live, LiveObjects, Wanted};
@@ -76,7 +76,9 @@ impl World {
             grant: &self.grant,
             installation: &self.installation,
             agreement: self.agreement.clone(),
-            journal: Journal::fold(&self.records),
+            journal: Journal::fold(&self.records).and_then(|journal| {
+                journal.unless_lost(once_had_records(&self.grant, self.finalized, &self.live))
+            }),
             contract: None,
             live: self.live.clone(),
             ingress: BTreeSet::from(["transactions".to_owned()]),
@@ -187,7 +189,7 @@ impl World {
 
     fn make_namespace(&mut self, name: &str, gate: crate::grant::build::namespace::Gate) {
         let (scene, names) = (self.scene(), self.names());
-        let journal = scene.journal.clone().expect("the journal holds");
+        let journal = self.journal();
         let opening = journal.openings.iter().find(|opening| opening.namespace == name);
         let owner = BTreeMap::from([(name::LABEL_GRANT_UID.to_owned(), UID.to_owned())]);
         let wanted = opening.map_or_else(

@@ -58,8 +58,7 @@ fn elders<'a>(input: &GrantInput<'a>) -> impl Iterator<Item = &'a OtherGrant> {
     let own_uid = input.grant.uid().unwrap_or_default();
     let requested = input.requested;
     input.others.iter().filter(move |other| {
-        let came_before =
-            |own| (other.requested, other.uid.as_str()) < (own, own_uid.as_str());
+        let came_before = |own| (other.requested, other.uid.as_str()) < (own, own_uid.as_str());
         other.uid != own_uid && requested.is_none_or(came_before)
     })
 }
