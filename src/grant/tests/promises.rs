@@ -10,7 +10,7 @@ use crate::api::condition::Reason;
 use crate::api::record::RecordEvent;
 use crate::api::{Stage, name};
 use crate::grant::decide::Step;
-use crate::journal::Journal;
+use crate::journal::{Journal, Opening};
 use crate::plan::objects::Kind;
 use crate::policy::Problem;
 
@@ -141,15 +141,19 @@ fn check_step(world: &World) {
     let Some(step) = world.decide().step else { return };
     let journal = world.journal();
     check_beginning(world, &journal, &step);
-    let namespace = match &step {
-        Step::CreateNamespace(namespace) => namespace.clone(),
-        Step::Apply(objects) => objects[0].key.namespace.clone(),
+    let (namespace, made) = match &step {
+        Step::CreateNamespace(namespace) => (namespace.clone(), namespace.clone()),
+        Step::Apply(objects) => (objects[0].key.namespace.clone(), objects[0].key.name.clone()),
         _ => return,
+    };
+    let lets_in = |opening: &Opening| {
+        let mut datasets = opening.policy.datasets.iter();
+        datasets.any(|dataset| made == name::dataset_ingress_policy(&opening.namespace, &dataset.name.0))
     };
     let opening = journal
         .openings
         .iter()
-        .find(|opening| opening.namespace == namespace || namespace == "risk-data")
+        .find(|opening| opening.namespace == namespace || lets_in(opening))
         .expect("P1: whatever is made belongs to a record");
     assert!(!opening.is_closed() && world.now < opening.end, "P1: {step:?} after its end");
     assert!(journal.ended.is_none(), "P6: {step:?} after the grant has ended");
