@@ -1,6 +1,7 @@
 //! L5, the command line: the only reader of flags and environment. One file per command.
 
 mod crd;
+mod diff;
 mod generate;
 mod process;
 pub mod reference;
@@ -18,7 +19,8 @@ const EXIT_CODES: &str = "Exit codes:
   0  it did what it was asked; run and sign: they were told to stop
   1  it failed, and said why on standard error
   2  the command line can't be understood
-  3  generate --check: what is committed differs from what the types say";
+  3  generate --check: what is committed differs from what the types say
+  3, 4, 5  diff: NEW is narrower, wider, both";
 
 /// Shares data and models with partners for as long, and for as much, as was agreed.
 #[derive(Debug, Parser)]
@@ -33,6 +35,7 @@ struct Arguments {
 enum Command {
     Run(run::Arguments),
     Sign(sign::Arguments),
+    Diff(diff::Arguments),
     Crd(crd::Arguments),
     Generate(generate::Arguments),
 }
@@ -45,6 +48,7 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => arguments.run(),
         Command::Sign(arguments) => arguments.sign(),
+        Command::Diff(arguments) => arguments.diff(),
         Command::Crd(arguments) => arguments.print(),
         Command::Generate(arguments) => arguments.generate(),
     };

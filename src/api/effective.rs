@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::boundary::Quota;
 use super::contract::{
-    Artifact, Destination, EgressPort, KeyDelivery, Model, Operation, Prohibited, Prohibition, Rows,
-    Security, TimeTerms,
+    Artifact, Authentication, Destination, EgressPort, KeyDelivery, Model, Operation, Prohibited,
+    Prohibition, Rows, Security, TimeTerms, Window,
 };
 use super::grant::{Person, Workload};
 use super::value::{ContentDigest, Name, Word};
@@ -64,6 +64,36 @@ pub struct EffectivePolicy {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(max = 16))]
     pub workloads: Vec<Workload>,
+    /// What has to hold too, where several policies hold at once and have no single form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub further: Option<Further>,
+}
+
+/// What has to hold beside `time.windows` and `security.authentication`: windows in two time zones
+/// can't be written as one list, nor can two lists of which one entry each is needed.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Further {
+    /// Each allows only what one of its windows does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[schemars(length(max = 8))]
+    pub schedules: Vec<Schedule>,
+    /// Each asks for one of its contexts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[schemars(length(max = 8))]
+    pub authentication: Vec<Authentication>,
+}
+
+/// Parts of the week of which one is enough.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Schedule {
+    /// The parts.
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[schemars(length(min = 1, max = 16))]
+    pub windows: Vec<Window>,
 }
 
 impl EffectivePolicy {

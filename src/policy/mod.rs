@@ -7,6 +7,7 @@ pub mod boundary;
 pub mod checks;
 pub mod consent;
 pub mod digest;
+pub mod lattice;
 pub mod network;
 pub mod quantity;
 pub mod resolve;

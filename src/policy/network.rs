@@ -39,6 +39,32 @@ impl Network {
         1_u128.checked_shl(hosts).map_or(u128::MAX, |bit| bit.wrapping_sub(1))
     }
 
+    /// Its first and its last address.
+    pub fn bounds(self) -> (u128, u128) {
+        (self.first, self.first | self.host_bits())
+    }
+
+    /// Whether it is one of IPv4.
+    pub fn is_v4(self) -> bool {
+        self.width == 32
+    }
+
+    /// The fewest networks that hold exactly the addresses from `first` to `last`.
+    pub fn cover(is_v4: bool, first: u128, last: u128) -> Vec<Self> {
+        let width = if is_v4 { 32 } else { 128 };
+        let mut next = Some(first);
+        let mut found = Vec::new();
+        while let Some(first) = next.filter(|first| *first <= last) {
+            let widest = (0..=width)
+                .map(|prefix| Self { width, first, prefix })
+                .find(|network| first & network.host_bits() == 0 && network.bounds().1 <= last);
+            let Some(network) = widest else { break };
+            found.push(network);
+            next = network.bounds().1.checked_add(1);
+        }
+        found
+    }
+
     /// Whether every address of `other` is one of its own.
     pub fn contains(self, other: Self) -> bool {
         self.width == other.width
@@ -186,6 +212,31 @@ mod tests {
         fn reading_undoes_writing(one in any_network()) {
             let mapped = one.width == 128 && one.first >> 32 == 0xffff;
             prop_assert_eq!(Network::parse(&one.to_string()), (!mapped).then_some(one));
+        }
+
+        #[test]
+        fn a_network_covers_itself_and_its_halves(one in any_network()) {
+            let (first, last) = one.bounds();
+            prop_assert_eq!(Network::cover(one.is_v4(), first, last), vec![one]);
+            if let Some([lower, upper]) = one.halves() {
+                let (_, middle) = lower.bounds();
+                prop_assert_eq!(Network::cover(one.is_v4(), first, middle), vec![lower]);
+                prop_assert_eq!(Network::cover(one.is_v4(), middle + 1, last), vec![upper]);
+            }
+        }
+
+        #[test]
+        fn what_covers_a_range_has_exactly_its_addresses(first in any::<u32>(), length in any::<u16>()) {
+            let last = u128::from(first) + u128::from(length);
+            let last = last.min(u128::from(u32::MAX));
+            let cover = Network::cover(true, first.into(), last);
+            let mut next = u128::from(first);
+            for network in &cover {
+                prop_assert_eq!(network.bounds().0, next);
+                next = network.bounds().1 + 1;
+            }
+            prop_assert_eq!(next, last + 1);
+            prop_assert!(cover.len() <= 62);
         }
 
         #[test]

@@ -100,6 +100,7 @@ impl Builder<'_> {
             quota: self.quota(),
             people: grant.people.clone(),
             workloads: grant.workloads.clone(),
+            further: None,
         })
     }
 

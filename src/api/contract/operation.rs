@@ -40,7 +40,9 @@ pub enum OperationName {
 }
 
 /// Who does it.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, schemars::JsonSchema, PartialEq, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, schemars::JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 pub enum Actor {
     /// A program of the partner's.
     Workload,
@@ -110,8 +112,8 @@ pub struct Model {
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = (
-    "has(self.atMost) != has(self.atLeast)",
-    "give either atMost or atLeast"
+    "has(self.atMost) || has(self.atLeast)",
+    "give atMost, atLeast or both"
 ))]
 pub struct Evaluation {
     /// What was measured.

@@ -38,7 +38,9 @@ pub struct Security {
 }
 
 /// How a workload may get its key.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, schemars::JsonSchema, PartialEq, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, schemars::JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 pub enum KeyDelivery {
     /// The kubelet makes it and keeps it on the node (KEP-4317).
     PodCertificate,

@@ -4,7 +4,7 @@ mod agreed;
 mod beyond_boundary;
 mod beyond_contract;
 mod digests;
-mod leaves;
+pub(in crate::policy) mod leaves;
 mod not_permitted;
 mod properties;
 mod vectors;
