@@ -1,9 +1,12 @@
 //! What the API server does at most: bare loops that send what Comity sent, with the same client,
 //! the same tokens and as many at once, and decide nothing.
 
-use std::{collections::HashSet, time::Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
-use e2e::{Error, Explain as _, Result};
+use e2e::{Error, Explain as _, Result, eventually};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use http::Request as HttpRequest;
 use kube::ResourceExt as _;
@@ -15,6 +18,9 @@ use super::{
     substitute::Substitute,
     world::{World, grants},
 };
+
+/// How long the API server may take to see rights that were just given.
+const RIGHTS_WITHIN: Duration = Duration::from_secs(5);
 
 /// A bare loop's result.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +113,18 @@ async fn send_all(world: &World, loads: Vec<Vec<Request>>, workers: usize) -> Re
     Ok(Floor { seconds: began.elapsed().as_secs_f64(), requests })
 }
 
+/// Sends a request; again where the API server has yet to see the rights that a RoleBinding of a
+/// moment ago gives. Comity has to wait for them too.
 async fn send(world: &World, request: &Request) -> Result<()> {
+    let what = "the rights that were just given";
+    let sent = eventually(what, RIGHTS_WITHIN, async || match send_once(world, request).await {
+        Err(error) if error.refusal().is_some_and(|status| status.code == 403) => Err(error.to_string()),
+        sent => Ok(sent),
+    });
+    sent.await?.explain(format!("{} {}", request.method, request.uri))
+}
+
+async fn send_once(world: &World, request: &Request) -> Result<()> {
     let built = HttpRequest::builder()
         .method(request.method)
         .uri(&request.uri)
@@ -116,5 +133,5 @@ async fn send(world: &World, request: &Request) -> Result<()> {
         .explain("build a request")?;
     let client = world.processes[request.by].client();
     let answer: Result<Value, _> = client.request(built).await;
-    answer.map(drop).map_err(Error::from).explain(format!("{} {}", request.method, request.uri))
+    answer.map(drop).map_err(Error::from)
 }
