@@ -179,7 +179,9 @@ impl Writer {
         let parameters = PostParams { field_manager: Some(name::RUN.to_owned()), ..PostParams::default() };
         let api: Api<GrantRecord> = Api::namespaced(self.client.clone(), namespace);
         match api.create(&parameters, &record).await {
-            Ok(stored) => self.catalogue.records.put(namespace, &name, stored.spec),
+            Ok(stored) => {
+                self.catalogue.records.put(namespace, &name, stored.spec);
+            }
             Err(error) => {
                 let error = WriteError::new(format!("writing record {name}"), error);
                 if matches!(error, WriteError::Exists { .. }) {

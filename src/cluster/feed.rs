@@ -150,8 +150,9 @@ impl Feeds {
                 }
                 News::There(record) => {
                     let (namespace, name) = (record.namespace().unwrap_or_default(), record.name_any());
-                    records.put(&namespace, &name, record.spec.clone());
-                    told.record(&record);
+                    if records.put(&namespace, &name, record.spec.clone()) {
+                        told.record(&record);
+                    }
                 }
                 News::Gone(record) => {
                     let (namespace, name) = (record.namespace().unwrap_or_default(), record.name_any());
@@ -202,8 +203,9 @@ impl Feeds {
                 }
                 News::There(object) => {
                     let (key, labels) = known_by(kind, &object);
-                    objects.put(kind, to_value(object));
-                    told.object(&key, &labels);
+                    if objects.put(kind, to_value(object)) {
+                        told.object(&key, &labels);
+                    }
                 }
                 News::Gone(object) => {
                     let (key, labels) = known_by(kind, &object);

@@ -67,10 +67,11 @@ impl Objects {
         })
     }
 
-    /// Takes what a watch or a write has told of an object. Older news than what is known is left.
-    pub fn put(&self, kind: Kind, object: Value) {
-        let Some(key) = key_of(kind, &object) else { return };
-        self.write(|inner| inner.put(key, object));
+    /// Takes what a watch or a write has told of an object. Whether that was news: what is older than
+    /// what is known is left, and what was just written is known when a watch tells of it.
+    pub fn put(&self, kind: Kind, object: Value) -> bool {
+        let Some(key) = key_of(kind, &object) else { return false };
+        self.write(|inner| inner.put(key, object))
     }
 
     /// Takes that an object is gone.
@@ -119,13 +120,13 @@ impl Objects {
         look(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn write(&self, change: impl FnOnce(&mut Inner)) {
-        change(&mut self.inner.write().unwrap_or_else(PoisonError::into_inner));
+    fn write<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
+        change(&mut self.inner.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Inner {
-    fn put(&mut self, key: Key, object: Value) {
+    fn put(&mut self, key: Key, object: Value) -> bool {
         if let Some(told) = self.relisted.get_mut(&key.kind) {
             told.insert(key.clone());
         }
@@ -134,8 +135,8 @@ impl Inner {
             self.note_isolation(&key, Some(&object).filter(|_| grant.is_none()));
         }
         let live = Live::from_value(object);
-        if (self.buried.contains(&live.uid) && !live.terminating) || self.is_older(&key, &live) {
-            return;
+        if (self.buried.contains(&live.uid) && !live.terminating) || self.is_known(&key, &live) {
+            return false;
         }
         if key.kind == Kind::Namespace {
             self.namespaces.insert(key.name.clone(), live.clone());
@@ -147,6 +148,7 @@ impl Inner {
             self.owner.insert(key.clone(), grant.clone());
             self.by_grant.entry(grant).or_default().insert(key, live);
         }
+        true
     }
 
     /// What is known of an object.
@@ -156,9 +158,10 @@ impl Inner {
         owned.or_else(|| self.namespaces.get(&key.name).filter(|_| key.kind == Kind::Namespace))
     }
 
-    /// Whether something newer of the same object is known already.
-    fn is_older(&self, key: &Key, live: &Live) -> bool {
-        self.known(key).is_some_and(|known| known.uid == live.uid && version(known) > version(live))
+    /// Whether this, or something newer of the same object, is known already.
+    fn is_known(&self, key: &Key, live: &Live) -> bool {
+        self.known(key)
+            .is_some_and(|known| known.uid == live.uid && (version(known) > version(live) || known == live))
     }
 
     fn forget(&mut self, key: &Key, uid: Option<&str>) {

@@ -29,12 +29,13 @@ impl Default for Lines {
 }
 
 impl Lines {
-    /// Takes a record: where it is the next one, by itself, else all are folded anew.
-    fn put(&mut self, record: GrantRecordSpec) {
+    /// Takes a record: where it is the next one, by itself, else all are folded anew. Whether it is
+    /// news: what was just written is known when a watch tells of it.
+    fn put(&mut self, record: GrantRecordSpec) -> bool {
         let sequence = record.sequence;
         let known = self.records.get(&sequence);
         if known.is_some_and(|known| **known == record) {
-            return;
+            return false;
         }
         let is_newest = self.records.last_key_value().is_none_or(|(last, _)| *last < sequence);
         let taken = match &mut self.folded {
@@ -45,6 +46,7 @@ impl Lines {
         if !taken {
             self.fold();
         }
+        true
     }
 
     /// Keeps the records of which `keep` says so. The grant that lost some, if it did.
@@ -99,14 +101,14 @@ impl Records {
             .collect()
     }
 
-    /// Takes a record called `name` of a grant in `namespace`.
-    pub fn put(&self, namespace: &str, name: &str, record: GrantRecordSpec) {
-        let Some(owner) = owner(namespace, name, &record) else { return };
+    /// Takes a record called `name` of a grant in `namespace`. Whether it is news.
+    pub fn put(&self, namespace: &str, name: &str, record: GrantRecordSpec) -> bool {
+        let Some(owner) = owner(namespace, name, &record) else { return false };
         if let Some(told) = self.told.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
             told.insert((owner.clone(), record.sequence));
         }
         let mut lines = self.lines.write().unwrap_or_else(PoisonError::into_inner);
-        lines.entry(owner).or_default().put(record);
+        lines.entry(owner).or_default().put(record)
     }
 
     /// Takes that a record is gone.
