@@ -21,6 +21,9 @@ pub struct Attempt {
     /// As whom, by impersonation.
     #[serde(default, rename = "as")]
     user: Option<String>,
+    /// In which groups, by impersonation.
+    #[serde(default, rename = "in")]
+    groups: Vec<String>,
     /// What the refusal says once RBAC lets the request through.
     #[serde(default)]
     pub says: String,
@@ -60,6 +63,11 @@ pub fn merge(path: &str, with: Value) -> Attempt {
     Attempt::new(Action::Merge(path.to_owned()), with)
 }
 
+/// Replaces an object with the whole of another.
+pub fn replace(path: &str, with: Value) -> Attempt {
+    Attempt::new(Action::Replace(path.to_owned()), with)
+}
+
 /// Deletes an object.
 pub fn delete(path: &str) -> Attempt {
     Attempt::new(Action::Delete(path.to_owned()), Value::Null)
@@ -73,7 +81,14 @@ pub fn attempts(text: &str, names: &[(&str, &str)]) -> Result<Vec<Attempt>> {
 
 impl Attempt {
     fn new(action: Action, with: Value) -> Self {
-        Self { what: format!("{action:?}"), action, with, user: None, says: String::new() }
+        Self {
+            what: format!("{action:?}"),
+            action,
+            with,
+            user: None,
+            groups: Vec::new(),
+            says: String::new(),
+        }
     }
 
     /// Reads.
@@ -116,6 +131,9 @@ impl Attempt {
         if let Some(user) = &self.user {
             request = request.header("impersonate-user", user);
         }
+        for group in &self.groups {
+            request = request.header("impersonate-group", group);
+        }
         let body = if self.with.is_null() { Vec::new() } else { serde_json::to_vec(&self.with)? };
         let request = request.body(body).map_err(|error| Error::Failed(error.to_string()))?;
         Ok(cluster.client().request(request).await?)
@@ -132,6 +150,16 @@ impl Attempt {
             },
         }
     }
+}
+
+/// Tries each, and fails with all that were refused.
+pub async fn all_let_through(cluster: &Cluster, attempts: &[Attempt]) -> Result<()> {
+    let mut failures = Vec::new();
+    for attempt in attempts {
+        let refusal = attempt.try_as(cluster).await.err();
+        failures.extend(refusal.map(|error| format!("{}: {error}", attempt.what)));
+    }
+    if failures.is_empty() { Ok(()) } else { Err(Error::Failed(format!("\n{}", failures.join("\n")))) }
 }
 
 /// Tries each, and fails with all that weren't refused as they should have been. `or_else` is what

@@ -13,7 +13,7 @@ use kube::{Api, ResourceExt};
 use story::{SOON, Story, Wish};
 
 /// Every kind of which Comity, or its installation, makes something.
-const KINDS: [(&str, &str, &str); 17] = [
+const KINDS: [(&str, &str, &str); 19] = [
     ("", "v1", "Namespace"),
     ("", "v1", "Secret"),
     ("", "v1", "ConfigMap"),
@@ -31,6 +31,8 @@ const KINDS: [(&str, &str, &str); 17] = [
     ("apiextensions.k8s.io", "v1", "CustomResourceDefinition"),
     ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy"),
     ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding"),
+    ("admissionregistration.k8s.io", "v1", "MutatingAdmissionPolicy"),
+    ("admissionregistration.k8s.io", "v1", "MutatingAdmissionPolicyBinding"),
 ];
 
 #[tokio::test]

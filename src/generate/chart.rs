@@ -16,19 +16,22 @@ pub struct Template {
     pub file: &'static str,
     /// What is in it.
     pub text: String,
+    /// The API that a cluster has to serve for it, if not every one does.
+    pub needs: Option<&'static str>,
 }
 
 /// All of the templates, in the order in which they are to be applied.
 pub fn templates() -> Result<Vec<Template>, GenerateError> {
     let definitions: Vec<Value> = crd::definitions()?.into_iter().map(kept).collect();
     [
-        ("definitions.yaml", definitions),
-        ("rbac.yaml", rbac::objects(template::NAMESPACE)),
-        ("admission.yaml", admission::objects(template::NAMESPACE)),
-        ("deployments.yaml", deployment::objects()),
+        ("definitions.yaml", definitions, None),
+        ("rbac.yaml", rbac::objects(template::NAMESPACE), None),
+        ("stamps.yaml", admission::stamps(template::NAMESPACE), Some(admission::mutation::NEEDS)),
+        ("admission.yaml", admission::objects(template::NAMESPACE), None),
+        ("deployments.yaml", deployment::objects(), None),
     ]
     .into_iter()
-    .map(|(file, objects)| Ok(Template { file, text: template::documents(&objects)? }))
+    .map(|(file, objects, needs)| Ok(Template { file, text: template::documents(&objects)?, needs }))
     .collect()
 }
 
@@ -45,7 +48,7 @@ pub fn files() -> Result<Vec<GeneratedFile>, GenerateError> {
     let mut files = vec![GeneratedFile { path: format!("{FOLDER}/Chart.yaml"), contents: chart() }];
     files.extend(templates()?.iter().map(|template| GeneratedFile {
         path: format!("{FOLDER}/templates/{}", template.file),
-        contents: template::for_helm(&template.text),
+        contents: template::where_served(template.needs, &template::for_helm(&template.text)),
     }));
     Ok(files)
 }

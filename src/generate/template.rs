@@ -76,6 +76,14 @@ pub fn for_helm(text: &str) -> String {
     })
 }
 
+/// A template of Helm's that renders only where the cluster serves the API that it `needs`.
+pub fn where_served(needs: Option<&str>, template: &str) -> String {
+    needs.map_or_else(
+        || template.to_owned(),
+        |api| format!("{{{{- if .Capabilities.APIVersions.Has \"{api}\" }}}}\n{template}{{{{- end }}}}\n"),
+    )
+}
+
 /// The text with the defaults of the chart's `values.yaml`, for the release `namespace`.
 pub fn with_defaults(text: &str, values: &Value, namespace: &str, version: &str) -> String {
     let word = |pointer: &str| values.pointer(pointer).and_then(Value::as_str).map(str::to_owned);

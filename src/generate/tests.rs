@@ -18,9 +18,13 @@ fn what_is_committed_is_what_the_types_say() {
 
 #[test]
 fn yaml_says_what_the_objects_say() {
-    let objects: Vec<Value> =
-        [rbac::objects(template::NAMESPACE), admission::objects(template::NAMESPACE), deployment::objects()]
-            .concat();
+    let objects: Vec<Value> = [
+        rbac::objects(template::NAMESPACE),
+        admission::stamps(template::NAMESPACE),
+        admission::objects(template::NAMESPACE),
+        deployment::objects(),
+    ]
+    .concat();
     let written = template::documents(&objects).expect("YAML");
     let read: Vec<Value> = serde_saphyr::from_multiple(&written).expect("YAML");
     assert_eq!(read, objects);
@@ -44,8 +48,12 @@ fn what_is_installed_asks_no_admission_of_a_webhook() {
 #[test]
 fn what_helm_renders_by_default_is_what_is_installed() {
     let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/comity");
-    let rendered =
-        Command::new("helm").args(["template", "comity", "--namespace", "comity-system"]).arg(chart).output();
+    // Without a cluster Helm believes in the Kubernetes that it was built with.
+    let rendered = Command::new("helm")
+        .args(["template", "comity", "--namespace", "comity-system"])
+        .args(["--api-versions", admission::mutation::NEEDS])
+        .arg(chart)
+        .output();
     let Ok(rendered) = rendered else {
         eprintln!("SKIPPED: no helm on the PATH, so install.yaml wasn't compared with what Helm renders");
         return;
@@ -55,6 +63,18 @@ fn what_helm_renders_by_default_is_what_is_installed() {
     // Helm makes the namespace by itself.
     assert!(installed.remove("Namespace  comity-system").is_some());
     assert_eq!(by_name(&String::from_utf8_lossy(&rendered.stdout)), installed);
+}
+
+#[test]
+fn only_what_every_cluster_serves_is_rendered_everywhere() {
+    let stamps = |text: &str| text.contains("kind: MutatingAdmissionPolicy");
+    for file in chart::files().expect("every type can be written") {
+        let guard =
+            format!("{{{{- if .Capabilities.APIVersions.Has \"{}\" }}}}\n", admission::mutation::NEEDS);
+        let guarded = file.contents.starts_with(&guard) && file.contents.ends_with("{{- end }}\n");
+        assert_eq!(stamps(&file.contents), guarded, "{}", file.path);
+    }
+    assert!(stamps(&install::file().expect("install.yaml").contents));
 }
 
 /// What a chart's values may be, and what they are by default, name the same things.

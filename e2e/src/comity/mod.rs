@@ -7,12 +7,13 @@ mod daemon;
 use std::{path::Path, time::Duration};
 
 use comity::api::name;
+use serde_json::json;
 use tokio::sync::OnceCell;
 
 pub use binary::binary;
 pub use daemon::Daemon;
 
-use crate::{Cluster, Explain as _, Result};
+use crate::{Cluster, Explain as _, Result, attempt, eventually};
 
 /// The trust domain that the processes are started with, the chart's own.
 pub const TRUST_DOMAIN: &str = "comity.local";
@@ -85,7 +86,23 @@ pub async fn install(cluster: &Cluster) -> Result<()> {
         text = text.replace("\n  replicas: 1\n", "\n  replicas: 0\n");
     }
     cluster.apply_yaml(&text).await.explain("install Comity")?;
-    Ok(())
+    await_stamps(cluster).await
+}
+
+/// Awaits the API server to keep who wrote what: of an object that was stored before, nobody knows.
+async fn await_stamps(cluster: &Cluster) -> Result<()> {
+    let organisation = json!({"legalName": "Probe AB", "jurisdictions": ["SE"]});
+    let probe = json!({
+        "apiVersion": "comity.dev/v1alpha1", "kind": "Partner",
+        "metadata": {"name": "comity-probe"}, "spec": {"organisation": organisation},
+    });
+    let probe = attempt::create("/apis/comity.dev/v1alpha1/partners", probe);
+    eventually("who wrote what to be kept", READY_WITHIN, async || {
+        let answer = probe.try_as(cluster).await.map_err(|error| error.to_string())?;
+        let kept = &answer["metadata"]["annotations"][name::ANNOTATION_AUTHORED_BY];
+        if kept.is_string() { Ok(()) } else { Err(format!("{}", answer["metadata"])) }
+    })
+    .await
 }
 
 /// What a user installs: `install.yaml`.

@@ -61,6 +61,7 @@ async fn comity_run_may_do_its_work_on_a_grant_and_on_ingress() -> Result<()> {
     let caged = Caged::shared().await?;
     let targets = Targets::make(&caged).await?;
     let grant = format!("/apis/comity.dev/v1alpha1/namespaces/{}/partnergrants", targets.grants);
+    let decisions = format!("/apis/comity.dev/v1alpha1/namespaces/{}/grantdecisions", targets.grants);
     let lets_in = json!({"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": targets.stage.namespace}}}]});
     let policy = json!({"metadata": {"name": "comity-from-1", "labels": {"comity.dev/grant-uid": "u"}},
         "spec": {"podSelector": {"matchLabels": {"a": "b"}}, "policyTypes": ["Ingress"], "ingress": [lets_in]}});
@@ -70,6 +71,7 @@ async fn comity_run_may_do_its_work_on_a_grant_and_on_ingress() -> Result<()> {
         patch(&format!("{grant}/ended"), json!({"metadata": {"finalizers": ["comity.dev/grant"]}})),
         patch(&format!("{grant}/live"), json!({"metadata": {"finalizers": null}})),
         patch(&format!("{grant}/live/status"), json!({"status": {"openStages": ["Sandbox"]}})),
+        patch(&format!("{decisions}/decided/status"), json!({"status": {"record": 1}})),
         create(&policies, policy),
         delete(&format!("{policies}/comity-from-story")),
         create(&format!("/api/v1/namespaces/{}/events", targets.grants), event),

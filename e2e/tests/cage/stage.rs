@@ -118,7 +118,7 @@ pub fn pod() -> Result<Value> {
 
 /// Installs Comity and gives the tokens of its two processes.
 async fn install(admin: &Cluster) -> Result<[String; 2]> {
-    admin.apply_yaml(include_str!("../../../install.yaml")).await?;
+    e2e::comity::install(admin).await?;
     let tokens = [admin.token(SYSTEM, "comity-run").await?, admin.token(SYSTEM, "comity-sign").await?];
     in_force(admin, &admin.as_token(&tokens[0])?).await?;
     Ok(tokens)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use comity::api::condition::{ConditionType, Reason};
 use comity::api::grant::OpeningStatus;
 use comity::api::record::{RecordEvent, RecordReason};
+use comity::api::stamp::Writers;
 use comity::api::{PartnerGrant, Stage, name};
 use e2e::cluster::Write;
 use e2e::{Result, throughout};
@@ -38,7 +39,20 @@ async fn a_partner_walks_from_sandbox_to_the_end() -> Result<()> {
     closed_in_order(&story, &production)?;
     nobody_is_let_in(&story, &[&sandbox, &rehearsal, &production]).await?;
     whole_journal(&story, &grant).await?;
+    only_people_asked(&story, &wish).await?;
     ended_is_final(&story, &last_wish, &[&sandbox, &rehearsal, &production]).await
+}
+
+/// Comity put its finalizer on and took it off, and wrote status: none of it asks for anything.
+async fn only_people_asked(story: &Story, wish: &Wish) -> Result<()> {
+    let grant = story.api::<PartnerGrant>().get(&wish.name).await?;
+    let asked = grant.annotations().get(name::ANNOTATION_REQUESTED_BY).map(String::as_str);
+    let asked = asked.and_then(Writers::parse).unwrap_or_default();
+    let (users, last): (Vec<_>, Vec<_>) =
+        asked.iter().map(|writer| (writer.user.as_str(), writer.generation)).unzip();
+    assert!(users.len() == 1 && !users[0].contains("comity"), "{users:?}");
+    assert_eq!(last, [grant.metadata.generation.unwrap_or_default()]);
+    Ok(())
 }
 
 /// A stage, once it is open: what it is made of, and in which order that came.

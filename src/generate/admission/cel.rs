@@ -1,7 +1,7 @@
 //! The words of the policies' CEL: text with `$NAME` in it becomes an expression in which each is
 //! the constant from [`crate::api::name`], so a policy can't drift from what the processes do.
 
-use crate::api::{grant::Role, name};
+use crate::api::{decision::DecisionAction, grant::Role, name, stamp};
 
 /// Group of the virtual resources on which consent is a verb: a wildcard on `comity.dev` gives none.
 pub const CONSENT_GROUP: &str = "consent.comity.dev";
@@ -72,6 +72,11 @@ fn constant(word: &str) -> Option<&'static str> {
         "QUOTA" => name::QUOTA,
         "LIMITS" => name::LIMIT_RANGE,
         "STAGE_POLICY" => name::STAGE_POLICY,
+        "CONSENT" => CONSENT_GROUP,
+        "DECIDED_BY" => name::ANNOTATION_DECIDED_BY,
+        "REQUESTED_BY" => name::ANNOTATION_REQUESTED_BY,
+        "AUTHORED_BY" => name::ANNOTATION_AUTHORED_BY,
+        "UNKNOWN" => stamp::UNKNOWN,
         "SIGNERS" => SIGNER_PREFIX,
         "POD_SIGNER" => POD_SIGNER,
         _ => return None,
@@ -94,6 +99,11 @@ fn about_objects(word: &str) -> Option<String> {
             "(namespaceObject == null ? {} : namespaceObject.metadata.?labels.orValue({}))".to_owned()
         }
         "NAME" => NAME.to_owned(),
+        "AUTOMATABLE" => {
+            let actions = DecisionAction::ALL.into_iter().filter(|action| action.automatable());
+            list(&actions.map(DecisionAction::as_str).collect::<Vec<_>>())
+        }
+        "MOST_WRITERS" => stamp::MOST_WRITERS.to_string(),
         _ => return None,
     })
 }
@@ -108,6 +118,11 @@ fn about_callers(word: &str, system: &str) -> Option<String> {
         "IS_COMITY" => {
             format!("(request.userInfo.username in {})", list(&[&account(name::RUN), &account(name::SIGN)]))
         }
+        // A line break would make two lines of one user.
+        "NAMEABLE" => format!(
+            "request.userInfo.username.matches(r'^[^\\x00-\\x1f\\x7f]{{1,{}}}$')",
+            stamp::LONGEST_NAME
+        ),
         "IS_CARETAKER" => format!("(request.userInfo.username in {})", list(CARETAKERS)),
         "MAY_OVERRIDE" => format!(
             "authorizer.group({}).resource({}).check({}).allowed()",

@@ -1,9 +1,11 @@
-//! Who may write what, as `ValidatingAdmissionPolicies`: shipped once, written from the constants that
-//! the processes themselves use. Nothing of ours sits in the API server's write path.
+//! Who may write what, as `ValidatingAdmissionPolicies`, and who did, as `MutatingAdmissionPolicies`:
+//! shipped once, written from the constants that the processes themselves use. Nothing of ours sits in the API server's write path.
 
 pub mod cage;
 pub mod cel;
+pub mod consent;
 pub mod guard;
+pub mod mutation;
 pub mod ours;
 pub mod policy;
 
@@ -14,11 +16,17 @@ use serde_json::Value;
 pub fn policies() -> Vec<Policy> {
     let mut policies = vec![cage::run(), cage::sign()];
     policies.extend(ours::policies());
+    policies.extend(consent::policies());
     policies.extend(guard::policies());
     policies
 }
 
-/// Every policy with its bindings; `system` is the namespace that Comity runs in.
+/// Every policy that stamps, with its binding: where the API server has such policies.
+pub fn stamps(system: &str) -> Vec<Value> {
+    consent::stamps().iter().flat_map(|stamp| stamp.objects(system)).collect()
+}
+
+/// Every policy that refuses, with its bindings; `system` is the namespace that Comity runs in.
 pub fn objects(system: &str) -> Vec<Value> {
     policies().iter().flat_map(|policy| policy.objects(system)).collect()
 }
@@ -29,7 +37,7 @@ mod tests {
 
     #[test]
     fn no_word_is_left_unspelled() {
-        for object in objects("comity-system") {
+        for object in [objects("comity-system"), stamps("comity-system")].concat() {
             let text = object.to_string();
             let left = text
                 .match_indices('$')
@@ -40,9 +48,14 @@ mod tests {
 
     #[test]
     fn every_policy_fails_closed_and_denies() {
-        for policy in objects("comity-system") {
+        for policy in [objects("comity-system"), stamps("comity-system")].concat() {
             match policy["kind"].as_str() {
-                Some("ValidatingAdmissionPolicy") => assert_eq!(policy["spec"]["failurePolicy"], "Fail"),
+                Some("ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy") => {
+                    assert_eq!(policy["spec"]["failurePolicy"], "Fail");
+                }
+                Some("MutatingAdmissionPolicyBinding") => {
+                    assert_eq!(policy["spec"], serde_json::json!({"policyName": policy["metadata"]["name"]}));
+                }
                 _ => assert_eq!(policy["spec"]["validationActions"][0], "Deny"),
             }
         }

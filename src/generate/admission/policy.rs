@@ -74,10 +74,7 @@ impl Policy {
         }
         for (field, expressions) in [("matchConditions", &self.conditions), ("variables", &self.variables)] {
             if !expressions.is_empty() {
-                spec[field] = expressions
-                    .iter()
-                    .map(|(name, text)| json!({"name": name, "expression": expression(text, system)}))
-                    .collect();
+                spec[field] = named_expressions(expressions, system);
             }
         }
         json!({
@@ -93,8 +90,7 @@ impl Policy {
     }
 
     fn constraints(&self, system: &str) -> Value {
-        let rules: Vec<Value> = self.rules.iter().map(Rule::value).collect();
-        let mut constraints = json!({"resourceRules": rules});
+        let mut constraints = constraints(&self.rules);
         if let Some(selector) = &self.namespaces {
             let text = selector.to_string().replace("$SYSTEM", system);
             constraints["namespaceSelector"] = text.parse().unwrap_or_default();
@@ -153,8 +149,19 @@ impl Validation {
     }
 }
 
+/// Which requests a policy sees.
+pub(super) fn constraints(rules: &[Rule]) -> Value {
+    json!({"resourceRules": rules.iter().map(Rule::value).collect::<Vec<_>>()})
+}
+
+/// Names with their expressions.
+pub(super) fn named_expressions(expressions: &[(&'static str, &'static str)], system: &str) -> Value {
+    let named = |(name, text): &(&str, &str)| json!({"name": name, "expression": expression(text, system)});
+    expressions.iter().map(named).collect()
+}
+
 /// An expression over several lines stays so: people read it in the cluster.
-fn expression(text: &str, system: &str) -> String {
+pub(super) fn expression(text: &str, system: &str) -> String {
     lines(&spell(text, system), "\n")
 }
 

@@ -5,6 +5,7 @@
 //! ([`crate::generate::admission`]), as namespaces of stages come and go.
 
 pub mod partner;
+pub mod people;
 pub mod process;
 
 use serde_json::{Value, json};
@@ -58,6 +59,7 @@ pub fn cluster_role(name: &str, rules: &[Grant]) -> Value {
 pub fn objects(system: &str) -> Vec<Value> {
     let mut objects = process::objects(system);
     objects.extend(partner::objects());
+    objects.extend(people::objects());
     objects
 }
 

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::*;
-use crate::api::{grant::Role, name, stage::Stage};
+use crate::api::{decision::DecisionAction, grant::Role, name, stage::Stage};
+use crate::generate::admission::cel::CONSENT_GROUP;
 
 /// Every role with its rules, as (kind, name, rule).
 fn rules() -> Vec<(String, String, Value)> {
@@ -31,8 +32,13 @@ fn nothing_is_said_with_a_wildcard() {
 #[test]
 fn nobody_may_escalate_impersonate_or_reach_into_a_pod() {
     for (_, who, rule) in rules() {
-        for verb in ["escalate", "impersonate", "approve", "sign", "attest", "proxy"] {
+        // On grants they are verbs of consent, which are people's.
+        let consent = holds(&rule, "apiGroups", CONSENT_GROUP);
+        for verb in ["escalate", "impersonate", "sign", "proxy"] {
             assert!(!holds(&rule, "verbs", verb), "{who}: {rule}");
+        }
+        for verb in ["approve", "attest"] {
+            assert!(consent || !holds(&rule, "verbs", verb), "{who}: {rule}");
         }
         for resource in [
             "serviceaccounts/token",
@@ -143,5 +149,46 @@ fn nothing_aggregates_into_another_role() {
     for object in objects("comity-system") {
         assert!(object["aggregationRule"].is_null());
         assert!(!object.to_string().contains("rbac.authorization.k8s.io/aggregate-to"), "{object}");
+    }
+}
+
+/// The roles that hold a verb of consent.
+fn deciding(verb: &str) -> Vec<String> {
+    let rules = rules().into_iter().filter(|(_, _, rule)| holds(rule, "apiGroups", CONSENT_GROUP));
+    rules.filter(|(_, _, rule)| holds(rule, "verbs", verb)).map(|(_, who, _)| who).collect()
+}
+
+#[test]
+fn every_decision_but_the_partners_own_is_in_somebodys_role() {
+    for action in DecisionAction::ALL {
+        let holders = deciding(action.verb());
+        assert_eq!(holders.is_empty(), action == DecisionAction::Countersign, "{action:?}: {holders:?}");
+        assert!(holders.iter().all(|who| who.starts_with("comity:")), "{action:?}: {holders:?}");
+    }
+    assert_eq!(deciding("approve"), ["comity:approver"]);
+    assert_eq!(deciding("extend"), ["comity:approver"]);
+    assert_eq!(deciding("release"), ["comity:responder"]);
+}
+
+#[test]
+fn who_asks_does_not_approve_and_who_only_decides_writes_nothing_else() {
+    for (_, who, rule) in rules() {
+        if people::ROLES.iter().any(|(name, _)| *name == who) && !holds(&rule, "apiGroups", CONSENT_GROUP) {
+            let decides = rule["verbs"] == serde_json::json!(["create"])
+                && rule["resources"] == serde_json::json!(["grantdecisions"]);
+            let asks = who == "comity:requester" && rule["resources"] == serde_json::json!(["partnergrants"]);
+            assert!(rule["verbs"] == serde_json::json!(READ) || decides || asks, "{who}: {rule}");
+        }
+    }
+}
+
+#[test]
+fn comitys_own_accounts_decide_nothing() {
+    for (_, who, rule) in rules() {
+        if [name::RUN, name::SIGN].contains(&who.as_str()) {
+            assert!(!holds(&rule, "apiGroups", CONSENT_GROUP), "{who}: {rule}");
+            let decisions = holds(&rule, "resources", "grantdecisions");
+            assert!(!decisions || rule["verbs"] == serde_json::json!(READ), "{who}: {rule}");
+        }
     }
 }

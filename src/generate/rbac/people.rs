@@ -1,0 +1,52 @@
+//! The roles of people who ask, decide and watch, for the platform to hand out. None of them is
+//! Comity's own, none aggregates into a built-in role, and no two sides of a decision are in one.
+
+use serde_json::Value;
+
+use super::{Grant, READ, cluster_role, may};
+use crate::generate::admission::cel::CONSENT_GROUP;
+
+/// All kinds, to read.
+const EVERYTHING: Grant = may(
+    READ,
+    "comity.dev",
+    &[
+        "sharingboundaries",
+        "partners",
+        "datasets",
+        "sharingcontracts",
+        "partnergrants",
+        "grantdecisions",
+        "grantrecords",
+        "stagepolicies",
+    ],
+);
+/// Writing decisions down. What is decided takes the verb of the action beside it.
+const DECIDE: Grant = may(&["create"], "comity.dev", &["grantdecisions"]);
+
+/// Verbs of decisions about grants.
+const fn consent(verbs: &'static [&'static str]) -> Grant {
+    may(verbs, CONSENT_GROUP, &["partnergrants"])
+}
+
+/// Each role: its name, and its rules. The verb of `Countersign` is in none: it is the partner's side.
+pub const ROLES: &[(&str, &[Grant])] = &[
+    ("comity:viewer", &[EVERYTHING]),
+    (
+        "comity:requester",
+        &[
+            EVERYTHING,
+            may(&["create", "update", "patch", "delete"], "comity.dev", &["partnergrants"]),
+            DECIDE,
+            consent(&["sponsor", "rehearse", "enrol"]),
+        ],
+    ),
+    ("comity:approver", &[EVERYTHING, DECIDE, consent(&["approve", "deny", "extend"])]),
+    ("comity:reviewer", &[EVERYTHING, DECIDE, consent(&["attest", "shorten", "expire"])]),
+    ("comity:responder", &[EVERYTHING, DECIDE, consent(&["quarantine", "release", "shorten", "expire"])]),
+];
+
+/// Every ClusterRole.
+pub fn objects() -> Vec<Value> {
+    ROLES.iter().map(|(name, rules)| cluster_role(name, rules)).collect()
+}
