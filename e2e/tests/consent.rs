@@ -68,15 +68,17 @@ async fn a_full_list_takes_nobody_else() -> Result<()> {
 async fn where_nothing_stamps_the_client_does_and_is_compared() -> Result<()> {
     let admin = Cluster::start(Settings::default()).await?;
     let text = e2e::comity::manifest()?;
-    let documents = |without: &str| {
-        let kept = text.split("\n---\n").filter(|document| !document.contains(without));
-        kept.collect::<Vec<_>>().join("\n---\n")
+    let documents = |without: &[&str]| {
+        let is_one =
+            |document: &&str| !without.iter().any(|kind| document.contains(&format!("\nkind: {kind}")));
+        text.split("\n---\n").filter(is_one).collect::<Vec<_>>().join("\n---\n")
     };
-    admin.apply_yaml(&documents("AdmissionPolicy")).await?;
+    let (stamps, compares) = ("MutatingAdmissionPolicy", "ValidatingAdmissionPolicy");
+    admin.apply_yaml(&documents(&[stamps, compares])).await?;
     let ground = Ground::on(admin).await?;
     let elder = Kept::make_unstamped(&ground, &KINDS[0]).await?;
 
-    ground.admin.apply_yaml(&documents("kind: MutatingAdmissionPolicy")).await?;
+    ground.admin.apply_yaml(&documents(&[stamps])).await?;
     ground.in_force().await?;
     written::the_client_fills(&ground).await?;
 
