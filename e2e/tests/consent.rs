@@ -81,6 +81,7 @@ async fn where_nothing_stamps_the_client_does_and_is_compared() -> Result<()> {
     ground.admin.apply_yaml(&documents(&[stamps])).await?;
     ground.in_force().await?;
     written::the_client_fills(&ground).await?;
+    written::the_client_signs(&ground).await?;
 
     e2e::comity::install(&ground.admin).await?;
     elder.nobody_knows_who_wrote_it_before().await
