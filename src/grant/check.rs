@@ -145,7 +145,7 @@ pub fn orphan(namespace: &str, live: &LiveObjects) -> Standing {
         .filter(|(key, _)| key.namespace == namespace)
         .map(|(key, live)| (key.clone(), live.clone()))
         .collect();
-    let key = Key { kind: Kind::Namespace, namespace: namespace.to_owned(), name: namespace.to_owned() };
+    let key = Key::namespace(namespace);
     Standing {
         namespace: live.get(&key).map_or(NamespaceStanding::Absent, |found| ours(found, false)),
         without_paths: part(Vec::new(), &here, |key| {
@@ -233,9 +233,7 @@ fn doomed(here: &LiveObjects, concerns: impl Fn(&Key) -> bool) -> Vec<Doomed> {
 }
 
 fn namespace_standing(site: &Site<'_>, live: &LiveObjects) -> NamespaceStanding {
-    let namespace_name = &site.opening.namespace;
-    let key = Key { kind: Kind::Namespace, namespace: namespace_name.clone(), name: namespace_name.clone() };
-    match live.get(&key) {
+    match live.get(&Key::namespace(&site.opening.namespace)) {
         None => NamespaceStanding::Absent,
         Some(found) if found.label(name::LABEL_GRANT_UID).as_deref() != Some(site.grant_uid) => {
             NamespaceStanding::Foreign

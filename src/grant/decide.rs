@@ -1,28 +1,27 @@
 //! The life of a grant: the one next step, from what stands, the journal and the time. Pure, so
 //! every interleaving of crash, clock and user can be tried.
 //!
-//! What closes comes before what opens, and closing access comes before clearing what is left.
+//! What closes ([`close`]) comes before what opens ([`open`]), and closing access comes before
+//! clearing what is left.
 
+mod close;
 mod open;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::build::namespace::Gate;
-use super::check::{Certificates, Doomed, NamespaceStanding, Standing};
+use super::check::{Doomed, NamespaceStanding, Standing};
 use super::gate::Waiting;
-use crate::api::condition::whole_seconds;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::journal::append::Entry;
 use crate::journal::wanted::{GrantFacts, Wanted, gave_way, wanted};
 use crate::journal::{Broken, Journal, Opening, Recorded};
-use crate::plan::objects::Wanted as Object;
+use crate::plan::objects::{Key, Wanted as Object};
 use crate::policy::{Agreement, Problem};
 
-/// How long clearing waits for `comity sign` to take back its certificates. They end by
-/// themselves; waiting merely keeps the order.
-pub const CERTIFICATE_GRACE: SignedDuration = SignedDuration::from_secs(5);
+use close::{certificates_waited_for, clear, shut, tidy};
 
 /// Everything that deciding goes by.
 #[derive(Debug)]
@@ -43,6 +42,8 @@ pub struct View<'a> {
     pub conflict: Option<String>,
     /// Whether records can be written now. Closing doesn't wait for them.
     pub records: Records,
+    /// What couldn't be closed or cleared in this pass. The rest of it is none the worse for that.
+    pub failed: &'a BTreeSet<Key>,
     /// The time.
     pub now: Timestamp,
 }
@@ -139,7 +140,12 @@ impl View<'_> {
 /// The next step of a grant.
 pub fn decide(view: &View<'_>) -> Decision {
     let mut decision = Decision { look_again: moments(view), ..Decision::default() };
-    decision.step = shut(view).or_else(|| clear(view)).or_else(|| conclude(view));
+    decision.step = shut(view).or_else(|| tidy(view)).or_else(|| clear(view));
+    // Nothing is opened, or over, while something couldn't be closed.
+    if !view.failed.is_empty() {
+        return decision;
+    }
+    decision.step = decision.step.or_else(|| conclude(view));
     if decision.step.is_none() {
         let (step, waiting) = open::open(view);
         decision.step = step;
@@ -147,87 +153,6 @@ pub fn decide(view: &View<'_>) -> Decision {
         decision.waiting = waiting;
     }
     decision
-}
-
-/// Closes access where it has to be closed: binding, pods not allowed, paths; then says so.
-fn shut(view: &View<'_>) -> Option<Step> {
-    let mut records = None;
-    for place in &view.places {
-        let (gate, reason) = match view.wanted(place) {
-            Wanted::Open => continue,
-            Wanted::Held(reason) => (Gate::Closed, reason),
-            Wanted::Closed(reason) => (Gate::Closing, reason),
-        };
-        if let Some(step) = shut_place(place, gate) {
-            return Some(step);
-        }
-        records = records.or_else(|| record_of(view, place, gate, reason));
-    }
-    records.filter(|_| view.records == Records::Writable).map(|entry| Step::Record(Box::new(entry)))
-}
-
-/// Closes access to one place.
-fn shut_place(place: &Place<'_>, gate: Gate) -> Option<Step> {
-    let standing = &place.standing;
-    if !standing.all_bindings.is_empty() {
-        return Some(Step::Delete(standing.all_bindings.clone()));
-    }
-    if let NamespaceStanding::Ours { pods_closed, closing, terminating: false, .. } = standing.namespace
-        && (!pods_closed || (gate == Gate::Closing && !closing))
-    {
-        return Some(Step::SetGate(place.namespace.to_owned(), gate));
-    }
-    let paths = standing.paths();
-    (!paths.is_empty()).then_some(Step::Delete(paths))
-}
-
-/// What the journal has to say of a place whose access is closed, unless it says so already.
-fn record_of(view: &View<'_>, place: &Place<'_>, gate: Gate, reason: RecordReason) -> Option<Entry> {
-    let opening = place.opening?;
-    match (gate, opening.state) {
-        (Gate::Closing, Recorded::Open | Recorded::Suspended) => {
-            let message = format!("{} was closed at {}: {reason:?}", opening.stage, whole_seconds(view.now));
-            Some(Entry::of_opening(RecordEvent::Closed, opening, reason, message))
-        }
-        (Gate::Closed, Recorded::Open) => {
-            let message =
-                format!("access to {} was closed for now: {reason:?}; its end stands", opening.stage);
-            Some(Entry::of_opening(RecordEvent::Suspended, opening, reason, message))
-        }
-        _ => None,
-    }
-}
-
-/// Clears what is closed: certificates first, then pods, the namespace last, since its default
-/// deny and its quota have to outlive what they hold.
-fn clear(view: &View<'_>) -> Option<Step> {
-    view.places
-        .iter()
-        .filter(|place| matches!(view.wanted(place), Wanted::Closed(_)))
-        .find_map(|place| clear_place(view, place))
-}
-
-fn clear_place(view: &View<'_>, place: &Place<'_>) -> Option<Step> {
-    let NamespaceStanding::Ours { terminating: false, uid, .. } = &place.standing.namespace else {
-        return None;
-    };
-    if view.now < certificates_waited_for(place).unwrap_or(view.now) {
-        return None;
-    }
-    let namespace = place.namespace.to_owned();
-    Some(match view.pods.get(place.namespace) {
-        None => Step::CountPods(namespace),
-        Some(true) => Step::DeletePods(namespace),
-        Some(false) => Step::DeleteNamespace(namespace, uid.clone()),
-    })
-}
-
-/// Until when a closed place waits for its certificates to be taken back, if there are any.
-fn certificates_waited_for(place: &Place<'_>) -> Option<Timestamp> {
-    let has_any = place.opening.is_none_or(|opening| !opening.policy.certified().is_empty())
-        && place.standing.certificates != Certificates::None;
-    let Recorded::Closed { at, .. } = place.opening?.state else { return None };
-    has_any.then(|| at.checked_add(CERTIFICATE_GRACE).unwrap_or(at))
 }
 
 /// Ends the grant once nothing is left and nothing can open any more.

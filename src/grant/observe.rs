@@ -16,7 +16,7 @@ use crate::api::{PartnerGrant, SharingContract, name};
 use crate::cluster::catalogue::Catalogue;
 use crate::journal::wanted::GrantFacts;
 use crate::journal::{Broken, Journal, Opening};
-use crate::plan::objects::{Kind, LiveObjects};
+use crate::plan::objects::{Key, Kind, LiveObjects};
 use crate::policy::{Agreement, Problem, resolve::resolve};
 
 /// What stands of a grant, and what this pass has learnt.
@@ -42,6 +42,8 @@ pub struct Scene<'a> {
     pub pods: BTreeMap<String, bool>,
     /// Whether records can be written.
     pub records: Records,
+    /// What couldn't be closed or cleared in this pass.
+    pub failed: BTreeSet<Key>,
     /// The namespace that the next stage needs and somebody else has.
     pub conflict: Option<String>,
     /// The time of this pass.
@@ -71,6 +73,7 @@ impl<'a> Scene<'a> {
             finalized: grant.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER),
             pods: BTreeMap::new(),
             records: Records::default(),
+            failed: BTreeSet::new(),
             conflict: None,
             now,
         };
@@ -133,6 +136,7 @@ impl<'a> Scene<'a> {
             pods: &self.pods,
             conflict: self.conflict.clone(),
             records: self.records,
+            failed: &self.failed,
             now: self.now,
         }
     }

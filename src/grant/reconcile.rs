@@ -30,7 +30,7 @@ use crate::plan::objects::{Key, Kind};
 use crate::plan::retry;
 
 /// How many steps one pass takes at most; the rest comes with the next one.
-pub(super) const STEPS: usize = 64;
+const STEPS: usize = 64;
 
 /// How soon a pass that left something to do comes back.
 pub(super) const SOON: Duration = Duration::from_millis(250);
@@ -95,22 +95,44 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
     let names = Names::of(&grant);
     let mut scene = Scene::observe(&grant, &context.installation, &context.catalogue, context.clock.now());
     scene.finalized |= context.memory.is_finalized(&grant);
-    let mut decision = decide(&scene.view(&names));
-    for _ in 0..STEPS {
-        let Some(step) = decision.step.clone() else { break };
-        match take(&step, &mut scene, &names, &context).await {
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(error) => {
-                tell_refusal(&error, &scene, &names, decision, &context).await;
-                return Err(error);
-            }
-        }
-        scene.refresh(&context.catalogue);
-        decision = decide(&scene.view(&names));
+    let refresh = |scene: &mut Scene<'_>| scene.refresh(&context.catalogue);
+    let (decision, failure) = walk(&mut scene, &names, &context, refresh).await;
+    if let Some(error) = failure {
+        tell_refusal(&error, &scene, &names, decision, &context).await;
+        return Err(error);
     }
     say(&scene, &names, &decision, &context).await?;
     Ok(look_again(&scene, &decision))
+}
+
+/// Takes step after step, looking again with `refresh` after each, until there is none left, one
+/// has to wait, or one fails. One that closes and fails lets the rest of what closes go on; the
+/// first failure is given then.
+pub(super) async fn walk(
+    scene: &mut Scene<'_>,
+    names: &Names,
+    context: &Context,
+    refresh: impl Fn(&mut Scene<'_>),
+) -> (Decision, Option<WriteError>) {
+    let mut failure = None;
+    let mut decision = decide(&scene.view(names));
+    for _ in 0..STEPS {
+        let Some(step) = decision.step.clone() else { break };
+        let failed = scene.failed.len();
+        match take(&step, scene, names, context).await {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                failure = failure.or(Some(error));
+                if scene.failed.len() == failed {
+                    break;
+                }
+            }
+        }
+        refresh(scene);
+        decision = decide(&scene.view(names));
+    }
+    (decision, failure)
 }
 
 /// When to come back: soon where something is left to do, else at the earliest moment named.
@@ -141,7 +163,7 @@ async fn tell_refusal(
 }
 
 /// Takes one step. `false`: it has to wait for another pass.
-pub(super) async fn take(
+async fn take(
     step: &Step,
     scene: &mut Scene<'_>,
     names: &Names,
@@ -152,35 +174,72 @@ pub(super) async fn take(
         Step::Finalize | Step::Unfinalize => set_finalizer(step, scene, context).await?,
         Step::Record(entry) => return record(entry, scene, names, context).await,
         Step::CreateNamespace(namespace) => return create_namespace(namespace, scene, names, context).await,
-        Step::SetGate(namespace, gate) => set_gate(namespace, *gate, scene, names, context).await?,
+        Step::SetGate(namespace, gate) => {
+            let set = set_gate(namespace, *gate, scene, names, context).await;
+            if *gate == Gate::Open { set? } else { or_left(set, namespace, scene)? }
+        }
         Step::Apply(objects) => {
             for object in objects {
                 writer.apply(object).await?;
             }
         }
-        Step::Delete(doomed) => {
-            for Doomed { key, uid } in doomed {
-                writer.delete(key, uid).await?;
-            }
-            expired(doomed, scene, context);
+        Step::Delete(doomed) => delete(doomed, scene, context).await?,
+        Step::CountPods(namespace) | Step::DeletePods(namespace) | Step::DeleteNamespace(namespace, _) => {
+            let cleared = clear(step, scene, context).await;
+            return or_left(cleared, namespace, scene);
         }
-        Step::CountPods(namespace) => {
-            let any = writer.any_pods(namespace).await?;
-            scene.pods.insert(namespace.clone(), any);
-        }
-        Step::DeletePods(namespace) => {
-            writer.delete_pods(namespace).await?;
-            let any = writer.any_pods(namespace).await?;
-            scene.pods.insert(namespace.clone(), any);
-            return Ok(!any);
-        }
-        Step::DeleteNamespace(namespace, uid) => return delete_namespace(namespace, uid, context).await,
     }
     Ok(true)
 }
 
+/// Takes one step of clearing a place.
+async fn clear(step: &Step, scene: &mut Scene<'_>, context: &Context) -> Result<bool, WriteError> {
+    let writer = &context.writer;
+    match step {
+        Step::DeletePods(namespace) => {
+            writer.delete_pods(namespace).await?;
+            let any = writer.any_pods(namespace).await?;
+            scene.pods.insert(namespace.clone(), any);
+            Ok(!any)
+        }
+        Step::CountPods(namespace) => {
+            let any = writer.any_pods(namespace).await?;
+            scene.pods.insert(namespace.clone(), any);
+            Ok(true)
+        }
+        Step::DeleteNamespace(namespace, uid) => delete_namespace(namespace, uid, context).await,
+        _ => Ok(false),
+    }
+}
+
+/// What came of closing or clearing something of a place; where it failed, the place is left alone
+/// for the rest of this pass.
+fn or_left<T>(came: Result<T, WriteError>, namespace: &str, scene: &mut Scene<'_>) -> Result<T, WriteError> {
+    if came.is_err() {
+        scene.failed.insert(Key::namespace(namespace));
+    }
+    came
+}
+
+/// Deletes each of these objects, and gives the first error then.
+async fn delete(doomed: &[Doomed], scene: &mut Scene<'_>, context: &Context) -> Result<(), WriteError> {
+    let mut came = Ok(());
+    let mut gone = Vec::new();
+    for one in doomed {
+        match context.writer.delete(&one.key, &one.uid).await {
+            Ok(()) => gone.push(one),
+            Err(error) => {
+                scene.failed.insert(one.key.clone());
+                came = came.and(Err(error));
+            }
+        }
+    }
+    expired(&gone, scene, context);
+    came
+}
+
 /// Says how long after the end of an opening its bindings were deleted, where they were for that.
-fn expired(doomed: &[Doomed], scene: &Scene<'_>, context: &Context) {
+fn expired(doomed: &[&Doomed], scene: &Scene<'_>, context: &Context) {
     let bindings = doomed.iter().filter(|doomed| doomed.key.kind == Kind::RoleBinding);
     let places: BTreeSet<&str> = bindings.map(|doomed| doomed.key.namespace.as_str()).collect();
     let openings = scene.journal.iter().flat_map(|journal| &journal.openings);
@@ -278,8 +337,7 @@ async fn delete_namespace(namespace: &str, uid: &str, context: &Context) -> Resu
     if !context.pace.may_go(context.clock.now()) {
         return Ok(false);
     }
-    let key = Key { kind: Kind::Namespace, namespace: namespace.to_owned(), name: namespace.to_owned() };
-    context.writer.delete(&key, uid).await.map(|()| true)
+    context.writer.delete(&Key::namespace(namespace), uid).await.map(|()| true)
 }
 
 /// Writes the status, where it says something new.

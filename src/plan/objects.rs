@@ -108,6 +108,13 @@ pub struct Key {
     pub name: String,
 }
 
+impl Key {
+    /// The namespace of that name.
+    pub fn namespace(name: &str) -> Self {
+        Self { kind: Kind::Namespace, namespace: name.to_owned(), name: name.to_owned() }
+    }
+}
+
 /// An object as Comity wants it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {

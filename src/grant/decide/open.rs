@@ -110,11 +110,6 @@ fn reopened_namespace(place: &Place<'_>, terminating: bool) -> Result<Option<Ste
 fn fill_place(place: &Place<'_>, gate_open: bool) -> Result<Option<Step>, Waiting> {
     let standing = &place.standing;
     let wait = |reason, message: &str| Err(Waiting { reason, message: message.to_owned(), until: None });
-    for part in [&standing.bindings, &standing.confinement, &standing.identities] {
-        if !part.stray.is_empty() {
-            return Ok(Some(Step::Delete(part.stray.clone())));
-        }
-    }
     for part in [&standing.confinement, &standing.identities] {
         if !part.missing.is_empty() {
             return Ok(Some(Step::Apply(part.missing.clone())));

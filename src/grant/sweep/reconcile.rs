@@ -12,7 +12,7 @@ use crate::cluster::apply::WriteError;
 use crate::cluster::catalogue::Catalogue;
 use crate::grant::decide::{Decision, Records, decide};
 use crate::grant::observe::{Names, Scene};
-use crate::grant::reconcile::{Context, SOON, STEPS, take};
+use crate::grant::reconcile::{Context, SOON, walk};
 use crate::journal::Journal;
 use crate::plan::retry;
 
@@ -53,8 +53,7 @@ async fn clear(names: &Names, context: &Context) -> Result<Duration, WriteError>
     let now = context.clock.now();
     let grant = ghost(names, Time(now));
     let mut scene = scene(&grant, names, context, now);
-    let mut decision = decide(&scene.view(names));
-    if decision.step.is_some() {
+    if decide(&scene.view(names)).step.is_some() {
         tracing::warn!(
             grant = names.grant,
             namespace = names.namespace,
@@ -62,15 +61,9 @@ async fn clear(names: &Names, context: &Context) -> Result<Duration, WriteError>
             "a grant is gone without having been closed: what it left behind is cleared"
         );
     }
-    for _ in 0..STEPS {
-        let Some(step) = decision.step.clone() else { break };
-        if !take(&step, &mut scene, names, context).await? {
-            break;
-        }
-        look_again(&mut scene, names, &context.catalogue);
-        decision = decide(&scene.view(names));
-    }
-    Ok(wait(&decision, &scene))
+    let refresh = |scene: &mut Scene<'_>| look_again(scene, names, &context.catalogue);
+    let (decision, failure) = walk(&mut scene, names, context, refresh).await;
+    failure.map_or_else(|| Ok(wait(&decision, &scene)), Err)
 }
 
 /// What stands of a grant that is gone.

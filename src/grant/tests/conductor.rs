@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
+use kube::runtime::controller::Action;
 
 use crate::api::{PartnerGrant, Stage, name};
-use crate::cluster::apply::Writer;
+use crate::cluster::apply::{WriteError, Writer};
 use crate::cluster::clock::Clock;
 use crate::cluster::event::Events;
 use crate::cluster::pace::Pace;
@@ -81,8 +83,7 @@ impl Play {
 
     /// One pass. Gives the requests that it made, Events aside.
     async fn pass(&mut self) -> Vec<String> {
-        let grant = self.known.tell(&self.grant);
-        reconcile(grant, Arc::clone(&self.context)).await.unwrap();
+        self.try_pass().await.unwrap();
         let requests = self.api.requests().into_iter().filter(|request| !request.contains("/events"));
         let place = self.place().unwrap_or_else(|| "none".to_owned());
         let ingress = name::dataset_ingress_policy(&place, "transactions");
@@ -91,11 +92,21 @@ impl Play {
             .collect()
     }
 
+    /// One pass, whatever comes of it.
+    async fn try_pass(&mut self) -> Result<Action, WriteError> {
+        let grant = self.known.tell(&self.grant);
+        reconcile(grant, Arc::clone(&self.context)).await
+    }
+
     /// The stage's namespace, once it was opened.
     fn place(&self) -> Option<String> {
         let journal =
             self.context.catalogue.records.journal(&self.grant.namespace()?, &self.grant.uid()?).ok()?;
         journal.openings.last().map(|opening| opening.namespace.clone())
+    }
+
+    fn forward(&self, seconds: i64) {
+        self.context.clock.saw(self.context.clock.now() + SignedDuration::from_secs(seconds));
     }
 
     fn others_act(&mut self) {
@@ -196,4 +207,92 @@ async fn of_two_that_are_accepted_at_once_only_one_is_opened() {
         records.journal(&grant.namespace().unwrap(), &grant.uid().unwrap()).unwrap().next - 1
     };
     assert_eq!((lines(&play.grant), lines(&rival)), (2, 1), "both were asked for, and one was opened");
+}
+
+/// A sandbox that is open and a rehearsal beside it that is being opened.
+async fn two_places(play: &mut Play) -> [String; 2] {
+    play.grant.spec.stage = Stage::Rehearsal;
+    play.open().await;
+    let (namespace, uid) = (play.grant.namespace().unwrap(), play.grant.uid().unwrap());
+    let journal = play.context.catalogue.records.journal(&namespace, &uid).unwrap();
+    let [sandbox, rehearsal] = journal.openings.as_slice() else { panic!("{journal:?}") };
+    [sandbox.namespace.clone(), rehearsal.namespace.clone()]
+}
+
+#[tokio::test]
+async fn what_cant_be_closed_holds_up_nothing_else() {
+    for code in [500, 403] {
+        let mut play = Play::new();
+        let [sandbox, rehearsal] = two_places(&mut play).await;
+        let binding = format!("DELETE /apis/rbac.authorization.k8s.io/v1/namespaces/{sandbox}/rolebindings");
+        play.grant.metadata.deletion_timestamp = Some(Time(now()));
+        play.api.fail(&binding, code, 1);
+        play.counts.taken();
+        let error = play.try_pass().await.unwrap_err();
+        assert!(error.to_string().starts_with("deleting RoleBinding"), "the failure is told: {error}");
+        let writes = play.api.writes();
+        for done in [
+            format!("PATCH /api/v1/namespaces/{sandbox}"),
+            format!(
+                "DELETE /apis/networking.k8s.io/v1/namespaces/{sandbox}/networkpolicies/{}",
+                name::ALLOW_DNS
+            ),
+            format!("PATCH /api/v1/namespaces/{rehearsal}"),
+            format!(
+                "DELETE /apis/networking.k8s.io/v1/namespaces/{rehearsal}/networkpolicies/{}",
+                name::ALLOW_DNS
+            ),
+        ] {
+            assert!(writes.contains(&done), "{done} is missing in {writes:#?}");
+        }
+        assert!(!writes.iter().any(|write| write == &format!("DELETE /api/v1/namespaces/{sandbox}")));
+        let written = play.counts.taken().iter().filter(|count| *count == "Written").count();
+        assert_eq!(written, 1, "only what is closed is recorded as closed");
+        play.known.certificates_go(&sandbox);
+        play.known.certificates_go(&rehearsal);
+        play.forward(1);
+        let rest = play.pass().await;
+        assert!(rest.iter().any(|request| request.contains("/rolebindings/")), "{rest:#?}");
+        assert!(
+            rest.iter().any(|request| request == &format!("DELETE /api/v1/namespaces/{sandbox}")),
+            "{rest:#?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn each_of_several_is_deleted_although_the_first_cant_be() {
+    let mut play = Play::new();
+    play.open().await;
+    let place = play.place().unwrap();
+    let policy = |name: &str| format!("/apis/networking.k8s.io/v1/namespaces/{place}/networkpolicies/{name}");
+    let first = policy("comity-allow-dataset-transactions");
+    play.grant.spec.suspend = true;
+    play.api.fail(&format!("DELETE {first}"), 500, 1);
+    play.counts.taken();
+    play.try_pass().await.unwrap_err();
+    assert!(play.api.get(&first).is_some() && play.api.get(&policy(name::ALLOW_WITHIN)).is_none());
+    assert_eq!(play.counts.taken(), Vec::<String>::new(), "it isn't recorded as suspended yet");
+    play.pass().await;
+    assert!(play.api.get(&first).is_none());
+    assert_eq!(play.counts.taken(), ["Written", "open {}"]);
+}
+
+#[tokio::test]
+async fn a_namespace_that_cant_be_cleared_holds_up_no_other_and_the_grant_isnt_over_before() {
+    let mut play = Play::new();
+    let [sandbox, rehearsal] = two_places(&mut play).await;
+    play.grant.metadata.deletion_timestamp = Some(Time(now()));
+    play.known.certificates_go(&sandbox);
+    play.api.fail(&format!("GET /api/v1/namespaces/{sandbox}/pods"), 500, 1);
+    play.try_pass().await.unwrap_err();
+    let writes = play.api.writes();
+    let cleared = |place: &str| writes.contains(&format!("DELETE /api/v1/namespaces/{place}"));
+    assert!(cleared(&rehearsal) && !cleared(&sandbox), "{writes:#?}");
+    play.forward(1);
+    let rest = play.pass().await.join("\n");
+    assert!(
+        rest.contains(&format!("DELETE /api/v1/namespaces/{sandbox}")) && rest.ends_with(GRANT),
+        "{rest}"
+    );
 }

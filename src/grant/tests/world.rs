@@ -85,6 +85,7 @@ impl World {
             finalized: self.finalized,
             pods: self.pods.clone(),
             records: if self.unwritable { Records::Refused } else { Records::Writable },
+            failed: BTreeSet::new(),
             conflict: None,
             now: self.now,
         }
