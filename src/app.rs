@@ -140,7 +140,7 @@ fn granting(
         installation: installation(settings),
         pace: Pace::per_second(CLEARED_PER_SECOND),
         meter: Box::new(station.metrics.clone()),
-        memory: grant::reconcile::Memory::default(),
+        memory: grant::memory::Memory::default(),
     }
 }
 

@@ -37,7 +37,7 @@ pub struct View<'a> {
     /// Every place of this grant: its openings', and namespaces that no record speaks of.
     pub places: Vec<Place<'a>>,
     /// Namespaces of which it is known whether pods are left.
-    pub pods: &'a BTreeMap<String, bool>,
+    pub pods: &'a BTreeMap<String, Pods>,
     /// Whether somebody else has a namespace of the name that the next stage needs.
     pub conflict: Option<String>,
     /// Whether records can be written now. Closing doesn't wait for them.
@@ -46,6 +46,17 @@ pub struct View<'a> {
     pub failed: &'a BTreeSet<Key>,
     /// The time.
     pub now: Timestamp,
+}
+
+/// What is left of pods in a namespace that is being cleared.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pods {
+    /// None is left.
+    Gone,
+    /// All that are left were deleted and are ending; it is worth a look then, and no sooner.
+    Ending(Timestamp),
+    /// Some have to be deleted.
+    Running,
 }
 
 /// Whether the journal can be written to.
@@ -90,7 +101,7 @@ pub enum Step {
     Delete(Vec<Doomed>),
     /// Looks whether pods are left in a namespace.
     CountPods(String),
-    /// Deletes what runs in a namespace.
+    /// Deletes those pods in a namespace that aren't ending yet.
     DeletePods(String),
     /// Deletes a namespace, known by its UID.
     DeleteNamespace(String, String),
@@ -196,6 +207,10 @@ fn moments(view: &View<'_>) -> Vec<Timestamp> {
     let mut moments: Vec<Timestamp> =
         view.openings().iter().filter(|opening| !opening.is_closed()).map(|opening| opening.end).collect();
     moments.extend(view.places.iter().filter_map(certificates_waited_for));
+    moments.extend(view.pods.values().filter_map(|pods| match pods {
+        Pods::Ending(then) => Some(*then),
+        Pods::Gone | Pods::Running => None,
+    }));
     match view.agreement {
         Ok(agreement) => {
             moments.extend(agreement.not_before);

@@ -9,6 +9,7 @@ pub mod check;
 pub mod clause;
 pub mod decide;
 pub mod gate;
+pub mod memory;
 pub mod observe;
 pub mod reconcile;
 pub mod status;

@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 
 use super::build::{Installation, Site};
 use super::check::{orphan, standing, unclaimed};
-use super::decide::{Place, Records, View};
+use super::decide::{Place, Pods, Records, View};
 use super::gate;
 use crate::api::condition::Reason;
 use crate::api::grant::PartnerGrantStatus;
@@ -39,7 +39,7 @@ pub struct Scene<'a> {
     /// Whether the grant carries the finalizer.
     pub finalized: bool,
     /// Namespaces of which it is known whether pods are left.
-    pub pods: BTreeMap<String, bool>,
+    pub pods: BTreeMap<String, Pods>,
     /// Whether records can be written.
     pub records: Records,
     /// What couldn't be closed or cleared in this pass.

@@ -1,23 +1,23 @@
 //! The conductor: observe, decide, take the one step, look again; then say how it stands.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 
 use super::build::Installation;
 use super::build::namespace::{self, Gate};
 use super::check::Doomed;
 use super::clause;
-use super::decide::{Decision, Records, Step, decide};
+use super::decide::{Decision, Pods, Records, Step, decide};
 use super::gate::Waiting;
+use super::memory::Memory;
 use super::observe::{Names, Scene};
 use super::status::status;
 use crate::api::condition::Reason;
 use crate::api::record::{GrantIdentity, RecordEvent};
-use crate::api::{PartnerGrant, Stage, name};
+use crate::api::{PartnerGrant, Stage};
 use crate::cluster::apply::{WriteError, Writer};
 use crate::cluster::catalogue::Catalogue;
 use crate::cluster::clock::Clock;
@@ -82,19 +82,12 @@ pub struct Context {
     pub memory: Memory,
 }
 
-/// What was written of grants and a watch has yet to tell.
-#[derive(Debug, Default)]
-pub struct Memory {
-    finalized: Mutex<HashSet<String>>,
-    /// By grant: the stages that give access.
-    open: Mutex<HashMap<String, Vec<Stage>>>,
-}
-
 /// One pass over a grant.
 pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Result<Action, WriteError> {
     let names = Names::of(&grant);
     let mut scene = Scene::observe(&grant, &context.installation, &context.catalogue, context.clock.now());
     scene.finalized |= context.memory.is_finalized(&grant);
+    scene.pods = context.memory.ending(&scene.live);
     let refresh = |scene: &mut Scene<'_>| scene.refresh(&context.catalogue);
     let (decision, failure) = walk(&mut scene, &names, &context, refresh).await;
     if let Some(error) = failure {
@@ -190,26 +183,6 @@ async fn take(
         }
     }
     Ok(true)
-}
-
-/// Takes one step of clearing a place.
-async fn clear(step: &Step, scene: &mut Scene<'_>, context: &Context) -> Result<bool, WriteError> {
-    let writer = &context.writer;
-    match step {
-        Step::DeletePods(namespace) => {
-            writer.delete_pods(namespace).await?;
-            let any = writer.any_pods(namespace).await?;
-            scene.pods.insert(namespace.clone(), any);
-            Ok(!any)
-        }
-        Step::CountPods(namespace) => {
-            let any = writer.any_pods(namespace).await?;
-            scene.pods.insert(namespace.clone(), any);
-            Ok(true)
-        }
-        Step::DeleteNamespace(namespace, uid) => delete_namespace(namespace, uid, context).await,
-        _ => Ok(false),
-    }
 }
 
 /// What came of closing or clearing something of a place; where it failed, the place is left alone
@@ -332,11 +305,49 @@ async fn set_gate(
     context.writer.apply(&wanted).await
 }
 
-/// Deletes a namespace, at a bounded pace: each takes the API server dozens of requests.
+/// Takes one step of clearing. `false`: it has to wait for another pass.
+async fn clear(step: &Step, scene: &mut Scene<'_>, context: &Context) -> Result<bool, WriteError> {
+    match step {
+        Step::CountPods(place) => look_for_pods(place, false, scene, context).await.map(|()| true),
+        Step::DeletePods(place) => delete_pods(place, scene, context).await.map(|()| true),
+        Step::DeleteNamespace(place, uid) => delete_namespace(place, uid, context).await,
+        _ => Ok(false),
+    }
+}
+
+/// Deletes the pods that aren't ending yet. What is left then has to be waited for.
+async fn delete_pods(place: &str, scene: &mut Scene<'_>, context: &Context) -> Result<(), WriteError> {
+    let left = context.writer.pods(place).await?;
+    context.writer.delete_pods(place, &left).await?;
+    look_for_pods(place, true, scene, context).await
+}
+
+/// Looks which pods are left. Those that were deleted just now may take a moment to be told as ending.
+async fn look_for_pods(
+    place: &str,
+    deleted: bool,
+    scene: &mut Scene<'_>,
+    context: &Context,
+) -> Result<(), WriteError> {
+    let left = context.writer.pods(place).await?;
+    let pods = if left.is_empty() {
+        context.memory.forget_ending(place);
+        Pods::Gone
+    } else if left.iter().any(|pod| !pod.ending) && !deleted {
+        Pods::Running
+    } else {
+        context.memory.note_ending(place, scene.now)
+    };
+    scene.pods.insert(place.to_owned(), pods);
+    Ok(())
+}
+
+/// Deletes a namespace: each takes the API server dozens of requests.
 async fn delete_namespace(namespace: &str, uid: &str, context: &Context) -> Result<bool, WriteError> {
     if !context.pace.may_go(context.clock.now()) {
         return Ok(false);
     }
+    context.memory.forget_ending(namespace);
     context.writer.delete(&Key::namespace(namespace), uid).await.map(|()| true)
 }
 
@@ -365,36 +376,8 @@ async fn say(
 impl Context {
     /// Takes which stages of a grant give access.
     pub(super) fn note_open(&self, uid: &str, stages: &[Stage]) {
-        let mut open = self.memory.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let before =
-            if stages.is_empty() { open.remove(uid) } else { open.insert(uid.to_owned(), stages.to_vec()) };
-        if before.as_deref().unwrap_or_default() != stages {
-            let mut counts = BTreeMap::new();
-            open.values().flatten().for_each(|stage| *counts.entry(*stage).or_default() += 1);
+        if let Some(counts) = self.memory.note_open(uid, stages) {
             self.meter.open_now(&counts);
-        }
-    }
-}
-
-impl Memory {
-    /// Whether the finalizer was put on a grant and a watch has yet to tell. What it has told of
-    /// is forgotten, so that a finalizer that somebody takes off is missed.
-    fn is_finalized(&self, grant: &PartnerGrant) -> bool {
-        let uid = grant.uid().unwrap_or_default();
-        let mut finalized = self.finalized.lock().unwrap_or_else(PoisonError::into_inner);
-        if grant.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER) {
-            finalized.remove(&uid);
-        }
-        finalized.contains(&uid)
-    }
-
-    fn note_finalizer(&self, grant: &PartnerGrant, present: bool) {
-        let uid = grant.uid().unwrap_or_default();
-        let mut finalized = self.finalized.lock().unwrap_or_else(PoisonError::into_inner);
-        if present {
-            finalized.insert(uid);
-        } else {
-            finalized.remove(&uid);
         }
     }
 }

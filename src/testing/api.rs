@@ -24,6 +24,7 @@ struct State {
     version: u64,
     faults: Vec<Fault>,
     until_crash: Option<usize>,
+    kept: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -75,6 +76,11 @@ impl FakeApi {
     pub fn fail(&self, matches: &str, code: u16, times: usize) {
         let code = StatusCode::from_u16(code).unwrap();
         self.state().faults.push(Fault { matches: matches.to_owned(), code, times });
+    }
+
+    /// Objects below this path are there although they were deleted, as those are that take their time.
+    pub fn keep_what_is_deleted(&self, path: &str) {
+        self.state().kept.push(path.to_owned());
     }
 
     /// Lets so many more requests through, and none after: as if the caller crashed there.
@@ -191,6 +197,9 @@ impl State {
         if !wanted.is_null() && *wanted != live["metadata"]["uid"] {
             return failure(StatusCode::CONFLICT, "the UID in the precondition doesn't match");
         }
+        if self.kept.iter().any(|kept| path.starts_with(kept)) {
+            return (StatusCode::OK, live.clone());
+        }
         self.objects.remove(path);
         (StatusCode::OK, json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}))
     }
@@ -208,7 +217,8 @@ impl State {
     }
 }
 
-fn merge(object: &mut Value, applied: Value) {
+/// Sets what is applied, and leaves the rest.
+pub fn merge(object: &mut Value, applied: Value) {
     match (object, applied) {
         (Value::Object(object), Value::Object(applied)) => {
             for (field, value) in applied {

@@ -38,7 +38,7 @@ pub const RUN: &[Grant] = &[
     may(KEEP, "networking.k8s.io", &["networkpolicies"]),
     may(KEEP, "rbac.authorization.k8s.io", &["rolebindings"]),
     may(READ, "", &["services"]),
-    may(&["get", "list", "watch", "delete", "deletecollection"], "", &["pods"]),
+    may(&["get", "list", "watch", "delete"], "", &["pods"]),
     Grant { group: "", resources: &["configmaps"], names: &[name::TRUST_CONFIG_MAP], verbs: READ },
     may(APPLY, "", &["events"]),
     may(APPLY, "events.k8s.io", &["events"]),

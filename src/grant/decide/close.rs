@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Place, Records, Step, View};
+use super::{Place, Pods, Records, Step, View};
 use crate::api::condition::whole_seconds;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::grant::build::namespace::Gate;
@@ -114,11 +114,12 @@ fn clear_place(view: &View<'_>, place: &Place<'_>) -> Option<Step> {
         return None;
     }
     let namespace = place.namespace.to_owned();
-    Some(match view.pods.get(place.namespace) {
-        None => Step::CountPods(namespace),
-        Some(true) => Step::DeletePods(namespace),
-        Some(false) => Step::DeleteNamespace(namespace, uid.clone()),
-    })
+    match view.pods.get(place.namespace) {
+        Some(Pods::Ending(then)) if view.now < *then => None,
+        None | Some(Pods::Ending(_)) => Some(Step::CountPods(namespace)),
+        Some(Pods::Running) => Some(Step::DeletePods(namespace)),
+        Some(Pods::Gone) => Some(Step::DeleteNamespace(namespace, uid.clone())),
+    }
 }
 
 /// Until when a closed place waits for its certificates to be taken back, if there are any.

@@ -79,6 +79,7 @@ fn scene<'a>(
     if home.is_none_or(|home| home.terminating) {
         scene.records = Records::Refused;
     }
+    scene.pods = context.memory.ending(&scene.live);
     look_again(&mut scene, names, &context.catalogue);
     scene
 }

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
+use serde_json::{Value, json};
 
 use crate::api::{PartnerGrant, Stage, name};
 use crate::cluster::apply::{WriteError, Writer};
@@ -17,9 +18,10 @@ use crate::cluster::event::Events;
 use crate::cluster::pace::Pace;
 use crate::cluster::status::Statuses;
 use crate::grant::build::Installation;
-use crate::grant::reconcile::{Appended, Context, Memory, Meter, reconcile};
+use crate::grant::memory::Memory;
+use crate::grant::reconcile::{Appended, Context, Meter, reconcile};
 use crate::plan::objects::Kind;
-use crate::testing::api::FakeApi;
+use crate::testing::api::{FakeApi, merge};
 use crate::testing::known::{Known, now};
 
 const GRANT: &str = "/apis/comity.dev/v1alpha1/namespaces/risk-data/partnergrants/northpay-fraud";
@@ -295,4 +297,46 @@ async fn a_namespace_that_cant_be_cleared_holds_up_no_other_and_the_grant_isnt_o
         rest.contains(&format!("DELETE /api/v1/namespaces/{sandbox}")) && rest.ends_with(GRANT),
         "{rest}"
     );
+}
+
+#[tokio::test]
+async fn a_pod_is_deleted_once_and_then_waited_for_ever_more_patiently() {
+    let mut play = Play::new();
+    play.open().await;
+    let place = play.place().unwrap();
+    let pods = format!("/api/v1/namespaces/{place}/pods");
+    let pod = |name: &str, metadata: Value| {
+        let mut pod = json!({"metadata": {"name": name, "namespace": place}});
+        merge(&mut pod["metadata"], metadata);
+        play.api.put(&format!("{pods}/{name}"), pod);
+    };
+    let soon = json!({"deletionTimestamp": now(), "deletionGracePeriodSeconds": 5});
+    pod("running", json!({}));
+    pod("ending", soon.clone());
+    pod("dawdling", json!({"deletionTimestamp": now(), "deletionGracePeriodSeconds": 300}));
+    play.known.certificates_go(&place);
+    play.grant.metadata.deletion_timestamp = Some(Time(now()));
+    play.api.keep_what_is_deleted(&pods);
+    let writes: Vec<String> =
+        play.pass().await.into_iter().filter(|request| request.contains("/pods/")).collect();
+    assert_eq!(
+        writes,
+        ["dawdling", "running"].map(|name| format!("DELETE {}/{name}", pods.replace(&place, "STAGE")))
+    );
+    assert_eq!(play.pass().await, Vec::<String>::new(), "it isn't even looked for at once");
+    for name in ["running", "dawdling"] {
+        play.api.change(&format!("{pods}/{name}"), |pod| merge(&mut pod["metadata"], soon.clone()));
+    }
+    let mut looks = Vec::new();
+    for _ in 0..60 {
+        play.forward(1);
+        looks.extend(play.pass().await);
+    }
+    let look = format!("GET {}", pods.replace(&place, "STAGE"));
+    assert!((3..12).contains(&looks.len()) && looks.iter().all(|request| *request == look), "{looks:?}");
+    for name in ["running", "ending", "dawdling"] {
+        play.api.remove(&format!("{pods}/{name}"));
+    }
+    play.forward(60);
+    assert!(play.pass().await.contains(&"DELETE /api/v1/namespaces/STAGE".to_owned()));
 }

@@ -14,7 +14,7 @@ use crate::api::record::{GrantIdentity, GrantRecordSpec};
 use crate::api::{PartnerGrant, Stage, name};
 use crate::grant::build::Installation;
 use crate::grant::build::namespace::{namespace, unrecorded};
-use crate::grant::decide::{Decision, Records, Step, decide};
+use crate::grant::decide::{Decision, Pods, Records, Step, decide};
 use crate::grant::observe::{Names, Scene, once_had_records};
 use crate::journal::Journal;
 use crate::journal::append::next_record;
@@ -30,7 +30,7 @@ pub struct World {
     pub live: LiveObjects,
     pub finalized: bool,
     pub gone: bool,
-    pub pods: BTreeMap<String, bool>,
+    pub pods: BTreeMap<String, Pods>,
     pub unwritable: bool,
     pub now: Timestamp,
     installation: Installation,
@@ -183,7 +183,9 @@ impl World {
             Step::SetGate(name, gate) => self.make_namespace(name, *gate),
             Step::Apply(objects) => objects.iter().for_each(|object| self.store(object)),
             Step::Delete(doomed) => doomed.iter().for_each(|doomed| drop(self.live.remove(&doomed.key))),
-            Step::CountPods(name) | Step::DeletePods(name) => drop(self.pods.insert(name.clone(), false)),
+            Step::CountPods(name) | Step::DeletePods(name) => {
+                self.pods.insert(name.clone(), Pods::Gone);
+            }
             Step::DeleteNamespace(name, _) => self.terminate(name),
         }
     }

@@ -1,0 +1,104 @@
+//! What the conductor remembers from one pass to the next: what was written and a watch has yet
+//! to tell, and what isn't worth asking for again so soon. All of it may be lost without harm.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use super::decide::Pods;
+use crate::api::{PartnerGrant, Stage, name};
+use crate::plan::objects::{Kind, LiveObjects};
+use crate::plan::retry;
+
+/// What is remembered of grants.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// The UIDs of grants that carry the finalizer, although no watch has told of it yet.
+    finalized: Mutex<HashSet<String>>,
+    /// By grant: the stages that give access.
+    open: Mutex<HashMap<String, Vec<Stage>>>,
+    /// By namespace: how often pods were found to be still ending, and when to look again.
+    ending: Mutex<HashMap<String, (u32, Timestamp)>>,
+}
+
+impl Memory {
+    /// Whether the finalizer was put on a grant and a watch has yet to tell. What it has told of
+    /// is forgotten, so that a finalizer that somebody takes off is missed.
+    pub(super) fn is_finalized(&self, grant: &PartnerGrant) -> bool {
+        let uid = grant.uid().unwrap_or_default();
+        let mut finalized = lock(&self.finalized);
+        if grant.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER) {
+            finalized.remove(&uid);
+        }
+        finalized.contains(&uid)
+    }
+
+    /// Takes that the finalizer was put on a grant, or taken off.
+    pub(super) fn note_finalizer(&self, grant: &PartnerGrant, present: bool) {
+        let uid = grant.uid().unwrap_or_default();
+        let mut finalized = lock(&self.finalized);
+        if present {
+            finalized.insert(uid);
+        } else {
+            finalized.remove(&uid);
+        }
+    }
+
+    /// Takes which stages of a grant give access. Gives how many of each do now, if that changed.
+    pub(super) fn note_open(&self, uid: &str, stages: &[Stage]) -> Option<BTreeMap<Stage, usize>> {
+        let mut open = lock(&self.open);
+        let before =
+            if stages.is_empty() { open.remove(uid) } else { open.insert(uid.to_owned(), stages.to_vec()) };
+        if before.as_deref().unwrap_or_default() == stages {
+            return None;
+        }
+        let mut counts = BTreeMap::new();
+        open.values().flatten().for_each(|stage| *counts.entry(*stage).or_default() += 1);
+        Some(counts)
+    }
+
+    /// What is remembered of pods in the namespaces of `live`.
+    pub(super) fn ending(&self, live: &LiveObjects) -> BTreeMap<String, Pods> {
+        let ending = lock(&self.ending);
+        let places = live.keys().filter(|key| key.kind == Kind::Namespace);
+        let known = places.filter_map(|key| Some((key.name.clone(), ending.get(&key.name)?.1)));
+        known.map(|(place, then)| (place, Pods::Ending(then))).collect()
+    }
+
+    /// Takes that pods were found to be ending: they are looked for ever more seldom.
+    pub(super) fn note_ending(&self, place: &str, now: Timestamp) -> Pods {
+        let mut ending = lock(&self.ending);
+        // What nobody came back to went in another way.
+        ending.retain(|_, (_, then)| now.duration_since(*then) < retry::LONGEST);
+        let times = ending.get(place).map_or(0, |(times, _)| times.saturating_add(1));
+        let then = now.checked_add(retry::backoff(times)).unwrap_or(now);
+        ending.insert(place.to_owned(), (times, then));
+        Pods::Ending(then)
+    }
+
+    /// Takes that no pods are left.
+    pub(super) fn forget_ending(&self, place: &str) {
+        lock(&self.ending).remove(place);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ending_is_looked_for_ever_more_seldom_until_it_is_gone() {
+        let (memory, now) = (Memory::default(), Timestamp::UNIX_EPOCH);
+        let waits: Vec<_> = (0..12).map(|_| memory.note_ending("place", now)).collect();
+        let wait = |milliseconds| Pods::Ending(Timestamp::from_millisecond(milliseconds).unwrap());
+        assert_eq!((waits[0], waits[1], waits[11]), (wait(250), wait(500), wait(60_000)));
+        memory.forget_ending("place");
+        assert_eq!(memory.note_ending("place", now), wait(250));
+    }
+}
