@@ -34,6 +34,7 @@ use crate::ops::shutdown::Shutdown;
 use crate::ops::trace::TraceIds;
 use crate::ops::{Health, Metrics, Settings};
 use crate::plan::objects;
+use crate::plan::retry::Failure;
 use crate::runtime::controller::{Telemetry, drive};
 use crate::runtime::round::go_round;
 use crate::signer::observe::Observer;
@@ -275,7 +276,7 @@ impl Station {
         C: Send + Sync + 'static,
         R: Fn(Arc<K>, Arc<C>) -> F + Send + Sync + 'static,
         F: TryFuture<Ok = Action> + Send + 'static,
-        F::Error: std::error::Error + Send + Sync + 'static,
+        F::Error: Failure + Send + Sync + 'static,
     {
         let telemetry = self.telemetry(kind);
         let workers = self.workers;

@@ -17,6 +17,7 @@ use crate::api::record::GrantRecordSpec;
 use crate::api::{GrantRecord, PartnerGrant, name};
 use crate::plan::compare::{correction, is_contained};
 use crate::plan::objects::{Key, Kind, Live, Wanted};
+use crate::plan::retry::Failure;
 
 /// Answers that say no to what was asked, and will again: admission policies say 422 unless they
 /// are told otherwise.
@@ -54,6 +55,8 @@ pub enum WriteError {
         why: String,
     },
 }
+
+impl Failure for WriteError {}
 
 impl WriteError {
     pub(super) fn new(what: impl Into<String>, source: kube::Error) -> Self {
@@ -248,8 +251,13 @@ impl Writer {
         Ok(found.is_some_and(|found| found.metadata.uid.as_deref() == Some(uid)))
     }
 
-    /// Puts the finalizer on a grant, or takes it off, if it is still the one with this UID.
-    pub async fn set_finalizer(&self, grant: &PartnerGrant, present: bool) -> Result<(), WriteError> {
+    /// Puts the finalizer on a grant, or takes it off, if it is still the one with this UID. Gives
+    /// the version that the grant then has, unless it is gone.
+    pub async fn set_finalizer(
+        &self,
+        grant: &PartnerGrant,
+        present: bool,
+    ) -> Result<Option<String>, WriteError> {
         let others = grant.finalizers().iter().filter(|finalizer| *finalizer != name::FINALIZER);
         let mut finalizers: Vec<&str> = others.map(String::as_str).collect();
         if present {
@@ -264,8 +272,9 @@ impl Writer {
         let patched =
             self.grants(grant).patch_metadata(&grant.name_any(), &parameters, &Patch::Merge(patch)).await;
         match patched {
-            Err(kube::Error::Api(status)) if status.code == 404 && !present => Ok(()),
-            patched => patched.map(|_| ()).map_err(|error| WriteError::new("setting the finalizer", error)),
+            Ok(patched) => Ok(patched.metadata.resource_version),
+            Err(kube::Error::Api(status)) if status.code == 404 && !present => Ok(None),
+            Err(error) => Err(WriteError::new("setting the finalizer", error)),
         }
     }
 

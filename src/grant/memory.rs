@@ -1,7 +1,7 @@
 //! What the conductor remembers from one pass to the next: what was written and a watch has yet
 //! to tell, and what isn't worth asking for again so soon. All of it may be lost without harm.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -12,11 +12,14 @@ use crate::api::{PartnerGrant, Stage, name};
 use crate::plan::objects::{Kind, LiveObjects};
 use crate::plan::retry;
 
+/// How many finalizers are remembered at most.
+const REMEMBERED: usize = 4096;
+
 /// What is remembered of grants.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// The UIDs of grants that carry the finalizer, although no watch has told of it yet.
-    finalized: Mutex<HashSet<String>>,
+    /// By grant: whether it carries the finalizer since a version that no watch has told of yet.
+    finalized: Mutex<HashMap<String, (bool, u64)>>,
     /// By grant: the stages that give access.
     open: Mutex<HashMap<String, Vec<Stage>>>,
     /// By namespace: how often pods were found to be still ending, and when to look again.
@@ -24,26 +27,28 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Whether the finalizer was put on a grant and a watch has yet to tell. What it has told of
-    /// is forgotten, so that a finalizer that somebody takes off is missed.
+    /// Whether a grant carries the finalizer: as it was last written, until a watch has told of
+    /// that. What it has told of is forgotten, so that a finalizer that somebody takes off is missed.
     pub(super) fn is_finalized(&self, grant: &PartnerGrant) -> bool {
         let uid = grant.uid().unwrap_or_default();
         let mut finalized = lock(&self.finalized);
-        if grant.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER) {
-            finalized.remove(&uid);
+        match finalized.get(&uid) {
+            Some((present, version)) if number(grant.resource_version().as_deref()) < *version => *present,
+            _ => {
+                finalized.remove(&uid);
+                grant.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER)
+            }
         }
-        finalized.contains(&uid)
     }
 
-    /// Takes that the finalizer was put on a grant, or taken off.
-    pub(super) fn note_finalizer(&self, grant: &PartnerGrant, present: bool) {
-        let uid = grant.uid().unwrap_or_default();
+    /// Takes that the finalizer was put on a grant, or taken off, and which version it has since.
+    pub(super) fn note_finalizer(&self, grant: &PartnerGrant, present: bool, version: Option<&str>) {
         let mut finalized = lock(&self.finalized);
-        if present {
-            finalized.insert(uid);
-        } else {
-            finalized.remove(&uid);
+        // Of what is gone no watch tells any more.
+        if finalized.len() >= REMEMBERED {
+            finalized.clear();
         }
+        finalized.insert(grant.uid().unwrap_or_default(), (present, number(version)));
     }
 
     /// Takes which stages of a grant give access. Gives how many of each do now, if that changed.
@@ -84,6 +89,11 @@ impl Memory {
     }
 }
 
+/// Resource versions are ordered numbers (KEP-5504); what can't be read is the oldest.
+fn number(version: Option<&str>) -> u64 {
+    version.and_then(|version| version.parse().ok()).unwrap_or_default()
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -100,5 +110,22 @@ mod tests {
         assert_eq!((waits[0], waits[1], waits[11]), (wait(250), wait(500), wait(60_000)));
         memory.forget_ending("place");
         assert_eq!(memory.note_ending("place", now), wait(250));
+    }
+
+    #[test]
+    fn a_finalizer_is_as_it_was_written_until_a_watch_tells_of_that() {
+        let grant = |version: &str, finalizers: &[&str]| {
+            let mut grant = crate::testing::known::Known::grant(Stage::Sandbox);
+            grant.metadata.resource_version = Some(version.to_owned());
+            grant.metadata.finalizers = Some(finalizers.iter().map(|one| (*one).to_owned()).collect());
+            grant
+        };
+        let memory = Memory::default();
+        memory.note_finalizer(&grant("1", &[]), true, Some("5"));
+        assert!(memory.is_finalized(&grant("4", &[])), "the watch lags");
+        assert!(!memory.is_finalized(&grant("6", &[])), "somebody took it off since");
+        memory.note_finalizer(&grant("6", &[name::FINALIZER]), false, Some("9"));
+        assert!(!memory.is_finalized(&grant("6", &[name::FINALIZER])), "the watch lags");
+        assert!(memory.is_finalized(&grant("10", &[name::FINALIZER])), "somebody put it on since");
     }
 }

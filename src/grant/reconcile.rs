@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::runtime::controller::Action;
 
 use super::build::Installation;
@@ -82,19 +83,37 @@ pub struct Context {
     pub memory: Memory,
 }
 
+/// A pass over a grant that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+pub struct Halted {
+    /// What failed first.
+    source: WriteError,
+    /// When something of the grant is due, whatever failed now: the end of another stage, say.
+    due: Option<Timestamp>,
+}
+
+impl retry::Failure for Halted {
+    fn at_the_latest(&self) -> Option<Timestamp> {
+        self.due
+    }
+}
+
 /// One pass over a grant.
-pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Result<Action, WriteError> {
+pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Result<Action, Halted> {
     let names = Names::of(&grant);
     let mut scene = Scene::observe(&grant, &context.installation, &context.catalogue, context.clock.now());
-    scene.finalized |= context.memory.is_finalized(&grant);
+    scene.finalized = context.memory.is_finalized(&grant);
     scene.pods = context.memory.ending(&scene.live);
     let refresh = |scene: &mut Scene<'_>| scene.refresh(&context.catalogue);
     let (decision, failure) = walk(&mut scene, &names, &context, refresh).await;
+    let due = decision.look_again.iter().filter(|moment| **moment > scene.now).min().copied();
+    let halted = |source| Halted { source, due };
     if let Some(error) = failure {
         tell_refusal(&error, &scene, &names, decision, &context).await;
-        return Err(error);
+        return Err(halted(error));
     }
-    say(&scene, &names, &decision, &context).await?;
+    say(&scene, &names, &decision, &context).await.map_err(halted)?;
     Ok(look_again(&scene, &decision))
 }
 
@@ -225,9 +244,9 @@ fn expired(doomed: &[&Doomed], scene: &Scene<'_>, context: &Context) {
 
 async fn set_finalizer(step: &Step, scene: &mut Scene<'_>, context: &Context) -> Result<(), WriteError> {
     let present = *step == Step::Finalize;
-    context.writer.set_finalizer(scene.grant, present).await?;
+    let version = context.writer.set_finalizer(scene.grant, present).await?;
     scene.finalized = present;
-    context.memory.note_finalizer(scene.grant, present);
+    context.memory.note_finalizer(scene.grant, present, version.as_deref());
     Ok(())
 }
 

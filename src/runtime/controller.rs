@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::{StreamExt as _, TryFuture, TryFutureExt};
+use jiff::{SignedDuration, Timestamp};
 use kube::runtime::applier;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -19,7 +20,7 @@ use crate::cluster::clock::Clock;
 use crate::ops::metric::{Kind, Outcome};
 use crate::ops::trace::{TraceIds, work};
 use crate::ops::{Heartbeat, Metrics};
-use crate::plan::retry::{LONGEST, backoff};
+use crate::plan::retry::{Failure, LONGEST, Setbacks, until_earliest};
 
 /// What a controller reports to.
 #[derive(Clone, Debug)]
@@ -37,7 +38,10 @@ pub struct Telemetry {
 }
 
 /// How often each object has failed in a row.
-type Failures = Mutex<HashMap<String, u32>>;
+type Failures = Mutex<HashMap<String, Setbacks>>;
+
+/// How soon at the earliest something is tried again that failed, whatever is due of it.
+const SOONEST: SignedDuration = SignedDuration::from_millis(250);
 
 /// What a pass is given.
 struct Pass<C> {
@@ -60,7 +64,7 @@ pub async fn drive<K, C, R, F>(
     C: Send + Sync + 'static,
     R: Fn(Arc<K>, Arc<C>) -> F + Send + Sync + 'static,
     F: TryFuture<Ok = Action> + Send + 'static,
-    F::Error: std::error::Error + Send + Sync + 'static,
+    F::Error: Failure + Send + Sync + 'static,
 {
     let pass = Arc::new(Pass { context, telemetry, failures: Failures::default() });
     let one = move |object: Arc<K>, pass: Arc<Pass<C>>| {
@@ -70,7 +74,9 @@ pub async fn drive<K, C, R, F>(
     let config = Config::default().concurrency(workers);
     let queue = queue.map(Ok::<_, Infallible>);
     // An object that is gone before its turn comes is no error worth a word.
-    let again = |object: Arc<K>, _: &F::Error, pass: Arc<Pass<C>>| failed(object.as_ref(), &pass.failures);
+    let again = |object: Arc<K>, error: &F::Error, pass: Arc<Pass<C>>| {
+        failed(&key(object.as_ref()), error, &pass.failures, pass.telemetry.clock.now())
+    };
     applier(one, again, pass, store, queue, config).for_each(|_| async {}).await;
 }
 
@@ -79,7 +85,7 @@ async fn reported<K, C, F>(object: Arc<K>, pass: Arc<Pass<C>>, future: F) -> Res
 where
     K: Resource<DynamicType = ()>,
     F: TryFuture<Ok = Action> + Send,
-    F::Error: std::error::Error,
+    F::Error: Failure,
 {
     let telemetry = &pass.telemetry;
     let namespace = object.namespace().unwrap_or_default();
@@ -93,7 +99,8 @@ where
         }
         Err(error) => {
             span.in_scope(|| tracing::warn!(error = %chain(error), "a pass failed and is tried again"));
-            *pass.failures.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += 1;
+            let now = telemetry.clock.now();
+            pass.failures.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().note(now);
         }
     }
     result
@@ -121,11 +128,12 @@ pub(super) async fn count<T, E>(
     result
 }
 
-/// When to try again what failed.
-fn failed<K: Resource>(object: &K, failures: &Failures) -> Action {
+/// When to try again what failed: after a wait, but no later than it says itself.
+fn failed(key: &str, error: &impl Failure, failures: &Failures, now: Timestamp) -> Action {
     let failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
-    let times = failures.get(&key(object)).copied().unwrap_or_default();
-    Action::requeue(backoff(times).unsigned_abs())
+    let wait = failures.get(key).copied().unwrap_or_default().wait(now);
+    let due = error.at_the_latest().map(|due| until_earliest([due], now).max(SOONEST));
+    Action::requeue(due.map_or(wait, |due| due.min(wait)).unsigned_abs())
 }
 
 fn key<K: Resource>(object: &K) -> String {
@@ -144,4 +152,35 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("no")]
+    struct Refused(Option<Timestamp>);
+
+    impl Failure for Refused {
+        fn at_the_latest(&self) -> Option<Timestamp> {
+            self.0
+        }
+    }
+
+    #[test]
+    fn what_failed_often_is_still_tried_when_something_of_it_is_due() {
+        let (failures, mut now) = (Failures::default(), Timestamp::UNIX_EPOCH);
+        for _ in 0..20 {
+            failures.lock().unwrap().entry("one".to_owned()).or_default().note(now);
+            now += SignedDuration::from_mins(2);
+        }
+        failures.lock().unwrap().entry("one".to_owned()).or_default().note(now);
+        let wait = |due: Option<Timestamp>| failed("one", &Refused(due), &failures, now);
+        let seconds = |seconds| Action::requeue(Duration::from_secs(seconds));
+        assert_eq!(wait(None), seconds(60));
+        assert_eq!(wait(Some(now + SignedDuration::from_secs(7))), seconds(7));
+        assert_eq!(wait(Some(now + SignedDuration::from_hours(7))), seconds(60));
+        assert_eq!(wait(Some(now)), Action::requeue(SOONEST.unsigned_abs()));
+    }
 }

@@ -44,6 +44,8 @@ pub enum SignError {
     Certificate(#[from] PkiError),
 }
 
+impl crate::plan::retry::Failure for SignError {}
+
 impl SignError {
     /// What became of a request. The error itself is dropped: it may quote the answer.
     pub(super) fn of(what: &str, error: kube::Error) -> Self {

@@ -182,10 +182,14 @@ impl State {
         (StatusCode::OK, self.store(path, object))
     }
 
-    /// Server-side apply, near enough: what is applied is set, the rest stays.
+    /// Server-side apply, near enough: what is applied is set, the rest stays, but for a status,
+    /// which has one writer.
     fn apply(&mut self, path: &str, body: &[u8]) -> Answer {
         let applied: Value = serde_json::from_slice(body).unwrap();
         let mut object = self.objects.get(path).cloned().unwrap_or_else(|| json!({}));
+        if path.ends_with("/status") {
+            object["status"] = Value::Null;
+        }
         merge(&mut object, applied);
         (StatusCode::OK, self.store(path, object))
     }

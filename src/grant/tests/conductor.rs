@@ -12,15 +12,16 @@ use kube::runtime::controller::Action;
 use serde_json::{Value, json};
 
 use crate::api::{PartnerGrant, Stage, name};
-use crate::cluster::apply::{WriteError, Writer};
+use crate::cluster::apply::Writer;
 use crate::cluster::clock::Clock;
 use crate::cluster::event::Events;
 use crate::cluster::pace::Pace;
 use crate::cluster::status::Statuses;
 use crate::grant::build::Installation;
 use crate::grant::memory::Memory;
-use crate::grant::reconcile::{Appended, Context, Meter, reconcile};
+use crate::grant::reconcile::{Appended, Context, Halted, Meter, reconcile};
 use crate::plan::objects::Kind;
+use crate::plan::retry::Failure as _;
 use crate::testing::api::{FakeApi, merge};
 use crate::testing::known::{Known, now};
 
@@ -95,7 +96,7 @@ impl Play {
     }
 
     /// One pass, whatever comes of it.
-    async fn try_pass(&mut self) -> Result<Action, WriteError> {
+    async fn try_pass(&mut self) -> Result<Action, Halted> {
         let grant = self.known.tell(&self.grant);
         reconcile(grant, Arc::clone(&self.context)).await
     }
@@ -272,7 +273,10 @@ async fn each_of_several_is_deleted_although_the_first_cant_be() {
     play.grant.spec.suspend = true;
     play.api.fail(&format!("DELETE {first}"), 500, 1);
     play.counts.taken();
-    play.try_pass().await.unwrap_err();
+    let halted = play.try_pass().await.unwrap_err();
+    let (namespace, uid) = (play.grant.namespace().unwrap(), play.grant.uid().unwrap());
+    let end = play.context.catalogue.records.journal(&namespace, &uid).unwrap().openings[0].end;
+    assert!(halted.at_the_latest().is_some_and(|due| due <= end), "the end waits for no backoff");
     assert!(play.api.get(&first).is_some() && play.api.get(&policy(name::ALLOW_WITHIN)).is_none());
     assert_eq!(play.counts.taken(), Vec::<String>::new(), "it isn't recorded as suspended yet");
     play.pass().await;
@@ -339,4 +343,28 @@ async fn a_pod_is_deleted_once_and_then_waited_for_ever_more_patiently() {
     }
     play.forward(60);
     assert!(play.pass().await.contains(&"DELETE /api/v1/namespaces/STAGE".to_owned()));
+}
+
+#[tokio::test]
+async fn what_has_ended_is_written_once_although_the_watches_lag() {
+    let mut play = Play::new();
+    play.open().await;
+    let (namespace, uid) = (play.grant.namespace().unwrap(), play.grant.uid().unwrap());
+    let end = play.context.catalogue.records.journal(&namespace, &uid).unwrap().openings[0].end;
+    play.context.clock.saw(end);
+    play.known.certificates_go(&play.place().unwrap());
+    let last = play.pass().await;
+    assert_eq!(last.iter().filter(|request| request.ends_with("/status")).count(), 1, "{last:#?}");
+    assert!(last.contains(&format!("PATCH {GRANT}")), "the finalizer goes: {last:#?}");
+    assert_eq!(play.pass().await, Vec::<String>::new(), "no watch has told of it yet");
+    for part in [GRANT.to_owned(), format!("{GRANT}/status")] {
+        let stored = play.api.get(&part).unwrap();
+        play.grant.metadata.resource_version =
+            stored["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+        play.grant.metadata.finalizers = None;
+        if part.ends_with("/status") {
+            play.grant.status = serde_json::from_value(stored["status"].clone()).unwrap();
+        }
+        assert_eq!(play.pass().await, Vec::<String>::new(), "a watch has told of {part}");
+    }
 }
