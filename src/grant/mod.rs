@@ -10,6 +10,7 @@ pub mod clause;
 pub mod decide;
 pub mod gate;
 pub mod memory;
+pub mod meter;
 pub mod observe;
 pub mod reconcile;
 pub mod status;

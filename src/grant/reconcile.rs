@@ -1,6 +1,6 @@
 //! The conductor: observe, decide, take the one step, look again; then say how it stands.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use super::clause;
 use super::decide::{Decision, Pods, Records, Step, decide};
 use super::gate::Waiting;
 use super::memory::Memory;
+pub use super::meter::{Appended, Meter};
 use super::observe::{Names, Scene};
 use super::status::status;
 use crate::api::condition::Reason;
@@ -35,27 +36,6 @@ const STEPS: usize = 64;
 
 /// How soon a pass that left something to do comes back.
 pub(super) const SOON: Duration = Duration::from_millis(250);
-
-/// How an attempt to append to a journal came out.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Appended {
-    /// The record was written.
-    Written,
-    /// Somebody else had written another one of that number.
-    Conflict,
-    /// It couldn't be written.
-    Failed,
-}
-
-/// What is counted and timed of grants.
-pub trait Meter: std::fmt::Debug + Send + Sync {
-    /// So many openings give access now, by stage.
-    fn open_now(&self, openings: &BTreeMap<Stage, usize>);
-    /// Bindings were deleted so long after the recorded end of their opening.
-    fn expired(&self, lag: Duration);
-    /// Somebody tried to append to a journal.
-    fn appended(&self, outcome: Appended);
-}
 
 /// How soon a record is tried again that couldn't be written.
 const RECORDS_AGAIN: std::time::Duration = std::time::Duration::from_secs(10);

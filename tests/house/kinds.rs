@@ -11,7 +11,8 @@ const ALWAYS: [&str; 4] = ["mod", "observe", "status", "reconcile"];
 /// What a kind may have beside it.
 const SOMETIMES: [&str; 6] = ["validate", "decide", "check", "build", "tests", "testing"];
 /// What only one kind has, and why.
-const ONLY: [(&str, &str, &str); 4] = [
+const ONLY: [(&str, &str, &str); 5] = [
+    ("grant", "meter", "only a grant has ends and records, which are counted"),
     ("grant", "memory", "only a grant takes so many steps that a watch lags behind them"),
     ("grant", "gate", "only a grant has stages, and what each has to pass before it opens"),
     ("grant", "clause", "only a grant says of every clause of its contract what holds it"),
