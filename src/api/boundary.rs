@@ -129,7 +129,8 @@ pub struct StageCeiling {
     pub stage: Stage,
     /// The longest that it may be open.
     pub max_duration: Duration,
-    /// The most that its namespace may hold.
+    /// The most that its namespace may hold. Of what it doesn't name the most is a
+    /// default (docs/reference/quotas.md): an absent limit is never no limit.
     pub quota: Quota,
 }
 

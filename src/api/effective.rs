@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,7 @@ pub struct EffectivePolicy {
     /// What has to be held up.
     pub security: Security,
     /// With how much.
+    #[schemars(with = "EffectiveQuota")]
     pub quota: Quota,
     /// The partner's people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -102,6 +104,16 @@ impl EffectivePolicy {
     pub fn certified(&self) -> &[Workload] {
         if self.security.key_delivery.contains(&KeyDelivery::Secret) { &self.workloads } else { &[] }
     }
+}
+
+/// The form of what the namespace of an opening may hold: all that contract, boundaries and defaults
+/// name, which is more than each of them may.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EffectiveQuota {
+    /// Resource and amount, as in `ResourceQuota.spec.hard`.
+    #[schemars(extend("minProperties" = 1, "maxProperties" = 64, "additionalProperties" = {"type": "string", "maxLength": 48, "pattern": "^[0-9]+(\\.[0-9]{1,3})?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$"}))]
+    pub hard: BTreeMap<String, Quantity>,
 }
 
 /// What an opening allows of one dataset.

@@ -1,17 +1,19 @@
-//! The parts of the reference that are written from what only this floor knows: the command line
-//! and the metrics.
+//! The parts of the reference that are written from what only this floor knows: the command line,
+//! the metrics, and the limits that nobody has to name.
 
 use std::fmt::Write as _;
 
 use super::command;
 use crate::generate::GeneratedFile;
 use crate::ops::metric;
+use crate::policy::quota::{self, Most};
 
 /// The files of the reference that are written here.
 pub fn files() -> Vec<GeneratedFile> {
     vec![
         GeneratedFile { path: "docs/reference/command-line.md".to_owned(), contents: command_line() },
         GeneratedFile { path: "docs/reference/metrics.md".to_owned(), contents: metrics() },
+        GeneratedFile { path: "docs/reference/quotas.md".to_owned(), contents: quotas() },
     ]
 }
 
@@ -45,6 +47,28 @@ fn metrics() -> String {
     for metric::Description { name, type_, labels, help } in metric::DESCRIPTIONS {
         let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
         let _infallible = writeln!(text, "| `{name}` | {type_} | {} | {help} |", labels.join(", "));
+    }
+    text
+}
+
+/// A table of what a stage may hold where a boundary doesn't say.
+fn quotas() -> String {
+    let mut text = String::from(
+        "# Quotas\n\nWhat the namespace of a stage may hold where a `SharingBoundary` doesn't name it in \
+         `ceilings.stages[].quota.hard`. It is that boundary's ceiling: a contract may give less, and more only where \
+         the boundary names it. Where several boundaries select a namespace, each counts, with its own defaults. What \
+         comes of it is in `policy.quota` of the record that opens the stage. Generated; don't edit.\n\n\
+         | Resource | Also named as | Default |\n|---|---|---|\n",
+    );
+    for line in &quota::DEFAULTS {
+        let also: Vec<String> = line.also.iter().map(|name| format!("`{name}`")).collect();
+        let most = match line.most {
+            Most::Of(amount) => format!("`{amount}`"),
+            Most::Times(1, of) => format!("as much as of `{of}`"),
+            Most::Times(times, of) => format!("{times} times as many as of `{of}`"),
+            Most::Never => "`0`, whatever a boundary says".to_owned(),
+        };
+        let _infallible = writeln!(text, "| `{}` | {} | {most} |", line.resource, also.join(", "));
     }
     text
 }

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::quantity::Amount;
-use super::scope;
+use super::{quota, scope};
 use crate::api::boundary::{PodSecurity, StageCeiling};
 use crate::api::{SharingBoundary, Stage};
 
@@ -27,7 +27,7 @@ pub struct Limits {
 pub struct StageLimit {
     /// The longest that it may be open.
     pub duration: SignedDuration,
-    /// The most of each resource; what isn't named isn't limited.
+    /// The most of each resource: what the boundaries name, and the default of what one doesn't.
     pub quota: BTreeMap<String, Quantity>,
 }
 
@@ -92,7 +92,7 @@ fn limits_of(boundary: &SharingBoundary) -> Option<Limits> {
 fn stage_limit(ceiling: &StageCeiling) -> Option<StageLimit> {
     let readable = ceiling.quota.hard.values().all(|amount| Amount::of(amount).is_some());
     let duration = ceiling.max_duration.length()?;
-    readable.then(|| StageLimit { duration, quota: ceiling.quota.hard.clone() })
+    readable.then(|| StageLimit { duration, quota: quota::ceilings(&ceiling.quota.hard) })
 }
 
 /// The meet of two.
@@ -160,8 +160,10 @@ mod tests {
         assert_eq!(met.stages.keys().collect::<Vec<_>>(), [&Stage::Sandbox], "a stage needs all of them");
         let sandbox = met.stages.get(&Stage::Sandbox).expect("both name it");
         assert_eq!(sandbox.duration, SignedDuration::from_hours(10));
-        let amounts: Vec<&str> = sandbox.quota.values().map(|amount| amount.0.as_str()).collect();
-        assert_eq!(amounts, ["4", "1Gi", "5"], "cpu, memory and pods: an absent limit is the other's");
+        let most = |resource| quota::most(&sandbox.quota, resource).map(|amount| amount.0);
+        let given = ["cpu", "memory", "pods", "services"].map(most);
+        let wanted = ["4", "1Gi", "5", "8"].map(|amount| Some(amount.to_owned()));
+        assert_eq!(given, wanted, "the lesser; what one doesn't name is its default");
     }
 
     #[test]

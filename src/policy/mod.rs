@@ -10,6 +10,7 @@ pub mod digest;
 pub mod lattice;
 pub mod network;
 pub mod quantity;
+pub mod quota;
 pub mod resolve;
 pub mod scope;
 mod terms;

@@ -34,6 +34,16 @@ impl Amount {
         scale(self.0, -DIGITS).is_some()
     }
 
+    /// So many times as much; `None` where that doesn't fit.
+    pub fn times(self, times: i128) -> Option<Self> {
+        self.0.checked_mul(times).map(Self)
+    }
+
+    /// A whole number as Kubernetes writes it; `None` where it has a fraction.
+    pub fn whole(self) -> Option<Quantity> {
+        scale(self.0, -DIGITS).map(|number| Quantity(number.to_string()))
+    }
+
     /// The amount that a Kubernetes quantity says.
     pub fn of(quantity: &Quantity) -> Option<Self> {
         Self::parse(&quantity.0)

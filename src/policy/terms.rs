@@ -130,7 +130,7 @@ impl Builder<'_> {
         destination
     }
 
-    /// Of each resource, the lesser of what contract and boundary give.
+    /// Of each resource, the lesser of what contract and boundary give, or the default.
     fn quota(&self) -> Quota {
         let own = self.rule.quota.as_ref().map(|quota| quota.hard.clone()).unwrap_or_default();
         Quota { hard: meet_quotas(&self.limit.quota, &own) }

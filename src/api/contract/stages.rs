@@ -30,7 +30,7 @@ pub struct StageRule {
     /// How long the old and the new policy may be open side by side when one takes over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlap: Option<Duration>,
-    /// The most that its namespace may hold; absent: what the boundary allows.
+    /// The most that its namespace may hold; of what it doesn't name: what the boundary allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<Quota>,
 }

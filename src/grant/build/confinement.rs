@@ -6,6 +6,7 @@ use super::Site;
 use crate::api::name;
 use crate::api::stage_policy::StageWorkload;
 use crate::plan::objects::{Kind, Wanted};
+use crate::policy::quota::{DEFAULTS, Most};
 
 /// Quota, limits, and the parameters of admission.
 pub fn objects(site: &Site<'_>) -> Vec<Wanted> {
@@ -17,11 +18,13 @@ fn wanted(site: &Site<'_>, kind: Kind, name: &str, content: Value) -> Wanted {
     Wanted::new(kind, &site.opening.namespace, name, &site.labels(), content)
 }
 
-/// What the contract allows, and never a Service that opens a port on a node or a balancer.
+/// What contract, boundary and defaults allow, and never a Service that opens a port on a node or a
+/// balancer, whatever a record says.
 fn quota(site: &Site<'_>) -> Wanted {
     let mut hard = json!(site.opening.policy.quota.hard);
-    hard["services.nodeports"] = Value::from("0");
-    hard["services.loadbalancers"] = Value::from("0");
+    for never in DEFAULTS.iter().filter(|line| matches!(line.most, Most::Never)) {
+        hard[never.resource] = Value::from("0");
+    }
     wanted(site, Kind::ResourceQuota, name::QUOTA, json!({"spec": {"hard": hard}}))
 }
 
@@ -62,4 +65,39 @@ fn stage_policy(site: &Site<'_>) -> Wanted {
         spec["runtimeClassName"] = json!(runtime_class);
     }
     wanted(site, Kind::StagePolicy, name::STAGE_POLICY, json!({ "spec": spec }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crate::api::grant::Role;
+    use crate::api::stage::Stage;
+    use crate::generate::rbac::partner;
+    use crate::policy::quota;
+
+    /// As a ResourceQuota counts objects of this kind.
+    fn counted_as(group: &str, resource: &str) -> String {
+        if group.is_empty() { resource.to_owned() } else { format!("count/{resource}.{group}") }
+    }
+
+    #[test]
+    fn whatever_a_role_may_create_is_limited_where_nobody_names_it() {
+        let defaults = quota::ceilings(&BTreeMap::new());
+        let mut tried = 0;
+        for (role, stage) in Role::ALL.into_iter().flat_map(|role| Stage::ALL.map(|stage| (role, stage))) {
+            for rule in partner::rules(role, stage).iter().filter(|rule| rule.verbs.contains(&"create")) {
+                for resource in rule.resources.iter().filter(|resource| !resource.contains('/')) {
+                    let counted = counted_as(rule.group, resource);
+                    assert!(defaults.contains_key(&counted), "{role:?} in {stage} may create {counted}");
+                    tried += 1;
+                }
+            }
+        }
+        assert!(tried > 10, "the walk found the rules: {tried}");
+        // What the cluster's controllers make of it.
+        for made in ["count/pods", "count/replicasets.apps"] {
+            assert!(defaults.contains_key(made), "{made}");
+        }
+    }
 }

@@ -19,6 +19,7 @@ use crate::grant::observe::{Names, Scene, once_had_records};
 use crate::journal::Journal;
 use crate::journal::append::next_record;
 use crate::plan::objects::{Key, Kind, Live, LiveObjects, Wanted};
+use crate::policy::quota::ceilings;
 use crate::policy::{Agreement, Problem, StageTerms};
 
 /// A grant and all that stands of it.
@@ -318,7 +319,7 @@ fn terms(stage: Stage) -> StageTerms {
 
 /// What every stage allows.
 pub fn policy() -> EffectivePolicy {
-    let hard = serde_json::from_value(json!({"pods": "10", "requests.cpu": "4"})).expect("a quota");
+    let named = serde_json::from_value(json!({"pods": "10", "requests.cpu": "4"})).expect("a quota");
     let destination = serde_json::from_value::<Destination>(json!({
         "dns": "Cluster",
         "egress": [{"cidr": "192.0.2.0/28", "ports": [{"port": 443, "protocol": "TCP"}]}],
@@ -347,7 +348,7 @@ pub fn policy() -> EffectivePolicy {
             key_delivery: vec![KeyDelivery::Secret],
             ..Security::default()
         },
-        quota: Quota { hard },
+        quota: Quota { hard: ceilings(&named) },
         people: people(),
         workloads: workloads(),
         ..EffectivePolicy::default()

@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::super::quantity::Amount;
+use super::super::quota;
 use super::ceilings::{clause, each_ceiling};
 use super::{ContractInput, named, problem};
 use crate::api::boundary::Quota;
@@ -107,21 +108,29 @@ fn is_qualified_name(text: &str) -> bool {
     text.len() <= 63 && well_ended && text.bytes().all(inside)
 }
 
-/// The contract gives a stage more of a resource than the boundary allows.
+/// The contract gives a stage more of a resource than the boundary allows. Of what a boundary doesn't
+/// name it allows the default, under whichever name the contract asks for it.
 pub fn quota_beyond_boundary(input: &ContractInput<'_>) -> Vec<Problem> {
     each_ceiling(input, |boundary, rule, ceiling| {
         let asked = rule.quota.iter().flat_map(|quota| &quota.hard);
+        let ceilings = quota::ceilings(&ceiling.quota.hard);
         asked
             .filter_map(|(resource, amount)| {
-                let most = ceiling.quota.hard.get(resource);
-                let within = match (Amount::of(amount), most) {
+                let most = quota::most(&ceilings, resource);
+                let within = match (Amount::of(amount), &most) {
                     (Some(_), None) => true,
                     (Some(asked), Some(most)) => Amount::of(most).is_some_and(|most| asked <= most),
                     (None, _) => false,
                 };
-                let most = most.map_or("no such limit", |most| most.0.as_str());
-                let sides =
-                    format!("{} gives {}, but {} at most {most}", input.subject(), amount.0, named(boundary));
+                let most = most.map_or_else(|| "no such limit".to_owned(), |most| most.0);
+                let is_default = quota::most(&ceiling.quota.hard, resource).is_none();
+                let why = if is_default { ", the default of what it doesn't name" } else { "" };
+                let sides = format!(
+                    "{} gives {}, but {} at most {most}{why}",
+                    input.subject(),
+                    amount.0,
+                    named(boundary)
+                );
                 let path = clause(rule.stage, &format!(".quota.hard[{resource}]"));
                 let remedy = "lower it in the contract, or ask the platform team for a higher ceiling";
                 (!within).then(|| problem(Reason::BeyondBoundary, path, sides, remedy))

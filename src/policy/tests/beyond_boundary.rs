@@ -71,7 +71,7 @@ fn a_quota_that_no_resource_quota_could_hold_is_refused() {
     for (resource, amount) in [
         ("requests.cpu", "1500m"),
         ("requests.example.com/gpu", "2"),
-        ("count/deployments.apps", "10"),
+        ("count/deployments.apps", "8"),
         ("hugepages-2Mi", "1Gi"),
         ("gold.storageclass.storage.k8s.io/requests.storage", "10Gi"),
     ] {
@@ -86,8 +86,51 @@ fn a_quota_that_no_resource_quota_could_hold_is_refused() {
 fn a_quota_that_cannot_be_read_is_refused() {
     let mut world = World::story();
     let quota = world.contract.spec.stages[0].quota.as_mut().expect("a quota");
-    quota.hard.insert("memory".to_owned(), Quantity("some".to_owned()));
-    world.refused(Reason::BeyondBoundary, &["quota.hard[memory]", "gives some", "no such limit"]);
+    quota.hard.insert("ephemeral-storage".to_owned(), Quantity("some".to_owned()));
+    let parts = ["quota.hard[ephemeral-storage]", "gives some", "no such limit"];
+    world.refused(Reason::BeyondBoundary, &parts);
+}
+
+#[test]
+fn of_what_a_boundary_does_not_name_the_default_is_the_most() {
+    let asks = |resource: &str, amount: &str| {
+        let mut world = World::story();
+        let quota = world.contract.spec.stages[0].quota.as_mut().expect("a quota");
+        quota.hard.insert(resource.to_owned(), Quantity(amount.to_owned()));
+        world
+    };
+    for (resource, amount, default) in
+        [("services", "9", "8"), ("count/services", "9", "8"), ("limits.cpu", "9", "8"), ("cpu", "9", "8")]
+    {
+        let gives = format!("gives {amount}, but the boundary partners-default at most {default}");
+        asks(resource, amount).refused(Reason::BeyondBoundary, &[&format!("quota.hard[{resource}]"), &gives]);
+        asks(resource, default).agreed();
+    }
+    let mut world = asks("services", "9");
+    world.refused(Reason::BeyondBoundary, &["at most 8, the default of what it doesn't name"]);
+    let mut other = world.boundaries[0].clone();
+    other.metadata.name = Some("wider".to_owned());
+    let hard = &mut other.spec.ceilings.stages[0].quota.hard;
+    hard.insert("services".to_owned(), Quantity("9".to_owned()));
+    world.boundaries.push(other);
+    world.refused(Reason::BeyondBoundary, &["the boundary partners-default at most 8"]);
+    world.boundaries.remove(0);
+    assert_eq!(world.agreed().stages[&Stage::Sandbox].policy.quota.hard["services"].0, "9");
+}
+
+#[test]
+fn no_contract_and_no_boundary_gives_a_port_on_a_node() {
+    let mut world = World::story();
+    let nodeports = |world: &World| {
+        world.agreed().stages[&Stage::Sandbox].policy.quota.hard["services.nodeports"].clone()
+    };
+    assert_eq!(nodeports(&world).0, "0");
+    let hard = &mut world.boundary().spec.ceilings.stages[0].quota.hard;
+    hard.insert("services.nodeports".to_owned(), Quantity("5".to_owned()));
+    assert_eq!(nodeports(&world).0, "0");
+    let quota = world.contract.spec.stages[0].quota.as_mut().expect("a quota");
+    quota.hard.insert("services.nodeports".to_owned(), Quantity("1".to_owned()));
+    world.refused(Reason::BeyondBoundary, &["services.nodeports", "gives 1", "at most 0"]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::super::Agreement;
 use super::super::quantity::Amount;
+use super::super::quota;
 use super::super::testing::{World, another};
 use super::leaves::{schema, variants};
 use crate::api::boundary::{Dns, PodSecurity};
@@ -178,6 +179,18 @@ fn take_out(value: &mut Value, pointer: &str) {
     }
 }
 
+/// Whether a quota is within what a boundary names, and within the default of what it doesn't.
+fn limited(given: &quota::Hard, named: &quota::Hard) -> Result<(), TestCaseError> {
+    for (resource, most) in &quota::ceilings(named) {
+        let given = given.get(resource).and_then(Amount::of);
+        prop_assert!(given.is_some_and(|given| Some(given) <= Amount::of(most)), "{}", resource);
+    }
+    for line in &quota::DEFAULTS {
+        prop_assert!(line.least(given).is_some(), "{} has no limit", line.resource);
+    }
+    Ok(())
+}
+
 /// Whether an agreement is within everything that has a say in it.
 fn within(world: &World, agreed: &Agreement) -> Result<(), TestCaseError> {
     let length = |duration: &Duration| duration.length().expect("what is agreed can be read");
@@ -204,10 +217,7 @@ fn within(world: &World, agreed: &Agreement) -> Result<(), TestCaseError> {
             prop_assert!(terms.credential_ttl <= length(&ceilings.credential_ttl));
             prop_assert!(terms.policy.security.pod_security >= ceilings.pod_security);
             prop_assert!(ceilings.egress.dns == Dns::Cluster || terms.policy.destination.dns == Dns::None);
-            for (resource, most) in &ceiling.quota.hard {
-                let given = terms.policy.quota.hard.get(resource).and_then(Amount::of);
-                prop_assert!(given.is_some_and(|given| Some(given) <= Amount::of(most)), "{}", resource);
-            }
+            limited(&terms.policy.quota.hard, &ceiling.quota.hard)?;
         }
     }
     Ok(())

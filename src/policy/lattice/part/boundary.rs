@@ -6,10 +6,11 @@ use super::place::{self, DNS};
 use super::security::POD_SECURITY;
 use super::stages::{self, paper};
 use crate::api::boundary::{
-    ApprovalFloor, Ceilings, EgressCeiling, Floors, LiveGrants, ReviewFloor, SharingBoundarySpec,
+    ApprovalFloor, Ceilings, EgressCeiling, Floors, LiveGrants, Quota, ReviewFloor, SharingBoundarySpec,
     StageCeiling,
 };
 use crate::api::contract::Approval;
+use crate::policy::quota;
 use crate::policy::scope::describe;
 
 /// Every clause of it. Which namespaces are held to it has no order: a namespace that it no
@@ -40,7 +41,7 @@ fn ceilings(walk: &mut Walk, old: &Ceilings, new: &Ceilings) {
             let StageCeiling { stage: _, max_duration, quota } = old;
             let longest = ("maxDuration", "longest duration");
             walk.at_most(longest, Some(max_duration), Some(&new.max_duration));
-            place::quota(walk, quota, &new.quota);
+            place::quota(walk, &whole(quota), &whole(&new.quota));
             Some(old.clone())
         },
     );
@@ -54,6 +55,11 @@ fn ceilings(walk: &mut Walk, old: &Ceilings, new: &Ceilings) {
     let classes = ("runtimeClassNames", "runtime class");
     walk.allowed(classes, runtime_class_names, &new.runtime_class_names);
     live(walk, live_grants.as_ref(), new.live_grants.as_ref());
+}
+
+/// A quota with the default of what it doesn't name.
+fn whole(named: &Quota) -> Quota {
+    Quota { hard: quota::ceilings(&named.hard) }
 }
 
 /// How many grants may be live ≤.
