@@ -13,6 +13,7 @@ pub mod quantity;
 pub mod quota;
 pub mod resolve;
 pub mod scope;
+pub mod standing;
 mod terms;
 
 use std::collections::BTreeMap;

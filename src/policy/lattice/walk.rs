@@ -136,6 +136,18 @@ impl Walk {
         old: Option<&T>,
         new: Option<&T>,
     ) -> Option<T> {
+        self.at_most_or("no limit", clause, old, new)
+    }
+
+    /// The same, where none is somebody else's limit, which isn't known here.
+    pub(super) fn at_most_or<T: Measure>(
+        &mut self,
+        none: &str,
+        clause: Clause,
+        old: Option<&T>,
+        new: Option<&T>,
+    ) -> Option<T> {
+        let limit = |limit: Option<&T>| limit.map_or_else(|| none.to_owned(), Show::show);
         let most = |limit: Option<&T>| {
             limit.map_or(Level::Highest, |limit| limit.rank().map_or(Level::Lowest, Level::At))
         };
@@ -215,11 +227,6 @@ impl Walk {
         let name = name.short();
         self.under(&format!("{step}[{name}]"), &format!("of {name}"), look)
     }
-}
-
-/// A limit, for people.
-fn limit<T: Show>(limit: Option<&T>) -> String {
-    limit.map_or_else(|| "no limit".to_owned(), Show::show)
 }
 
 fn shown<'a, T: Show + 'a>(items: impl Iterator<Item = &'a &'a T>) -> Vec<String> {

@@ -7,4 +7,5 @@ mod digests;
 pub(in crate::policy) mod leaves;
 mod not_permitted;
 mod properties;
+mod standing;
 mod vectors;

@@ -41,7 +41,7 @@ fn ceilings(walk: &mut Walk, old: &Ceilings, new: &Ceilings) {
             let StageCeiling { stage: _, max_duration, quota } = old;
             let longest = ("maxDuration", "longest duration");
             walk.at_most(longest, Some(max_duration), Some(&new.max_duration));
-            place::quota(walk, &whole(quota), &whole(&new.quota));
+            place::quota(walk, "no limit", &whole(quota), &whole(&new.quota));
             Some(old.clone())
         },
     );

@@ -28,7 +28,7 @@ pub(crate) fn policy(walk: &mut Walk, old: &EffectivePolicy, new: &EffectivePoli
         time,
         destination: place::destination(walk, &old.destination, &new.destination),
         security,
-        quota: place::quota(walk, &old.quota, &new.quota),
+        quota: place::quota(walk, "no limit", &old.quota, &new.quota),
         people: people(walk, &old.people, &new.people),
         workloads: workloads(walk, &old.workloads, &new.workloads),
         further: (further != Further::default()).then_some(further),

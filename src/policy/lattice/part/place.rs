@@ -118,14 +118,14 @@ pub(super) fn labels(
     agree.then(|| all.collect())
 }
 
-/// Of each resource ≤; one that isn't named isn't limited.
-pub(super) fn quota(walk: &mut Walk, old: &Quota, new: &Quota) -> Quota {
+/// Of each resource ≤; one that isn't named has the limit that `none` says.
+pub(super) fn quota(walk: &mut Walk, none: &str, old: &Quota, new: &Quota) -> Quota {
     let resources: BTreeSet<&String> = old.hard.keys().chain(new.hard.keys()).collect();
     walk.under("quota", "", |walk| {
         let least = resources.into_iter().filter_map(|resource| {
             let (before, after) = (old.hard.get(resource), new.hard.get(resource));
             let met = walk.under(&format!("hard[{resource}]"), &format!("of {resource}"), |walk| {
-                walk.at_most(("", "quota"), before, after)
+                walk.at_most_or(none, ("", "quota"), before, after)
             });
             Some((resource.clone(), met?))
         });

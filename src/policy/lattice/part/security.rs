@@ -30,7 +30,12 @@ pub(super) fn security(
                 old.pod_security,
                 new.pod_security,
             ),
-            credential_ttl: walk.at_most(ttl, old.credential_ttl.as_ref(), new.credential_ttl.as_ref()),
+            credential_ttl: walk.at_most_or(
+                "the boundary's",
+                ttl,
+                old.credential_ttl.as_ref(),
+                new.credential_ttl.as_ref(),
+            ),
             key_delivery: walk.allowed(("keyDelivery", "key delivery"), &old.key_delivery, &new.key_delivery),
             authentication: logins.next(),
             encryption_keys: walk.same_if_asked(

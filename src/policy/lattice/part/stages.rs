@@ -44,7 +44,7 @@ pub(super) fn stages(walk: &mut Walk, old: &[StageRule], new: &[StageRule]) {
 /// The quota of a stage; none is the boundary's.
 fn quotas(walk: &mut Walk, old: Option<&Quota>, new: Option<&Quota>) -> Option<Quota> {
     let unlimited = Quota::default();
-    let met = place::quota(walk, old.unwrap_or(&unlimited), new.unwrap_or(&unlimited));
+    let met = place::quota(walk, "the boundary's", old.unwrap_or(&unlimited), new.unwrap_or(&unlimited));
     (!met.hard.is_empty()).then_some(met)
 }
 
@@ -56,7 +56,8 @@ pub(super) fn approvals(walk: &mut Walk, old: &[Approval], new: &[Approval]) {
         |approval| approval.stage,
         |walk, old, new| {
             let Approval { stage, required, groups, pending_for, valid_for } = old;
-            let (pending, valid) = (("pendingFor", "requests wait for"), ("validFor", "approvals count for"));
+            let (pending, valid) =
+                (("pendingFor", "wait for approvals"), ("validFor", "validity of approvals"));
             let people = ("required", "people who have to approve");
             Approval {
                 stage: *stage,

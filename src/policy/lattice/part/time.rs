@@ -40,8 +40,13 @@ fn retention(walk: &mut Walk, old: &Retention, new: &Retention) -> Retention {
     let (inputs, artifacts) = (("inputs", "inputs kept for"), ("artifacts", "artifacts kept for"));
     let gone = ("deleteWithin", "everything deleted within");
     Retention {
-        inputs: walk.at_most(inputs, old.inputs.as_ref(), new.inputs.as_ref()),
-        artifacts: walk.at_most(artifacts, old.artifacts.as_ref(), new.artifacts.as_ref()),
+        inputs: walk.at_most_or("the dataset's", inputs, old.inputs.as_ref(), new.inputs.as_ref()),
+        artifacts: walk.at_most_or(
+            "the dataset's",
+            artifacts,
+            old.artifacts.as_ref(),
+            new.artifacts.as_ref(),
+        ),
         delete_within: walk.at_most(gone, old.delete_within.as_ref(), new.delete_within.as_ref()),
         reuse: walk.chain(
             ("reuse", "reuse of what is kept"),

@@ -205,7 +205,13 @@ fn destination() -> BoxedStrategy<Value> {
         ("nodeSelector", labels()),
         (
             "registries",
-            some(&["registry.example", "registry.example/a", "registry.example/a/b", "other.example"]),
+            some(&[
+                "registry.example",
+                "registry.example/a",
+                "registry.example/a/b",
+                "registry.example-b",
+                "other.example",
+            ]),
         ),
     ]);
     object([

@@ -86,6 +86,16 @@ fn two_zones_are_alike_for_as_long_as_their_rules_are() {
 }
 
 #[test]
+fn a_part_of_a_week_does_not_stand_for_all_of_it() {
+    // It begins on the last weekend of summer time, of which no window is a part, and goes on
+    // until it is summer again.
+    let period = between(instant("2026-10-24T00:00:00Z"), instant("2027-09-01T00:00:00Z"));
+    let winter =
+        STOCKHOLM.replace("06:00", "05:00").replace("20:00", "19:00").replace("Europe/Stockholm", "UTC");
+    assert_eq!(windows(STOCKHOLM).compare(&windows(&winter), &period), Comparison::Both);
+}
+
+#[test]
 fn what_can_be_said_in_one_list_is() {
     let period = between(instant("2026-01-01T00:00:00Z"), instant("2030-01-01T00:00:00Z"));
     let later = STOCKHOLM.replace("06:00", "08:00").replace("20:00", "22:00");
