@@ -62,6 +62,8 @@ struct Remembered {
     seen: BTreeMap<String, Seen>,
     /// Since when the signer isn't let in.
     denied: BTreeMap<String, Timestamp>,
+    /// Since when a stage is over whose gate is open still.
+    over: BTreeMap<String, Timestamp>,
     swept: Option<Timestamp>,
 }
 
@@ -98,6 +100,9 @@ impl Context {
             self.memory.forget(&place);
             return Ok(None);
         };
+        if let Some(later) = self.memory.waits_for_the_gate(opening, &site, now) {
+            return Ok(Some(later));
+        }
         if let Some(later) = self.memory.not_due(opening, &site, now) {
             return Ok(Some(later));
         }
@@ -168,6 +173,17 @@ impl Memory {
         (!upkeep::is_due(Some(seen), opening, site, now)).then(|| upkeep::next_look(seen))
     }
 
+    /// Until when the certificates of a stage that is over stay, for what gives access to go first.
+    fn waits_for_the_gate(&self, opening: &Opening, site: &Site, now: Timestamp) -> Option<Timestamp> {
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if opening.open && now < opening.end || site.is_shut() {
+            remembered.over.remove(&site.name);
+            return None;
+        }
+        let since = *remembered.over.entry(site.name.clone()).or_insert(now);
+        upkeep::waits_for_the_gate(opening, site, since, now)
+    }
+
     fn note(&self, place: String, seen: Seen) -> Timestamp {
         let next = upkeep::next_look(&seen);
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -188,6 +204,7 @@ impl Memory {
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         remembered.seen.remove(place);
         remembered.denied.remove(place);
+        remembered.over.remove(place);
     }
 
     /// Forgets what is gone; the authorities that are still needed. `None`: it isn't time yet.
@@ -199,6 +216,7 @@ impl Memory {
         remembered.swept = Some(now);
         remembered.seen.retain(|place, _| !is_gone(place));
         remembered.denied.retain(|place, _| !is_gone(place));
+        remembered.over.retain(|place, _| !is_gone(place));
         let open = remembered.seen.values().filter(|seen| seen.opening.open);
         Some(open.map(|seen| Chest::of(&seen.opening)).collect())
     }
@@ -207,6 +225,24 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::name;
+    use crate::signer::testing;
+
+    #[test]
+    fn how_long_a_stage_is_over_counts_from_when_it_was_seen_first() {
+        let (memory, now) = (Memory::default(), testing::now());
+        let opening = Opening { open: false, ..testing::opening() };
+        let mut site = testing::site(&opening);
+        site.labels.insert(name::LABEL_PODS.to_owned(), name::PODS_OPEN.to_owned());
+        let waits =
+            |seconds| memory.waits_for_the_gate(&opening, &site, now + SignedDuration::from_secs(seconds));
+        assert_eq!(waits(0), Some(now + upkeep::GRACE));
+        assert_eq!(waits(3), Some(now + upkeep::GRACE), "however often it is looked at");
+        assert_eq!(waits(6), None);
+        let again = Opening { open: true, ..opening.clone() };
+        assert_eq!(memory.waits_for_the_gate(&again, &site, now), None);
+        assert!(waits(6).is_some(), "it was open again since");
+    }
 
     #[test]
     fn many_tries_in_a_moment_make_no_long_wait() {

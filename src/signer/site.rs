@@ -25,6 +25,11 @@ impl Site {
         self.terminating || self.labels.contains_key(name::LABEL_CLOSING)
     }
 
+    /// Whether it admits no pods: whoever closes it has come as far as that.
+    pub fn is_shut(&self) -> bool {
+        self.is_closing() || self.labels.get(name::LABEL_PODS).map(String::as_str) != Some(name::PODS_OPEN)
+    }
+
     /// Whether it is the same as before to the signer, whatever else changed about it.
     pub fn is_still(&self, before: &Self) -> bool {
         self.uid == before.uid && self.is_closing() == before.is_closing()

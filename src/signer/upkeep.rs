@@ -10,6 +10,27 @@ use super::site::Site;
 /// How often a stage's Secrets are read, at most, when nothing happens.
 const EVERY: SignedDuration = SignedDuration::from_secs(60);
 
+/// How long certificates stay after their stage is over, so that `comity run` closes first what
+/// gives access. They end by themselves; waiting merely keeps the order of promise P5.
+pub const GRACE: SignedDuration = SignedDuration::from_secs(5);
+
+/// Until when the certificates of a stage that isn't open stay, seen so since `since`: until
+/// `comity run` has set the gate of its namespace, or for so long that it may be dead. Nothing is
+/// signed meanwhile. `None`: there is nothing to wait for.
+pub fn waits_for_the_gate(
+    opening: &Opening,
+    site: &Site,
+    since: Timestamp,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    if opening.open && now < opening.end || site.is_shut() {
+        return None;
+    }
+    let until = since.min(opening.end).checked_add(GRACE).unwrap_or(since);
+    // A clock that was set back makes nobody wait for longer.
+    (since <= now && now < until).then_some(until)
+}
+
 /// What was found when a stage was last looked at, and nothing that is secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Seen {
@@ -104,6 +125,36 @@ mod tests {
         assert!(is_due(Some(&seen), &Opening { open: false, ..opening.clone() }, &same, soon));
         assert!(is_due(Some(&seen), &opening, &same, next_look(&seen)));
         assert!(is_due(Some(&seen), &opening, &same, now - SignedDuration::from_hours(1)));
+    }
+
+    #[test]
+    fn certificates_stay_until_the_gate_is_shut_or_nobody_shuts_it() {
+        let now = testing::now();
+        let over = Opening { open: false, ..testing::opening() };
+        let ended = Opening { end: now, ..testing::opening() };
+        let mut site = testing::site(&over);
+        site.labels.insert(name::LABEL_PODS.to_owned(), name::PODS_OPEN.to_owned());
+        let waits = |opening: &Opening, site: &Site, seconds| {
+            waits_for_the_gate(opening, site, now, now + SignedDuration::from_secs(seconds))
+        };
+        assert_eq!(waits(&testing::opening(), &site, 0), None, "what is open is tended");
+        for opening in [&over, &ended] {
+            assert_eq!(waits(opening, &site, 0), Some(now + GRACE));
+            assert_eq!(waits(opening, &site, 4), Some(now + GRACE));
+            assert_eq!(waits(opening, &site, 5), None, "whoever should have shut it may be dead");
+            for (label, value) in
+                [(name::LABEL_PODS, name::PODS_CLOSED), (name::LABEL_CLOSING, name::CLOSING)]
+            {
+                let mut shut = site.clone();
+                shut.labels.insert(label.to_owned(), value.to_owned());
+                assert_eq!(waits(opening, &shut, 0), None, "{label}");
+            }
+            let gone = Site { terminating: true, ..site.clone() };
+            assert_eq!(waits(opening, &gone, 0), None);
+            assert_eq!(waits(opening, &site, -60), None, "a clock set back");
+        }
+        let late = Opening { end: now - SignedDuration::from_secs(60), ..over };
+        assert_eq!(waits(&late, &site, 0), None, "whoever starts long after the end waits for nobody");
     }
 
     #[test]
