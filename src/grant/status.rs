@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use super::check::Certificates;
 use super::decide::{Decision, Place, View};
 use crate::api::condition::{ConditionType, Finding, Reason, merge};
 use crate::api::contract::KeyDelivery;
@@ -140,6 +141,9 @@ fn provisioned(view: &View<'_>) -> Finding {
     if stored.is_empty() {
         return Finding::no(ConditionType::Provisioned, Reason::NotOpened, "no stage is to be open now");
     }
+    if let Some(refused) = refused(view) {
+        return Finding::no(ConditionType::Provisioned, refused.reason, refused.message);
+    }
     let message = format!("everything that {} is made of is stored", names(&stored));
     Finding::yes(ConditionType::Provisioned, Reason::Open, message)
 }
@@ -216,6 +220,7 @@ fn situation(view: &View<'_>, decision: &Decision, open: &[&Opening], generation
         return say(SituationKind::Settled, Reason::Ended, message);
     }
     held(view)
+        .or_else(|| refused(view))
         .or_else(|| waiting(decision, open))
         .or_else(|| closing(view, decision))
         .unwrap_or_else(|| rest(view, decision, open))
@@ -261,6 +266,22 @@ fn waiting(decision: &Decision, open: &[&Opening]) -> Option<Situation> {
         _ => SituationKind::Moving,
     };
     Some(Situation { reason: waiting.reason, message: waiting.message, kind })
+}
+
+/// What is open although no certificate is issued for it any more.
+fn refused(view: &View<'_>) -> Option<Situation> {
+    let is_open = |place: &&Place<'_>| view.wanted(place) == Wanted::Open && place.standing.is_complete();
+    view.places.iter().filter(is_open).find_map(|place| {
+        let (opening, Certificates::Refused(why)) = (place.opening?, &place.standing.certificates) else {
+            return None;
+        };
+        let message = format!(
+            "{} is open until {}, but its certificates aren't renewed, and end by themselves: {why}",
+            opening.stage, opening.end
+        );
+        let (kind, reason) = (SituationKind::Moving, Reason::CertificateRefused);
+        Some(Situation { reason, message, kind })
+    })
 }
 
 /// What is still being closed and cleared.
