@@ -77,7 +77,8 @@ pub enum AppError {
 pub async fn run(settings: Settings) -> Result<(), AppError> {
     let station = Station::new(&settings);
     let client = client(settings.kubeconfig.as_deref(), &station).await?;
-    let (mut feeds, queues) = Feeds::start(&client, &objects::Kind::ALL);
+    let (mut feeds, queues) =
+        Feeds::start(&client, &objects::Kind::ALL, &station.clock, station.health.watches());
     let stores = Arc::clone(&feeds.catalogue);
     let judging = Arc::new(status::Context {
         catalogue: Arc::clone(&stores),
@@ -113,7 +114,8 @@ pub async fn run(settings: Settings) -> Result<(), AppError> {
 pub async fn sign(settings: Settings) -> Result<(), AppError> {
     let station = Station::new(&settings);
     let client = client(settings.kubeconfig.as_deref(), &station).await?;
-    let (mut feeds, queues) = Feeds::start(&client, &[objects::Kind::Namespace]);
+    let kinds = [objects::Kind::Namespace];
+    let (mut feeds, queues) = Feeds::start(&client, &kinds, &station.clock, station.health.watches());
     let context = Arc::new(signing(&settings, client, &feeds, &station.clock, &station.metrics));
     let store = feeds.catalogue.grants.clone();
     let control =

@@ -18,10 +18,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::catalogue::Catalogue;
+use super::clock::Clock;
 use super::concern::{Concerned, Queues, Word, queues};
 use super::objects::Objects;
 use super::records::Records;
 use super::services::Services;
+use super::watch::Watches;
 use crate::api::{GrantRecord, name};
 use crate::plan::objects::{Key, Kind};
 
@@ -36,6 +38,8 @@ pub struct Feeds {
     /// The watches themselves; they run until this is dropped.
     pub tasks: JoinSet<()>,
     ready: Vec<watch::Receiver<bool>>,
+    clock: Clock,
+    watches: Watches,
 }
 
 /// Something that a watch told.
@@ -64,8 +68,9 @@ impl<K> From<watcher::Event<K>> for News<K> {
 
 impl Feeds {
     /// Starts the watches: on what people write, on records, Services and namespaces, and on
-    /// `kinds` of what Comity makes. What has to be looked at comes out of the queues.
-    pub fn start(client: &Client, kinds: &[Kind]) -> (Self, Queues) {
+    /// `kinds` of what Comity makes. What has to be looked at comes out of the queues, and how the
+    /// watches fare is told to `watches`.
+    pub fn start(client: &Client, kinds: &[Kind], clock: &Clock, watches: &Watches) -> (Self, Queues) {
         let (grants, grant_writer) = store();
         let (contracts, contract_writer) = store();
         let (partners, partner_writer) = store();
@@ -81,14 +86,20 @@ impl Feeds {
             objects: Objects::default(),
             services: Services::default(),
         });
-        let mut feeds = Self { catalogue: catalogue.clone(), tasks: JoinSet::new(), ready: Vec::new() };
+        let mut feeds = Self {
+            catalogue: catalogue.clone(),
+            tasks: JoinSet::new(),
+            ready: Vec::new(),
+            clock: clock.clone(),
+            watches: watches.clone(),
+        };
         let (senders, queues) = queues();
         let told = Concerned { catalogue, senders };
-        feeds.reflect(client, grant_writer, told.clone());
-        feeds.reflect(client, contract_writer, told.clone());
-        feeds.reflect(client, partner_writer, told.clone());
-        feeds.reflect(client, dataset_writer, told.clone());
-        feeds.reflect(client, boundary_writer, told.clone());
+        feeds.reflect("PartnerGrant", client, grant_writer, told.clone());
+        feeds.reflect("SharingContract", client, contract_writer, told.clone());
+        feeds.reflect("Partner", client, partner_writer, told.clone());
+        feeds.reflect("Dataset", client, dataset_writer, told.clone());
+        feeds.reflect("SharingBoundary", client, boundary_writer, told.clone());
         feeds.records(client, told.clone());
         feeds.services(client, told.clone());
         for kind in kinds {
@@ -108,14 +119,14 @@ impl Feeds {
     }
 
     /// Watches a kind that people write, into a store.
-    fn reflect<K>(&mut self, client: &Client, mut writer: Writer<K>, told: Concerned)
+    fn reflect<K>(&mut self, kind: &'static str, client: &Client, mut writer: Writer<K>, told: Concerned)
     where
         K: Word + DeserializeOwned + Debug + Send + Sync + 'static,
     {
         let api: Api<K> = Api::all(client.clone());
         let store = writer.as_reader();
         let mut before = Vec::new();
-        self.follow(watcher(api, config()), move |event| {
+        self.follow(kind, watcher(api, config()), move |event| {
             if matches!(event, watcher::Event::Init) {
                 before = store.state();
             }
@@ -139,7 +150,7 @@ impl Feeds {
 
     fn records(&mut self, client: &Client, told: Concerned) {
         let api: Api<GrantRecord> = Api::all(client.clone());
-        self.follow(watcher(api, config()), move |event| {
+        self.follow("GrantRecord", watcher(api, config()), move |event| {
             let records = &told.catalogue.records;
             match News::from(event) {
                 News::Begin => records.begin(),
@@ -165,7 +176,7 @@ impl Feeds {
 
     fn services(&mut self, client: &Client, told: Concerned) {
         let api: Api<Service> = Api::all(client.clone());
-        self.follow(watcher(api, config()), move |event| match News::from(event) {
+        self.follow("Service", watcher(api, config()), move |event| match News::from(event) {
             News::Begin => told.catalogue.services.begin(),
             News::End => {
                 for namespace in told.catalogue.services.end() {
@@ -192,7 +203,7 @@ impl Feeds {
             Kind::Namespace | Kind::NetworkPolicy => config(),
             _ => config().labels(name::LABEL_GRANT_UID),
         };
-        self.follow(watcher(api, config), move |event| {
+        self.follow(kind.api().kind, watcher(api, config), move |event| {
             let objects = &told.catalogue.objects;
             match News::from(event) {
                 News::Begin => objects.begin(kind),
@@ -219,13 +230,19 @@ impl Feeds {
     /// Follows a watch until the process ends. Errors are told and tried again, ever more slowly.
     ///
     /// Who set which field is as long as the object, and nobody asks: it isn't kept.
-    fn follow<K, S>(&mut self, stream: S, mut handle: impl FnMut(watcher::Event<K>) + Send + 'static)
-    where
+    fn follow<K, S>(
+        &mut self,
+        kind: &'static str,
+        stream: S,
+        mut handle: impl FnMut(watcher::Event<K>) + Send + 'static,
+    ) where
         K: Resource + Send + 'static,
         S: Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
     {
         let (filled, ready) = watch::channel(false);
         self.ready.push(ready);
+        let (clock, watches) = (self.clock.clone(), self.watches.clone());
+        watches.well(kind);
         self.tasks.spawn(async move {
             let mut stream = std::pin::pin!(
                 stream.default_backoff().modify(|object| object.meta_mut().managed_fields = None)
@@ -234,12 +251,16 @@ impl Feeds {
                 match event {
                     Ok(event) => {
                         let is_done = matches!(event, watcher::Event::InitDone);
+                        watches.well(kind);
                         handle(event);
                         if is_done {
                             filled.send_replace(true);
                         }
                     }
-                    Err(error) => tracing::warn!(%error, "a watch failed and is started again"),
+                    Err(error) => {
+                        watches.failed(kind, clock.now());
+                        tracing::warn!(kind, %error, "a watch failed and is started again");
+                    }
                 }
             }
         });

@@ -12,3 +12,4 @@ pub mod pace;
 pub mod records;
 pub mod services;
 pub mod status;
+pub mod watch;

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::cluster::watch::Watches;
+
 /// No progress for so long: not ready.
 pub const SILENCE: SignedDuration = SignedDuration::from_secs(60);
 /// No progress for so long: restart it.
@@ -116,31 +118,43 @@ impl std::fmt::Display for Trouble {
     }
 }
 
-/// The heartbeats of a process, by name.
+/// The heartbeats of a process, by name, and its watches.
 #[derive(Clone, Debug, Default)]
-pub struct Health(Arc<Mutex<BTreeMap<&'static str, Arc<Heartbeat>>>>);
+pub struct Health {
+    hearts: Arc<Mutex<BTreeMap<&'static str, Arc<Heartbeat>>>>,
+    watches: Watches,
+}
 
 impl Health {
     /// The heartbeat of this name, begun `now` if there is none yet.
     pub fn heartbeat(&self, name: &'static str, now: Timestamp) -> Arc<Heartbeat> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.hearts.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(known.entry(name).or_insert_with(|| Arc::new(Heartbeat::new(now))))
+    }
+
+    /// The watches that the process sees by.
+    pub const fn watches(&self) -> &Watches {
+        &self.watches
     }
 
     /// What keeps the process from its work, a line for each; none: it is ready.
     ///
     /// A process without a heartbeat hasn't got as far as to have one.
     pub fn not_ready(&self, now: Timestamp) -> Vec<String> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.hearts.lock().unwrap_or_else(PoisonError::into_inner);
         if known.is_empty() {
             return vec!["starting".to_owned()];
         }
-        troubles(&known, now, SILENCE).map(|(name, trouble)| format!("{name}: {trouble}")).collect()
+        let troubles = troubles(&known, now, SILENCE).map(|(name, trouble)| format!("{name}: {trouble}"));
+        let blind = self.watches.failing(now).into_iter().filter_map(|(kind, lasting)| {
+            Some(format!("the watch of {kind}: it has failed for {} s", lasting?.as_secs()))
+        });
+        troubles.chain(blind).collect()
     }
 
     /// What only a restart can help, a line for each.
     pub fn not_alive(&self, now: Timestamp) -> Vec<String> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.hearts.lock().unwrap_or_else(PoisonError::into_inner);
         troubles(&known, now, HOPELESS)
             .filter(|(_, trouble)| *trouble != Trouble::Filling)
             .map(|(name, trouble)| format!("{name}: {trouble}"))
@@ -207,6 +221,20 @@ mod tests {
         heart.idle(at(100));
         assert_eq!(heart.trouble(at(160), SILENCE), None);
         assert!(heart.trouble(at(161), SILENCE).is_some());
+    }
+
+    #[test]
+    fn a_watch_that_fails_for_good_is_named_until_it_tells_of_something() {
+        let health = Health::default();
+        health.heartbeat("grants", at(0)).filled(at(0));
+        health.heartbeat("grants", at(0)).idle(at(100));
+        for second in [30, 60, 95] {
+            health.watches().failed("Partner", at(second));
+        }
+        assert_eq!(health.not_ready(at(100)), ["the watch of Partner: it has failed for 70 s"]);
+        assert!(health.not_alive(at(100)).is_empty(), "a restart wouldn't help");
+        health.watches().well("Partner");
+        assert!(health.not_ready(at(100)).is_empty());
     }
 
     #[test]

@@ -83,8 +83,15 @@ const SIGNING_SECONDS: Description = Description {
     help: "How long making a key and signing its certificate took",
 };
 
+const WATCHES: Description = Description {
+    name: "comity_watch_failing",
+    type_: "gauge",
+    labels: &["kind"],
+    help: "Whether the watch of a kind has failed for more than a minute: what changes of it isn't seen",
+};
+
 /// Every metric, in the order in which the reference lists them.
-pub const DESCRIPTIONS: [Description; 9] = [
+pub const DESCRIPTIONS: [Description; 10] = [
     RECONCILES,
     RECONCILE_SECONDS,
     REQUESTS,
@@ -94,6 +101,7 @@ pub const DESCRIPTIONS: [Description; 9] = [
     JOURNAL_APPENDS,
     CERTIFICATES,
     SIGNING_SECONDS,
+    WATCHES,
 ];
 
 /// Defines an enum whose variants are the values of a label.
@@ -233,6 +241,12 @@ struct StageLabel {
     stage: &'static str,
 }
 
+/// The label of watches. Kinds are words of the program's own.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct WatchLabel {
+    kind: &'static str,
+}
+
 /// Everything that is counted and timed. A clone counts into the same.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -246,6 +260,7 @@ pub struct Metrics {
     appends: Family<AppendLabel, Counter>,
     certificates: Family<SigningLabel, Counter>,
     signing_seconds: Histogram,
+    watches: Family<WatchLabel, Gauge>,
 }
 
 impl Default for Metrics {
@@ -268,6 +283,7 @@ impl Metrics {
             appends: Family::default(),
             certificates: Family::default(),
             signing_seconds: fine(),
+            watches: Family::default(),
         };
         let mut registry = Registry::default();
         metrics.register(&mut registry);
@@ -285,6 +301,7 @@ impl Metrics {
         registry.register(JOURNAL_APPENDS.name, JOURNAL_APPENDS.help, self.appends.clone());
         registry.register(CERTIFICATES.name, CERTIFICATES.help, self.certificates.clone());
         registry.register(SIGNING_SECONDS.name, SIGNING_SECONDS.help, self.signing_seconds.clone());
+        registry.register(WATCHES.name, WATCHES.help, self.watches.clone());
     }
 
     /// A reconcile has finished.
@@ -331,6 +348,13 @@ impl Metrics {
     /// A certificate was refused.
     pub fn refused(&self) {
         self.certificates.get_or_create(&SigningLabel { outcome: Signing::Refused }).inc();
+    }
+
+    /// Whether the watch of each of these kinds fails.
+    pub fn watches(&self, failing: impl Iterator<Item = (&'static str, bool)>) {
+        for (kind, fails) in failing {
+            self.watches.get_or_create(&WatchLabel { kind }).set(i64::from(fails));
+        }
     }
 
     /// All of it, as OpenMetrics text.

@@ -13,6 +13,7 @@ fn touched() -> String {
     metrics.appended(Append::Written);
     metrics.issued(Duration::from_millis(2));
     metrics.refused();
+    metrics.watches([("Partner", true), ("Dataset", false)].into_iter());
     metrics.text().expect("it can be written")
 }
 
@@ -47,6 +48,8 @@ fn what_happened_is_what_is_counted() {
         "comity_journal_appends_total{outcome=\"written\"} 1",
         "comity_certificates_total{outcome=\"issued\"} 1",
         "comity_certificates_total{outcome=\"refused\"} 1",
+        "comity_watch_failing{kind=\"Partner\"} 1",
+        "comity_watch_failing{kind=\"Dataset\"} 0",
     ] {
         assert!(text.lines().any(|served| served == line), "{line} is missing in {text}");
     }
