@@ -18,6 +18,7 @@ use kube::{Client, Resource};
 use tokio::net::TcpListener;
 
 use crate::api::{Stage, name};
+use crate::cluster::admission::Admission;
 use crate::cluster::apply::{WriteError, Writer};
 use crate::cluster::catalogue::Catalogue;
 use crate::cluster::clock::Clock;
@@ -26,6 +27,7 @@ use crate::cluster::event::{self, Events};
 use crate::cluster::feed::Feeds;
 use crate::cluster::pace::Pace;
 use crate::cluster::status::{self, Statuses};
+use crate::cluster::watch::Watches;
 use crate::grant::build::Installation;
 use crate::grant::reconcile::Appended;
 use crate::ops::http::{Served, serve};
@@ -77,8 +79,12 @@ pub enum AppError {
 pub async fn run(settings: Settings) -> Result<(), AppError> {
     let station = Station::new(&settings);
     let client = client(settings.kubeconfig.as_deref(), &station).await?;
-    let (mut feeds, queues) =
-        Feeds::start(&client, &objects::Kind::ALL, &station.clock, station.health.watches());
+    let (mut feeds, queues) = Feeds::start(
+        &client,
+        &objects::Kind::ALL,
+        Admission::of(&settings.system_namespace),
+        station.sight(),
+    );
     let stores = Arc::clone(&feeds.catalogue);
     let judging = Arc::new(status::Context {
         catalogue: Arc::clone(&stores),
@@ -115,7 +121,7 @@ pub async fn sign(settings: Settings) -> Result<(), AppError> {
     let station = Station::new(&settings);
     let client = client(settings.kubeconfig.as_deref(), &station).await?;
     let kinds = [objects::Kind::Namespace];
-    let (mut feeds, queues) = Feeds::start(&client, &kinds, &station.clock, station.health.watches());
+    let (mut feeds, queues) = Feeds::start(&client, &kinds, Admission::default(), station.sight());
     let context = Arc::new(signing(&settings, client, &feeds, &station.clock, &station.metrics));
     let store = feeds.catalogue.grants.clone();
     let control =
@@ -219,6 +225,11 @@ impl Station {
             metrics: Metrics::new(),
             workers: settings.workers,
         }
+    }
+
+    /// What the watches need to tell how they fare.
+    fn sight(&self) -> (&Clock, &Watches) {
+        (&self.clock, self.health.watches())
     }
 
     /// What a controller reports to. Its process isn't ready until the heartbeat says so.

@@ -93,6 +93,8 @@ pub enum Reason {
     CertificateRefused,
     /// The quota isn't in force yet.
     QuotaPending,
+    /// Comity's own admission policies aren't all in force.
+    Unguarded,
     /// Its time is over.
     Expired,
     /// It is being closed and cleared.

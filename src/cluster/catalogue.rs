@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::runtime::reflector::{ObjectRef, Store};
 
+use super::admission::Admission;
 use super::objects::Objects;
 use super::records::Records;
 use super::services::Services;
@@ -33,6 +34,8 @@ pub struct Catalogue {
     pub objects: Objects,
     /// Services.
     pub services: Services,
+    /// Comity's own admission policies.
+    pub admission: Admission,
 }
 
 /// What one grant depends on, kept together so that it can be referred to.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::Service;
-use kube::api::{ApiResource, DynamicObject};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt as _, watcher};
@@ -17,6 +17,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::admission::Admission;
 use super::catalogue::Catalogue;
 use super::clock::Clock;
 use super::concern::{Concerned, Queues, Word, queues};
@@ -25,6 +26,7 @@ use super::records::Records;
 use super::services::Services;
 use super::watch::Watches;
 use crate::api::{GrantRecord, name};
+use crate::generate::admission::force::Part;
 use crate::plan::objects::{Key, Kind};
 
 /// How many objects a list asks for at once.
@@ -69,8 +71,14 @@ impl<K> From<watcher::Event<K>> for News<K> {
 impl Feeds {
     /// Starts the watches: on what people write, on records, Services and namespaces, and on
     /// `kinds` of what Comity makes. What has to be looked at comes out of the queues, and how the
-    /// watches fare is told to `watches`.
-    pub fn start(client: &Client, kinds: &[Kind], clock: &Clock, watches: &Watches) -> (Self, Queues) {
+    /// watches fare is told to `watches`. Comity's own admission policies are watched as far as
+    /// `admission` requires any.
+    pub fn start(
+        client: &Client,
+        kinds: &[Kind],
+        admission: Admission,
+        (clock, watches): (&Clock, &Watches),
+    ) -> (Self, Queues) {
         let (grants, grant_writer) = store();
         let (contracts, contract_writer) = store();
         let (partners, partner_writer) = store();
@@ -85,6 +93,7 @@ impl Feeds {
             records: Records::default(),
             objects: Objects::default(),
             services: Services::default(),
+            admission,
         });
         let mut feeds = Self {
             catalogue: catalogue.clone(),
@@ -100,12 +109,22 @@ impl Feeds {
         feeds.reflect("Partner", client, partner_writer, told.clone());
         feeds.reflect("Dataset", client, dataset_writer, told.clone());
         feeds.reflect("SharingBoundary", client, boundary_writer, told.clone());
-        feeds.records(client, told.clone());
-        feeds.services(client, told.clone());
-        for kind in kinds {
-            feeds.objects(client, *kind, told.clone());
-        }
+        feeds.the_rest(client, kinds, &told);
         (feeds, queues)
+    }
+
+    /// Starts the watches on all that isn't one of the kinds that people write.
+    fn the_rest(&mut self, client: &Client, kinds: &[Kind], told: &Concerned) {
+        self.records(client, told.clone());
+        self.services(client, told.clone());
+        for kind in kinds {
+            self.objects(client, *kind, told.clone());
+        }
+        if told.catalogue.admission.is_required() {
+            for part in Part::ALL {
+                self.admission(client, part, told.clone());
+            }
+        }
     }
 
     /// Waits until every watch has told of everything once.
@@ -191,6 +210,28 @@ impl Feeds {
             News::Gone(service) => {
                 told.catalogue.services.remove(&service);
                 told.service(service.metadata.namespace.as_deref());
+            }
+        });
+    }
+
+    /// Watches what holds everybody to the rules. Only what Comity's own says is kept.
+    fn admission(&mut self, client: &Client, part: Part, told: Concerned) {
+        let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", part.kind());
+        let resource = ApiResource::from_gvk_with_plural(&kind, part.plural());
+        let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+        self.follow(part.kind(), watcher(api, config()), move |event| {
+            let admission = &told.catalogue.admission;
+            let matters = match News::from(event) {
+                News::Begin => {
+                    admission.begin(part);
+                    false
+                }
+                News::End => admission.end(part),
+                News::There(object) => admission.put(part, &object.name_any(), &object.data),
+                News::Gone(object) => admission.remove(part, &object.name_any()),
+            };
+            if matters {
+                told.admission();
             }
         });
     }

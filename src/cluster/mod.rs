@@ -1,6 +1,7 @@
 //! L2, the only user of clients: what stands in the cluster, kept in memory, and every way to
 //! change it.
 
+pub mod admission;
 pub mod apply;
 pub mod catalogue;
 pub mod clock;

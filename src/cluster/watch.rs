@@ -84,7 +84,9 @@ mod tests {
     #[test]
     fn one_that_stopped_failing_is_well_although_nothing_happens() {
         let watches = Watches::default();
-        [0, 30, 61].map(|second| watches.failed("Partner", at(second)));
+        for second in [0, 30, 61] {
+            watches.failed("Partner", at(second));
+        }
         assert_eq!(failing(&watches, 181), Some(181));
         assert_eq!(failing(&watches, 182), None);
         watches.failed("Partner", at(1000));

@@ -122,6 +122,9 @@ pub fn enforcement(view: &View<'_>, scene: &Scene<'_>) -> Vec<EnforcedClause> {
         ),
     );
     refine_certificates(&mut told, &contract.spec.security.key_delivery);
+    if let Some(lacking) = view.lacking {
+        refine_admission(&mut told, lacking);
+    }
     if applied {
         refine_egress(&mut told, view, scene);
     }
@@ -203,6 +206,19 @@ fn refine_certificates(told: &mut [EnforcedClause], delivery: &[KeyDelivery]) {
             clause.by.retain(|by| *by != Certificate);
             clause.message = Some(LIVING.to_owned());
         }
+    }
+}
+
+/// Says that admission holds nothing while a policy of Comity's isn't in force. Pod security is
+/// Kubernetes' own, and held without them.
+fn refine_admission(told: &mut [EnforcedClause], lacking: &str) {
+    let is_ours = |clause: &&mut EnforcedClause| clause.clause != "security.podSecurity";
+    for clause in told.iter_mut().filter(|told| told.by.contains(&AdmissionPolicy)).filter(is_ours) {
+        clause.by.retain(|by| *by != AdmissionPolicy);
+        if clause.by.is_empty() {
+            clause.state = EnforcementState::DeclaredOnly;
+        }
+        clause.message = Some(format!("admission doesn't hold it: {lacking}"));
     }
 }
 
@@ -316,6 +332,22 @@ mod tests {
             assert!(message.contains(why) && message.contains("no workload gets a certificate"), "{message}");
             assert_eq!(end.by, [Controller], "and nothing else claims that certificates hold it");
         }
+    }
+
+    #[test]
+    fn what_admission_holds_is_only_declared_while_a_policy_is_missing() {
+        let by = |clause| &CLAUSES.iter().find(|(known, _)| *known == clause).unwrap().1;
+        let clauses = ["purposes", "destination.compute.registries", "security.podSecurity", "stages.quota"];
+        let mut told: Vec<EnforcedClause> = clauses.map(|clause| held(clause, by(clause), true)).into();
+        let before = told.clone();
+        refine_admission(&mut told, "there is no policy");
+        let [purposes, registries, pod_security, quota] = &told[..] else { panic!() };
+        assert_eq!((purposes.state, &purposes.by[..]), (EnforcementState::Enforced, &[Controller][..]));
+        assert_eq!((registries.state, registries.by.len()), (EnforcementState::DeclaredOnly, 0));
+        for clause in [purposes, registries] {
+            assert_eq!(clause.message.as_deref(), Some("admission doesn't hold it: there is no policy"));
+        }
+        assert_eq!([pod_security, quota], [&before[2], &before[3]], "others hold these");
     }
 
     #[test]

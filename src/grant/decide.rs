@@ -42,6 +42,9 @@ pub struct View<'a> {
     pub conflict: Option<String>,
     /// Whether records can be written now. Closing doesn't wait for them.
     pub records: Records,
+    /// What of Comity's own admission policies isn't in force. No gate opens then: they are what
+    /// holds it.
+    pub lacking: Option<&'a str>,
     /// What couldn't be closed or cleared in this pass. The rest of it is none the worse for that.
     pub failed: &'a BTreeSet<Key>,
     /// The time.

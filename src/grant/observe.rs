@@ -42,6 +42,8 @@ pub struct Scene<'a> {
     pub pods: BTreeMap<String, Pods>,
     /// Whether records can be written.
     pub records: Records,
+    /// What of Comity's own admission policies isn't in force.
+    pub lacking: Option<String>,
     /// What couldn't be closed or cleared in this pass.
     pub failed: BTreeSet<Key>,
     /// The namespace that the next stage needs and somebody else has.
@@ -73,6 +75,7 @@ impl<'a> Scene<'a> {
             finalized: grant.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER),
             pods: BTreeMap::new(),
             records: Records::default(),
+            lacking: catalogue.admission.lacking(),
             failed: BTreeSet::new(),
             conflict: None,
             now,
@@ -136,6 +139,7 @@ impl<'a> Scene<'a> {
             pods: &self.pods,
             conflict: self.conflict.clone(),
             records: self.records,
+            lacking: self.lacking.as_deref(),
             failed: &self.failed,
             now: self.now,
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::controller::Action;
 
 use super::build::Installation;
@@ -369,7 +370,18 @@ async fn say(
         context.statuses.forget(grant);
         return Ok(());
     }
+    warn_of_unguarded(grant, old, &new.conditions, context);
     context.statuses.say(grant, known.as_ref(), &new).await
+}
+
+/// Tells once, where `kubectl describe` shows it, that admission isn't in force.
+fn warn_of_unguarded(grant: &PartnerGrant, old: &[Condition], new: &[Condition], context: &Context) {
+    let unguarded = Reason::Unguarded.to_string();
+    let found =
+        |all: &[Condition]| all.iter().find(|one| one.reason == unguarded).map(|one| one.message.clone());
+    if let Some(message) = found(new).filter(|_| found(old).is_none()) {
+        context.events.tell(grant, true, "Unguarded", &message);
+    }
 }
 
 impl Context {

@@ -221,6 +221,7 @@ fn situation(view: &View<'_>, decision: &Decision, open: &[&Opening], generation
     }
     held(view)
         .or_else(|| refused(view))
+        .or_else(|| unguarded(view, open))
         .or_else(|| waiting(decision, open))
         .or_else(|| closing(view, decision))
         .unwrap_or_else(|| rest(view, decision, open))
@@ -282,6 +283,16 @@ fn refused(view: &View<'_>) -> Option<Situation> {
         let (kind, reason) = (SituationKind::Moving, Reason::CertificateRefused);
         Some(Situation { reason, message, kind })
     })
+}
+
+/// What is open although what holds its pods to the rules isn't in force any more.
+fn unguarded(view: &View<'_>, open: &[&Opening]) -> Option<Situation> {
+    let (last, lacking) = (open.last()?, view.lacking?);
+    let message = format!(
+        "{} is open until {}, but Comity's admission policies aren't all in force: {lacking}; install them again",
+        last.stage, last.end
+    );
+    Some(Situation { reason: Reason::Unguarded, message, kind: SituationKind::Moving })
 }
 
 /// What is still being closed and cleared.

@@ -10,6 +10,7 @@ use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
 use crate::api::{PartnerGrant, Stage, name};
+use crate::cluster::admission::Admission;
 use crate::cluster::catalogue::Catalogue;
 use crate::cluster::objects::Objects;
 use crate::cluster::records::Records;
@@ -39,6 +40,7 @@ impl Known {
             records: Records::default(),
             objects: Objects::default(),
             services: Services::default(),
+            admission: Admission::default(),
         };
         for object in documents(include_str!("../../examples/fraud-scoring/01-services.yaml")) {
             if object["kind"] == "Service" {

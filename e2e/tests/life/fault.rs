@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use comity::api::condition::{ConditionType, Reason};
+use comity::api::enforcement::EnforcementState;
 use comity::api::grant::OpeningState;
 use comity::api::record::{RecordEvent, RecordReason};
 use comity::api::{PartnerGrant, Stage};
@@ -11,7 +12,8 @@ use e2e::cluster::await_gone;
 use e2e::controlplane::Settings;
 use e2e::{Cluster, Comity, Result, eventually, throughout};
 use jiff::Timestamp;
-use kube::api::DeleteParams;
+use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
+use kube::api::{DeleteParams, ObjectMeta, PostParams};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use super::access::{cleared, shut, usable};
@@ -121,6 +123,35 @@ async fn kills_at_any_step_change_nothing_but_the_time_it_takes() -> Result<()> 
     let journal = story.recorded(&grant, RecordEvent::Ended, Some(RecordReason::Deleted)).await?;
     assert_eq!(journal.len(), walk.len() + 2, "{:?}", told(&journal));
     Ok(())
+}
+
+#[tokio::test]
+async fn while_admission_isnt_in_force_nothing_opens_and_it_is_told() -> Result<()> {
+    let (cluster, _comity) = alone().await?;
+    let story = Story::on(&cluster).await?;
+    let open = Wish::up_to(Stage::Sandbox);
+    story.ask(&open).await?;
+    let place = story.opened(&open, Stage::Sandbox).await?.namespace.0;
+    let bindings = story.everywhere::<ValidatingAdmissionPolicyBinding>();
+    let mut binding = bindings.get("comity-pods").await?;
+    bindings.delete("comity-pods", &DeleteParams::default()).await?;
+    let why = story.told(&open, ConditionType::Ready, false, Reason::Unguarded).await?;
+    assert!(why.contains("ValidatingAdmissionPolicyBinding comity-pods"), "{why}");
+    story.told(&open, ConditionType::Active, true, Reason::Open).await?;
+    let grant: PartnerGrant = story.api().get(&open.name).await?;
+    let enforcement = grant.status.unwrap().enforcement;
+    let images = enforcement.iter().find(|told| told.clause == "destination.compute.registries").unwrap();
+    assert_eq!((images.state, images.by.len()), (EnforcementState::DeclaredOnly, 0));
+
+    let next = Wish { purpose: "model-quality", ..Wish::up_to(Stage::Sandbox).called("next") };
+    story.ask(&next).await?;
+    story.told(&next, ConditionType::Ready, false, Reason::Unguarded).await?;
+    story.opening(&next, Stage::Sandbox, OpeningState::Opening).await?;
+    binding.metadata = ObjectMeta { name: binding.metadata.name, ..ObjectMeta::default() };
+    bindings.create(&PostParams::default(), &binding).await?;
+    story.opened(&next, Stage::Sandbox).await?;
+    story.told(&open, ConditionType::Ready, true, Reason::Open).await?;
+    usable(&story, &place).await
 }
 
 /// Kills both processes once they have made so many more writes, or have nothing more to write,

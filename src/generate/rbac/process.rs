@@ -10,6 +10,9 @@ use crate::generate::admission::cel::{CONSENT_GROUP, EXPIRE_VERB, OVERRIDE_RESOU
 const WORDS: &[&str] =
     &["sharingboundaries", "partners", "datasets", "sharingcontracts", "partnergrants", "grantrecords"];
 
+/// The admission policies, Comity's own among them.
+const ADMISSION: &[&str] = &["validatingadmissionpolicies", "validatingadmissionpolicybindings"];
+
 /// Server-side apply is a PATCH that may create.
 const APPLY: &[&str] = &["create", "patch"];
 const KEEP: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
@@ -40,6 +43,8 @@ pub const RUN: &[Grant] = &[
     may(READ, "", &["services"]),
     may(&["get", "list", "watch", "delete"], "", &["pods"]),
     Grant { group: "", resources: &["configmaps"], names: &[name::TRUST_CONFIG_MAP], verbs: READ },
+    // Whether what holds everybody to the rules is in force: to look, never to write.
+    may(READ, "admissionregistration.k8s.io", ADMISSION),
     may(APPLY, "", &["events"]),
     may(APPLY, "events.k8s.io", &["events"]),
     may(&["create"], "authorization.k8s.io", &["subjectaccessreviews"]),

@@ -33,7 +33,7 @@ pub(super) fn open(view: &View<'_>) -> (Option<Step>, Option<Waiting>) {
     }
     let mut waiting = None;
     for place in view.places.iter().filter(|place| view.wanted(place) == Wanted::Open) {
-        match open_place(place, view.now) {
+        match open_place(view, place) {
             Ok(Some(step)) => return (Some(step), None),
             Ok(None) => {}
             Err(wait) => waiting = waiting.or(Some(wait)),
@@ -57,11 +57,11 @@ fn open_next(view: &View<'_>, journal: &Journal) -> (Option<Step>, Option<Waitin
 }
 
 /// The next step towards an open place, in the order of promise P5; or what it waits for.
-fn open_place(place: &Place<'_>, now: Timestamp) -> Result<Option<Step>, Waiting> {
+fn open_place(view: &View<'_>, place: &Place<'_>) -> Result<Option<Step>, Waiting> {
     let Some(opening) = place.opening else { return Ok(None) };
     let standing = &place.standing;
     let namespace = place.namespace.to_owned();
-    if let Some(pause) = pause(opening, now) {
+    if let Some(pause) = pause(opening, view.now) {
         return Err(pause);
     }
     match opening.state {
@@ -80,7 +80,7 @@ fn open_place(place: &Place<'_>, now: Timestamp) -> Result<Option<Step>, Waiting
         NamespaceStanding::Ours { closing, terminating, .. } if terminating || closing => {
             reopened_namespace(place, terminating)
         }
-        NamespaceStanding::Ours { as_wanted_open, .. } => fill_place(place, as_wanted_open),
+        NamespaceStanding::Ours { as_wanted_open, .. } => fill_place(view, place, as_wanted_open),
     }
 }
 
@@ -107,7 +107,7 @@ fn reopened_namespace(place: &Place<'_>, terminating: bool) -> Result<Option<Ste
 }
 
 /// Fills a namespace: closed off first, then identities, certificates, pods allowed, bindings.
-fn fill_place(place: &Place<'_>, gate_open: bool) -> Result<Option<Step>, Waiting> {
+fn fill_place(view: &View<'_>, place: &Place<'_>, gate_open: bool) -> Result<Option<Step>, Waiting> {
     let standing = &place.standing;
     let wait = |reason, message: &str| Err(Waiting { reason, message: message.to_owned(), until: None });
     for part in [&standing.confinement, &standing.identities] {
@@ -116,6 +116,9 @@ fn fill_place(place: &Place<'_>, gate_open: bool) -> Result<Option<Step>, Waitin
         }
     }
     if !gate_open {
+        if let Some(lacking) = view.lacking {
+            return Err(unguarded(lacking));
+        }
         match &standing.certificates {
             Certificates::Ready if standing.quota_in_force => {
                 return Ok(Some(Step::SetGate(place.namespace.to_owned(), Gate::Open)));
@@ -132,6 +135,12 @@ fn fill_place(place: &Place<'_>, gate_open: bool) -> Result<Option<Step>, Waitin
     }
     let missing = &standing.bindings.missing;
     Ok((!missing.is_empty()).then(|| Step::Apply(missing.clone())))
+}
+
+/// What is said when what holds pods to the rules isn't in force.
+fn unguarded(lacking: &str) -> Waiting {
+    let message = format!("no pods are allowed before Comity's admission policies are in force: {lacking}");
+    Waiting { reason: Reason::Unguarded, message, until: None }
 }
 
 /// What is said when somebody else has the namespace's name.

@@ -17,12 +17,12 @@ fn open_stages(world: &World) -> Vec<Stage> {
     status(&view, &world.decide(), &[], Some(1), Vec::new()).open_stages
 }
 
-fn condition(world: &World, kind: &str) -> (String, String) {
+pub(super) fn condition(world: &World, kind: &str) -> (String, String) {
     let found = told(world, kind);
     (found.status, found.reason)
 }
 
-fn told(world: &World, kind: &str) -> Condition {
+pub(super) fn told(world: &World, kind: &str) -> Condition {
     let (scene, names) = (world.scene(), world.names());
     let view = scene.view(&names);
     let status = status(&view, &world.decide(), &[], world.grant.metadata.generation, Vec::new());
@@ -42,7 +42,7 @@ fn problem() -> Problem {
     }
 }
 
-fn says(status: &str, reason: Reason) -> (String, String) {
+pub(super) fn says(status: &str, reason: Reason) -> (String, String) {
     (status.to_owned(), reason.to_string())
 }
 
@@ -391,29 +391,4 @@ fn whoever_turns_a_grant_off_and_on_in_a_loop_waits_and_closing_never_does() {
     world.forward(100);
     world.settle();
     assert_eq!(condition(&world, "Ready"), says("True", Reason::Ended), "and the end stands");
-}
-
-#[test]
-fn an_open_stage_whose_certificates_are_refused_says_so_until_they_arent() {
-    let mut world = World::new(Stage::Sandbox);
-    world.settle();
-    let open = [("Ready", "True"), ("Provisioned", "True"), ("Active", "True"), ("Reconciling", "False")];
-    let stands = |world: &World| {
-        open.map(|(kind, _)| (kind, if condition(world, kind).0 == "True" { "True" } else { "False" }))
-    };
-    assert_eq!(stands(&world), open);
-    let trust = world.live.iter().find(|(key, _)| key.kind == Kind::ConfigMap);
-    let (key, before) = trust.map(|(key, live)| (key.clone(), live.clone())).expect("it was published");
-    let mut refused = before.value();
-    refused["data"] = serde_json::json!({name::TRUST_REFUSED: "the key of the authority is gone"});
-    world.live.insert(key.clone(), Live::from_value(refused));
-    let told_of = [("Ready", "False"), ("Provisioned", "False"), ("Active", "True"), ("Reconciling", "True")];
-    assert_eq!(stands(&world), told_of);
-    for kind in ["Ready", "Provisioned", "Reconciling"] {
-        assert_eq!(condition(&world, kind).1, Reason::CertificateRefused.to_string());
-        assert!(told(&world, kind).message.ends_with("the key of the authority is gone"));
-    }
-    assert_eq!(world.decide().step, None, "what is open stays so");
-    world.live.insert(key, before);
-    assert_eq!(stands(&world), open);
 }

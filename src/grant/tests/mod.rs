@@ -6,4 +6,5 @@ mod life;
 mod loss;
 mod objects;
 mod promises;
+mod trouble;
 pub(in crate::grant) mod world;

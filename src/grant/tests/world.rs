@@ -33,6 +33,7 @@ pub struct World {
     pub gone: bool,
     pub pods: BTreeMap<String, Pods>,
     pub unwritable: bool,
+    pub lacking: Option<String>,
     pub now: Timestamp,
     installation: Installation,
     counter: u64,
@@ -60,6 +61,7 @@ impl World {
             gone: false,
             pods: BTreeMap::new(),
             unwritable: false,
+            lacking: None,
             now: at(0),
             installation: Installation {
                 system_namespace: name::DEFAULT_SYSTEM_NAMESPACE.to_owned(),
@@ -86,6 +88,7 @@ impl World {
             finalized: self.finalized,
             pods: self.pods.clone(),
             records: if self.unwritable { Records::Refused } else { Records::Writable },
+            lacking: self.lacking.clone(),
             failed: BTreeSet::new(),
             conflict: None,
             now: self.now,
