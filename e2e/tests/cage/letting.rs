@@ -75,7 +75,7 @@ async fn comity_run_may_do_its_work_on_a_grant_and_on_ingress() -> Result<()> {
         create(&policies, policy),
         delete(&format!("{policies}/comity-from-story")),
         create(&format!("/api/v1/namespaces/{}/events", targets.grants), event),
-        delete(&targets.stage.core("pods")),
+        delete(&targets.stage.core("pods/resting")),
         delete(&targets.stage.itself()),
     ];
     for attempt in &allowed {
