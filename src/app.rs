@@ -24,7 +24,7 @@ use crate::cluster::catalogue::Catalogue;
 use crate::cluster::clock::Clock;
 use crate::cluster::concern::{Queue, Queues};
 use crate::cluster::event::{self, Events};
-use crate::cluster::feed::Feeds;
+use crate::cluster::feed::{Feeds, Watched};
 use crate::cluster::pace::Pace;
 use crate::cluster::status::{self, Statuses};
 use crate::cluster::watch::Watches;
@@ -42,7 +42,7 @@ use crate::runtime::round::go_round;
 use crate::signer::observe::Observer;
 use crate::signer::stage::Tender;
 use crate::signer::talk::Talk;
-use crate::{boundary, contract, dataset, grant, partner, signer};
+use crate::{boundary, contract, dataset, decision, grant, partner, signer};
 
 /// How many namespaces are deleted in a second: each takes the API server dozens of requests.
 const CLEARED_PER_SECOND: i64 = 10;
@@ -79,19 +79,19 @@ pub enum AppError {
 pub async fn run(settings: Settings) -> Result<(), AppError> {
     let station = Station::new(&settings);
     let client = client(settings.kubeconfig.as_deref(), &station).await?;
-    let (mut feeds, queues) = Feeds::start(
-        &client,
-        &objects::Kind::ALL,
-        Admission::of(&settings.system_namespace),
-        station.sight(),
-    );
+    let watched = Watched {
+        kinds: &objects::Kind::ALL,
+        decisions: true,
+        admission: Admission::of(&settings.system_namespace),
+    };
+    let (mut feeds, queues) = Feeds::start(&client, watched, station.sight());
     let stores = Arc::clone(&feeds.catalogue);
     let judging = Arc::new(status::Context {
         catalogue: Arc::clone(&stores),
         statuses: Statuses::new(client.clone()),
         clock: station.clock.clone(),
     });
-    let Queues { grants, contracts, datasets, partners, boundaries, leftovers } = queues;
+    let Queues { grants, contracts, datasets, partners, boundaries, decisions, leftovers } = queues;
     let granting = Arc::new(granting(&settings, client, &stores, &station));
     let leftovers = station.sweep(leftovers, Arc::clone(&granting));
     let granting =
@@ -102,6 +102,8 @@ pub async fn run(settings: Settings) -> Result<(), AppError> {
         station.judge(Kind::Dataset, &stores.datasets, datasets, &judging, dataset::reconcile::reconcile);
     let partners =
         station.judge(Kind::Partner, &stores.partners, partners, &judging, partner::reconcile::reconcile);
+    let decisions =
+        station.judge(Kind::Decision, &stores.decisions, decisions, &judging, decision::reconcile::reconcile);
     let boundaries = station.judge(
         Kind::Boundary,
         &stores.boundaries,
@@ -111,7 +113,7 @@ pub async fn run(settings: Settings) -> Result<(), AppError> {
     );
     let work = async {
         feeds.filled().await;
-        futures::join!(granting, contracts, datasets, partners, boundaries, leftovers);
+        futures::join!(granting, contracts, datasets, partners, boundaries, decisions, leftovers);
     };
     until_told(&settings, &station, work).await
 }
@@ -121,7 +123,8 @@ pub async fn sign(settings: Settings) -> Result<(), AppError> {
     let station = Station::new(&settings);
     let client = client(settings.kubeconfig.as_deref(), &station).await?;
     let kinds = [objects::Kind::Namespace];
-    let (mut feeds, queues) = Feeds::start(&client, &kinds, Admission::default(), station.sight());
+    let watched = Watched { kinds: &kinds, decisions: false, admission: Admission::default() };
+    let (mut feeds, queues) = Feeds::start(&client, watched, station.sight());
     let context = Arc::new(signing(&settings, client, &feeds, &station.clock, &station.metrics));
     let store = feeds.catalogue.grants.clone();
     let control =

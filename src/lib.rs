@@ -7,6 +7,7 @@ pub mod cli;
 pub mod cluster;
 pub mod contract;
 pub mod dataset;
+pub mod decision;
 pub mod generate;
 pub mod grant;
 pub mod journal;

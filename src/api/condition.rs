@@ -11,6 +11,8 @@ pub enum ConditionType {
     Ready,
     /// Everything that it refers to is there and permits it.
     Accepted,
+    /// People agree to the stage that opens next, or to the one that is open.
+    Approved,
     /// Everything that an open stage is made of is stored.
     Provisioned,
     /// The partner has access now.
@@ -29,6 +31,7 @@ impl ConditionType {
         match self {
             Self::Ready => "Ready",
             Self::Accepted => "Accepted",
+            Self::Approved => "Approved",
             Self::Provisioned => "Provisioned",
             Self::Active => "Active",
             Self::Taken => "Taken",
@@ -107,6 +110,16 @@ pub enum Reason {
     JournalBroken,
     /// The API server refuses what Comity has to write.
     Refused,
+    /// People are asked, and have yet to agree.
+    ConsentPending,
+    /// People refused, or nobody answered in time.
+    ConsentRefused,
+    /// Enough people agree.
+    ConsentGiven,
+    /// Nobody has to agree.
+    ConsentNotNeeded,
+    /// Access is closed until somebody releases it.
+    Quarantined,
     /// There is nothing to do.
     Settled,
     /// A decision is in the journal, and took effect.

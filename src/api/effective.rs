@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::boundary::Quota;
 use super::contract::{
-    Artifact, Authentication, Destination, EgressPort, KeyDelivery, Model, Operation, Prohibited,
-    Prohibition, Rows, Security, TimeTerms, Window,
+    Approval, Artifact, Authentication, Destination, EgressPort, KeyDelivery, Model, Operation, Prohibited,
+    Prohibition, Quarantine, Reviews, Rows, Security, TimeTerms, Window,
 };
 use super::grant::{Person, Workload};
 use super::value::{ContentDigest, Name, Word};
@@ -66,6 +66,17 @@ pub struct EffectivePolicy {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(max = 16))]
     pub workloads: Vec<Workload>,
+    /// Who has to agree before a stage opens: the stricter of contract and boundaries, for each stage.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["stage".into()]))]
+    #[schemars(length(max = 3))]
+    pub approvals: Vec<Approval>,
+    /// How often somebody has to confirm that it is still wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reviews: Option<Reviews>,
+    /// What becomes of pods under quarantine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Quarantine>,
     /// What has to hold too, where several policies hold at once and have no single form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub further: Option<Further>,

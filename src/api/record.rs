@@ -75,6 +75,79 @@ pub struct GrantRecordSpec {
     /// With `Opened`: everything that it allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<EffectivePolicy>,
+    /// With `Opened`: which revisions of what it depends on. Whoever changes one of them later may not
+    /// approve the change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[schemars(length(max = 32))]
+    pub revisions: Vec<Revision>,
+    /// With what a person decided: the decision that this line takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<TakenDecision>,
+}
+
+/// A revision of something that a grant depends on.
+#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Revision {
+    /// Of which kind.
+    pub kind: RevisedKind,
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Its UID.
+    #[schemars(length(min = 1, max = 64))]
+    pub uid: String,
+    /// The generation of its spec.
+    #[schemars(range(min = 0))]
+    pub generation: i64,
+}
+
+/// What a grant depends on, and people write.
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, Hash, schemars::JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
+#[allow(missing_docs, reason = "a kind is that kind")]
+pub enum RevisedKind {
+    PartnerGrant,
+    SharingContract,
+    Partner,
+    Dataset,
+    SharingBoundary,
+}
+
+impl RevisedKind {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PartnerGrant => "PartnerGrant",
+            Self::SharingContract => "SharingContract",
+            Self::Partner => "Partner",
+            Self::Dataset => "Dataset",
+            Self::SharingBoundary => "SharingBoundary",
+        }
+    }
+}
+
+/// A decision, as the journal keeps it: the object may be deleted, its effect stays.
+#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TakenDecision {
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Its UID: no decision is taken twice.
+    #[schemars(length(min = 1, max = 64))]
+    pub uid: String,
+    /// Who decided, as admission stamped it.
+    #[schemars(length(min = 1, max = 253))]
+    pub by: String,
+    /// The group that it counts for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<Name>,
+    /// Until when it counts, where it doesn't for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
 }
 
 /// A grant, told apart from another of the same name.
@@ -166,6 +239,14 @@ pub enum RecordReason {
     NamespaceLost,
     /// There is nothing left that could open.
     NothingLeft,
+    /// Nobody answered the request in time.
+    Unanswered,
+    /// A person decided it.
+    Decided,
+    /// It is quarantined, until somebody releases it.
+    Quarantined,
+    /// Nobody confirmed in time that it is still wanted.
+    ReviewLapsed,
 }
 
 impl RecordReason {

@@ -12,7 +12,7 @@ use super::objects::Objects;
 use super::records::Records;
 use super::services::Services;
 use crate::api::contract::SharingContract;
-use crate::api::{Dataset, Partner, PartnerGrant, SharingBoundary};
+use crate::api::{Dataset, GrantDecision, Partner, PartnerGrant, SharingBoundary};
 use crate::policy::{Operands, OtherGrant, ServiceFacts};
 
 /// What the watches last told.
@@ -28,6 +28,8 @@ pub struct Catalogue {
     pub datasets: Store<Dataset>,
     /// Boundaries.
     pub boundaries: Store<SharingBoundary>,
+    /// What people decided about grants. Empty in a process that doesn't ask.
+    pub decisions: Store<GrantDecision>,
     /// Journals.
     pub records: Records,
     /// What Comity made, and every namespace.
@@ -79,6 +81,17 @@ impl Catalogue {
             .filter_map(|scoped| self.datasets.get(&ObjectRef::new(&scoped.name.0).within(&namespace)))
             .filter(is_there)
             .collect()
+    }
+
+    /// What people decided about a grant, in the order in which they did.
+    pub fn decisions_about(&self, grant: &PartnerGrant) -> Vec<Arc<GrantDecision>> {
+        let about = |decision: &Arc<GrantDecision>| {
+            decision.namespace() == grant.namespace()
+                && Some(&decision.spec.grant_ref.uid.0) == grant.metadata.uid.as_ref()
+        };
+        let mut decisions: Vec<_> = self.decisions.state().into_iter().filter(about).collect();
+        decisions.sort_by_cached_key(|decision| (decision.creation_timestamp(), decision.uid()));
+        decisions
     }
 
     /// Every boundary that there is.

@@ -11,7 +11,9 @@ use kube::{Resource, ResourceExt as _};
 use super::catalogue::Catalogue;
 use crate::api::condition::Reason;
 use crate::api::record::{GrantIdentity, RecordEvent};
-use crate::api::{Dataset, GrantRecord, Partner, PartnerGrant, SharingBoundary, SharingContract, name};
+use crate::api::{
+    Dataset, GrantDecision, GrantRecord, Partner, PartnerGrant, SharingBoundary, SharingContract, name,
+};
 use crate::plan::objects::{Key, Kind};
 
 /// Objects of one kind that have to be looked at.
@@ -31,6 +33,8 @@ pub struct Queues {
     pub datasets: Queue<Dataset>,
     /// Boundaries.
     pub boundaries: Queue<SharingBoundary>,
+    /// Decisions.
+    pub decisions: Queue<GrantDecision>,
     /// Something may be left behind of a grant that is gone.
     pub leftovers: UnboundedReceiver<()>,
 }
@@ -43,6 +47,7 @@ pub struct Senders {
     partners: UnboundedSender<ObjectRef<Partner>>,
     datasets: UnboundedSender<ObjectRef<Dataset>>,
     boundaries: UnboundedSender<ObjectRef<SharingBoundary>>,
+    decisions: UnboundedSender<ObjectRef<GrantDecision>>,
     leftovers: UnboundedSender<()>,
 }
 
@@ -53,6 +58,7 @@ pub fn queues() -> (Senders, Queues) {
     let (partners, told_partners) = unbounded();
     let (datasets, told_datasets) = unbounded();
     let (boundaries, told_boundaries) = unbounded();
+    let (decisions, told_decisions) = unbounded();
     let (leftovers, told_leftovers) = unbounded();
     let queues = Queues {
         grants: told_grants,
@@ -60,9 +66,10 @@ pub fn queues() -> (Senders, Queues) {
         partners: told_partners,
         datasets: told_datasets,
         boundaries: told_boundaries,
+        decisions: told_decisions,
         leftovers: told_leftovers,
     };
-    (Senders { grants, contracts, partners, datasets, boundaries, leftovers }, queues)
+    (Senders { grants, contracts, partners, datasets, boundaries, decisions, leftovers }, queues)
 }
 
 /// Tells which objects a change concerns.
@@ -91,6 +98,7 @@ impl Word for PartnerGrant {
     /// is gone may leave something. One that was never accepted takes no room.
     fn dependants(&self, told: &Concerned) {
         let (name, namespace) = (self.name_any(), self.namespace().unwrap_or_default());
+        told.decisions_about(&namespace, &name);
         let is_gone = told.is_gone(&name, &namespace, self.metadata.uid.as_deref());
         if is_gone {
             told.left_behind();
@@ -98,6 +106,17 @@ impl Word for PartnerGrant {
         if is_gone || told.catalogue.live_since(self).is_some() {
             told.room_was_made();
         }
+    }
+}
+
+impl Word for GrantDecision {
+    fn itself(&self, told: &Concerned) {
+        send(&told.senders.decisions, self);
+    }
+
+    /// A decision concerns the grant that it is about.
+    fn dependants(&self, told: &Concerned) {
+        told.grant(&self.spec.grant_ref.name.0, &self.namespace().unwrap_or_default());
     }
 }
 
@@ -177,6 +196,7 @@ impl Concerned {
         let grant = &record.spec.grant;
         if record.spec.event == RecordEvent::Ended {
             self.grant(&grant.name.0, namespace);
+            self.decisions_about(namespace, &grant.name.0);
             self.room_was_made();
         } else {
             self.journal(namespace, grant);
@@ -186,6 +206,7 @@ impl Concerned {
     /// A journal concerns its grant, also where it lost lines.
     pub fn journal(&self, namespace: &str, grant: &GrantIdentity) {
         self.grant(&grant.name.0, namespace);
+        self.decisions_about(namespace, &grant.name.0);
         if self.is_gone(&grant.name.0, namespace, Some(&grant.uid.0)) {
             self.left_behind();
         }
@@ -236,6 +257,14 @@ impl Concerned {
             let waits = [Reason::Duplicate, Reason::TooManyGrants].map(|reason| reason.to_string());
             conditions.into_iter().any(|condition| waits.contains(&condition.reason))
         });
+    }
+
+    /// What people decided about a grant of that name may come to something, or to nothing any more.
+    fn decisions_about(&self, namespace: &str, grant: &str) {
+        let concerns = |decision: &GrantDecision| {
+            is_in(decision, Some(namespace)) && decision.spec.grant_ref.name.0 == grant
+        };
+        each(&self.catalogue.decisions, concerns, &self.senders.decisions);
     }
 
     fn where_grant(&self, concerns: impl Fn(&PartnerGrant) -> bool) {

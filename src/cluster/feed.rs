@@ -44,6 +44,17 @@ pub struct Feeds {
     watches: Watches,
 }
 
+/// What a process watches beyond what every process does.
+#[derive(Debug)]
+pub struct Watched<'a> {
+    /// These kinds of what Comity makes.
+    pub kinds: &'a [Kind],
+    /// What people decide.
+    pub decisions: bool,
+    /// Comity's own admission policies, as far as this requires any.
+    pub admission: Admission,
+}
+
 /// Something that a watch told.
 #[derive(Debug)]
 pub enum News<K> {
@@ -69,14 +80,12 @@ impl<K> From<watcher::Event<K>> for News<K> {
 }
 
 impl Feeds {
-    /// Starts the watches: on what people write, on records, Services and namespaces, and on
-    /// `kinds` of what Comity makes. What has to be looked at comes out of the queues, and how the
-    /// watches fare is told to `watches`. Comity's own admission policies are watched as far as
-    /// `admission` requires any.
+    /// Starts the watches: on what people write, on records, Services and namespaces, and on what
+    /// else is asked for. What has to be looked at comes out of the queues, and how the watches fare
+    /// is told to `watches`.
     pub fn start(
         client: &Client,
-        kinds: &[Kind],
-        admission: Admission,
+        watched: Watched<'_>,
         (clock, watches): (&Clock, &Watches),
     ) -> (Self, Queues) {
         let (grants, grant_writer) = store();
@@ -84,16 +93,18 @@ impl Feeds {
         let (partners, partner_writer) = store();
         let (datasets, dataset_writer) = store();
         let (boundaries, boundary_writer) = store();
+        let (decisions, decision_writer) = store();
         let catalogue = Arc::new(Catalogue {
             grants,
             contracts,
             partners,
             datasets,
             boundaries,
+            decisions,
             records: Records::default(),
             objects: Objects::default(),
             services: Services::default(),
-            admission,
+            admission: watched.admission,
         });
         let mut feeds = Self {
             catalogue: catalogue.clone(),
@@ -109,7 +120,10 @@ impl Feeds {
         feeds.reflect("Partner", client, partner_writer, told.clone());
         feeds.reflect("Dataset", client, dataset_writer, told.clone());
         feeds.reflect("SharingBoundary", client, boundary_writer, told.clone());
-        feeds.the_rest(client, kinds, &told);
+        if watched.decisions {
+            feeds.reflect("GrantDecision", client, decision_writer, told.clone());
+        }
+        feeds.the_rest(client, watched.kinds, &told);
         (feeds, queues)
     }
 

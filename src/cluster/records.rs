@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
+use kube::ResourceExt as _;
 
-use crate::api::name;
 use crate::api::record::{GrantIdentity, GrantRecordSpec, RecordEvent};
-use crate::journal::{Broken, Journal};
+use crate::api::{PartnerGrant, name};
+use crate::journal::{Broken, Journal, Opening};
 
 /// A grant: the namespace that it and its records are in, and its UID. A record elsewhere, or under
 /// another name than its number gives it, is no line of its journal, whoever wrote it.
@@ -89,6 +90,25 @@ impl Records {
         let first = records.next()?;
         let last = records.next_back().unwrap_or(first);
         (last.event != RecordEvent::Ended).then_some(first.at.0)
+    }
+
+    /// Whether another grant was opened before in the same namespace, for the same partner, contract
+    /// and purpose.
+    pub fn has_another(&self, grant: &PartnerGrant) -> bool {
+        let (own, namespace) = (grant.uid().unwrap_or_default(), grant.namespace().unwrap_or_default());
+        let spec = &grant.spec;
+        let is_same = |opening: &Opening| {
+            let policy = &opening.policy;
+            (&policy.partner, &policy.contract, &policy.purpose)
+                == (&spec.partner_ref.name, &spec.contract_ref.name, &spec.purpose)
+        };
+        let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
+        let others = lines.iter().filter(|((home, uid), _)| *home == namespace && *uid != own);
+        others.into_iter().any(|(_, lines)| match &lines.folded {
+            Ok(journal) => journal.openings.iter().any(is_same),
+            // What can't be read may have been the same.
+            Err(_) => true,
+        })
     }
 
     /// The grants whose journal doesn't end: UID, name and namespace of each.

@@ -26,11 +26,10 @@ use Holder::{By, ByWith, Nothing};
 
 const GATE: &str = "needs the gate in front of the dataset, which isn't built yet";
 const PAPER: &str = "written down for people; its content is part of the digest";
-const CONSENT: &str = "approvals aren't built yet: a stage opens without them";
 const LIVING: &str = "only while Comity lives";
 
 /// Every clause of a contract: its path, and what holds it.
-const CLAUSES: [(&str, Holder); 41] = [
+const CLAUSES: [(&str, Holder); 42] = [
     ("framework", Nothing(PAPER)),
     ("legal", Nothing(PAPER)),
     ("partners", ByWith(&[Controller], LIVING)),
@@ -90,16 +89,26 @@ const CLAUSES: [(&str, Holder); 41] = [
     ("stages.afterPromotion", ByWith(&[Controller], LIVING)),
     ("stages.overlap", Nothing("taking over from a live opening isn't built yet")),
     ("stages.quota", By(&[ResourceQuota])),
-    ("approvals", Nothing(CONSENT)),
+    (
+        "approvals",
+        ByWith(
+            &[AdmissionPolicy, Controller],
+            "admission notes who decides; a stage opens only while Comity lives",
+        ),
+    ),
     ("rehearsal", Nothing("rehearsals aren't built yet: nothing is tried before production")),
-    ("reviews", Nothing("reviews aren't built yet: silence doesn't end access before its end")),
+    ("reviews", ByWith(&[Controller], LIVING)),
+    (
+        "quarantine",
+        ByWith(
+            &[AdmissionPolicy, NetworkPolicy, RoleBinding, Controller],
+            "once somebody quarantines the grant, while Comity lives",
+        ),
+    ),
 ];
 
 /// Clauses that say what happens later, when something that isn't built yet happens.
-const LATER: [(&str, &str); 2] = [
-    ("quarantine", "quarantine isn't built yet; spec.suspend closes access and keeps pods"),
-    ("anomaly", GATE),
-];
+const LATER: [(&str, &str); 1] = [("anomaly", GATE)];
 
 /// Every clause of the grant's contract, and what holds it now.
 pub fn enforcement(view: &View<'_>, scene: &Scene<'_>) -> Vec<EnforcedClause> {

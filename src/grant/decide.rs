@@ -8,15 +8,18 @@ mod close;
 mod open;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::build::namespace::Gate;
 use super::check::{Doomed, NamespaceStanding, Standing};
 use super::gate::Waiting;
+use super::hear::Hearing;
+use crate::api::GrantDecision;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::journal::append::Entry;
-use crate::journal::wanted::{GrantFacts, Wanted, gave_way, wanted};
+use crate::journal::wanted::{GrantFacts, Wanted, gave_way, review_lapses_at, wanted};
 use crate::journal::{Broken, Journal, Opening, Recorded};
 use crate::plan::objects::{Key, Wanted as Object};
 use crate::policy::{Agreement, Problem};
@@ -36,6 +39,10 @@ pub struct View<'a> {
     pub journal: &'a Result<Journal, Broken>,
     /// Every place of this grant: its openings', and namespaces that no record speaks of.
     pub places: Vec<Place<'a>>,
+    /// What people decided of this grant, in the order in which they did.
+    pub decisions: &'a [Arc<GrantDecision>],
+    /// Whether there was a grant before this one for the same partner, contract and purpose.
+    pub made_again: bool,
     /// Namespaces of which it is known whether pods are left.
     pub pods: &'a BTreeMap<String, Pods>,
     /// Whether somebody else has a namespace of the name that the next stage needs.
@@ -123,8 +130,14 @@ pub struct Decision {
 
 impl View<'_> {
     /// The journal; empty where it is broken, so that nothing opens by it.
-    fn openings(&self) -> &[Opening] {
+    pub(super) fn openings(&self) -> &[Opening] {
         self.journal.as_ref().map_or(&[], |journal| &journal.openings)
+    }
+
+    /// By what decisions are looked at; nothing where the journal is broken.
+    pub fn hearing(&self) -> Option<Hearing<'_>> {
+        let journal = self.journal.as_ref().ok()?;
+        Some(Hearing { journal, agreement: self.agreement, made_again: self.made_again, now: self.now })
     }
 
     /// Whether an opening has all that it is made of.
@@ -154,7 +167,7 @@ impl View<'_> {
 /// The next step of a grant.
 pub fn decide(view: &View<'_>) -> Decision {
     let mut decision = Decision { look_again: moments(view), ..Decision::default() };
-    decision.step = shut(view).or_else(|| tidy(view)).or_else(|| clear(view));
+    decision.step = shut(view).or_else(|| heard(view)).or_else(|| tidy(view)).or_else(|| clear(view));
     // Nothing is opened, or over, while something couldn't be closed.
     if !view.failed.is_empty() {
         return decision;
@@ -167,6 +180,14 @@ pub fn decide(view: &View<'_>) -> Decision {
         decision.waiting = waiting;
     }
     decision
+}
+
+/// What people decided and isn't in the journal yet; then what follows from it at once.
+fn heard(view: &View<'_>) -> Option<Step> {
+    let hearing = view.hearing().filter(|_| view.records == Records::Writable)?;
+    let unheard = view.decisions.iter().filter(|decision| hearing.record_of(decision).is_none());
+    let entry = unheard.filter_map(|decision| hearing.hear(decision).ok()).next();
+    entry.or_else(|| hearing.extension()).map(|entry| Step::Record(Box::new(entry)))
 }
 
 /// Ends the grant once nothing is left and nothing can open any more.
@@ -202,13 +223,25 @@ fn is_over(view: &View<'_>) -> bool {
         let gave_way = gave_way(opening, journal, view.facts.ceiling);
         reopens && !gave_way && view.now < opening.end && opening.stage <= view.facts.ceiling
     };
-    !journal.openings.is_empty() && !journal.openings.iter().any(lives)
+    if journal.openings.iter().any(lives) {
+        return false;
+    }
+    !journal.openings.is_empty() || journal.consents.is_expired || first_request_lapsed(view, journal)
+}
+
+/// Whether nothing was ever opened, and nobody answered the request for what stands now.
+fn first_request_lapsed(view: &View<'_>, journal: &Journal) -> bool {
+    let digest = view.agreement.as_ref().map(|agreement| &agreement.digest);
+    digest.is_ok_and(|digest| journal.consents.lapsed.iter().any(|(_, lapsed)| lapsed == digest))
 }
 
 /// The moments at which something changes by time alone.
 fn moments(view: &View<'_>) -> Vec<Timestamp> {
     let mut moments: Vec<Timestamp> =
         view.openings().iter().filter(|opening| !opening.is_closed()).map(|opening| opening.end).collect();
+    if let Ok(journal) = view.journal {
+        moments.extend(view.openings().iter().filter_map(|opening| review_lapses_at(opening, journal)));
+    }
     moments.extend(view.places.iter().filter_map(certificates_waited_for));
     moments.extend(view.pods.values().filter_map(|pods| match pods {
         Pods::Ending(then) => Some(*then),

@@ -1,14 +1,18 @@
 //! Whether the next stage can open, and if not what it waits for. Pure.
 //!
-//! Consent and rehearsal will be further gates here; each is one function in the list.
+//! Each gate is one function in the list; people are asked once everything else is given.
+//! Rehearsal will be a further gate here.
 
 use jiff::Timestamp;
 
+use super::consent::Forum;
 use crate::api::condition::{Reason, whole_seconds};
+use crate::api::record::{RecordEvent, RecordReason};
 use crate::api::stage::Stage;
 use crate::journal::append::Entry;
 use crate::journal::wanted::GrantFacts;
 use crate::journal::{Journal, Opening};
+use crate::policy::consent::ConsentRule;
 use crate::policy::{Agreement, StageTerms};
 
 /// What the next stage waits for.
@@ -45,12 +49,11 @@ const GATES: [Gate; 3] = [its_time_has_come, the_stage_before_is_healthy, the_st
 
 /// The entry that opens the next stage; `Ok(None)` where there is no next stage to open.
 pub fn next_opening(
-    journal: &Journal,
+    forum: &Forum<'_>,
     facts: GrantFacts,
-    agreement: &Agreement,
     is_complete: &dyn Fn(&Opening) -> bool,
-    now: Timestamp,
 ) -> Result<Option<Entry>, Waiting> {
+    let Forum { journal, agreement, now, .. } = *forum;
     let Some(stage) = next_stage(journal, agreement, facts.ceiling) else { return Ok(None) };
     let Some(terms) = agreement.stages.get(&stage) else { return Ok(None) };
     let before = stage_before(stage, agreement)
@@ -60,7 +63,59 @@ pub fn next_opening(
     if let Some(waiting) = GATES.iter().find_map(|gate| gate(&candidate)) {
         return Err(waiting);
     }
-    Ok(Some(Entry::opened(stage, &agreement.digest, end(terms, agreement, now), &terms.policy)))
+    if let Some(asked) = ask(forum, stage)? {
+        return Ok(Some(asked));
+    }
+    let revisions = agreement.authorship.iter().map(|written| written.revision.clone()).collect();
+    let entry = Entry::opened(stage, &agreement.digest, end(terms, agreement, now), &terms.policy);
+    Ok(Some(Entry { revisions, ..entry }))
+}
+
+/// Whether people agree that a stage opens: nothing more to write where they do; else the request,
+/// that it was in vain, or that an answer is awaited.
+fn ask(forum: &Forum<'_>, stage: Stage) -> Result<Option<Entry>, Waiting> {
+    let (consents, digest) = (&forum.journal.consents, &forum.agreement.digest);
+    let request = (stage, digest.clone());
+    if consents.denied.contains(&request) {
+        return Err(refused(stage, consents.lapsed.contains(&request)));
+    }
+    let rule = forum.rule(stage);
+    if rule.as_ref().is_some_and(ConsentRule::is_empty) {
+        return Ok(None);
+    }
+    let missing = match (forum.lacks_sponsor(stage), forum.opening(stage)) {
+        (false, Ok(())) => return Ok(None),
+        (true, _) => "a person who takes responsibility for what automation asks for (Sponsor)".to_owned(),
+        (false, Err(missing)) => missing.to_string(),
+    };
+    let about = |event, reason, message| {
+        let entry = Entry::of_grant(event, reason, message);
+        Ok(Some(Entry { stage: Some(request.clone()), ..entry }))
+    };
+    let Some(since) = consents.asked.get(&request) else {
+        return about(RecordEvent::Requested, None, format!("{stage} waits for {missing}"));
+    };
+    let pending_for = rule.and_then(|rule| rule.pending_for);
+    let until = pending_for.map(|pending| since.checked_add(pending).unwrap_or(*since));
+    if until.is_some_and(|until| until <= forum.now) {
+        let message = format!("nobody answered the request for {stage} in time");
+        return about(RecordEvent::Denied, Some(RecordReason::Unanswered), message);
+    }
+    let in_time = until.map_or_else(String::new, |until| format!(", by {until}"));
+    let message = format!("{stage} waits for {missing}{in_time}; what they would agree to is {digest}");
+    Err(Waiting { reason: Reason::ConsentPending, message, until })
+}
+
+/// What is said of a request that was refused, or that nobody answered.
+fn refused(stage: Stage, lapsed: bool) -> Waiting {
+    let message = if lapsed {
+        format!(
+            "nobody answered the request for {stage} in time: change what is asked for, or make a new grant"
+        )
+    } else {
+        format!("{stage} was refused, for good: change what is asked for, or make a new grant")
+    };
+    Waiting { reason: Reason::ConsentRefused, message, until: None }
 }
 
 /// The first stage up to the ceiling that was never opened. Each opens at most once: a second

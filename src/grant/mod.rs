@@ -7,8 +7,10 @@
 pub mod build;
 pub mod check;
 pub mod clause;
+pub mod consent;
 pub mod decide;
 pub mod gate;
+pub mod hear;
 pub mod memory;
 pub mod meter;
 pub mod observe;

@@ -10,9 +10,10 @@ use super::build::{Installation, Site};
 use super::check::{orphan, standing, unclaimed};
 use super::decide::{Place, Pods, Records, View};
 use super::gate;
+use super::hear::Hearing;
 use crate::api::condition::Reason;
 use crate::api::grant::PartnerGrantStatus;
-use crate::api::{PartnerGrant, SharingContract, name};
+use crate::api::{GrantDecision, PartnerGrant, SharingContract, name};
 use crate::cluster::catalogue::Catalogue;
 use crate::journal::wanted::GrantFacts;
 use crate::journal::{Broken, Journal, Opening};
@@ -48,6 +49,10 @@ pub struct Scene<'a> {
     pub failed: BTreeSet<Key>,
     /// The namespace that the next stage needs and somebody else has.
     pub conflict: Option<String>,
+    /// What people decided of this grant, in the order in which they did.
+    pub decisions: Vec<Arc<GrantDecision>>,
+    /// Whether there was a grant before this one for the same partner, contract and purpose.
+    pub made_again: bool,
     /// The time of this pass.
     pub now: Timestamp,
 }
@@ -78,6 +83,8 @@ impl<'a> Scene<'a> {
             lacking: catalogue.admission.lacking(),
             failed: BTreeSet::new(),
             conflict: None,
+            decisions: catalogue.decisions_about(grant),
+            made_again: catalogue.records.has_another(grant),
             now,
         };
         scene.refresh(catalogue);
@@ -126,6 +133,12 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// By what decisions are looked at; nothing where the journal is broken.
+    pub fn hearing(&self) -> Option<Hearing<'_>> {
+        let journal = self.journal.as_ref().ok()?;
+        Some(Hearing { journal, agreement: &self.agreement, made_again: self.made_again, now: self.now })
+    }
+
     /// Everything that deciding goes by.
     pub fn view<'b>(&'b self, names: &'b Names) -> View<'b> {
         let spec = &self.grant.spec;
@@ -136,6 +149,8 @@ impl<'a> Scene<'a> {
             agreement: &self.agreement,
             journal: &self.journal,
             places: self.places(names),
+            decisions: &self.decisions,
+            made_again: self.made_again,
             pods: &self.pods,
             conflict: self.conflict.clone(),
             records: self.records,

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use super::check::Certificates;
 use super::decide::{Decision, Place, View};
 use crate::api::condition::{ConditionType, Finding, Reason, merge};
-use crate::api::contract::KeyDelivery;
+use crate::api::contract::{KeyDelivery, QuarantinedPods};
 use crate::api::enforcement::EnforcedClause;
 use crate::api::grant::{OpeningState, OpeningStatus, PartnerGrantStatus};
 use crate::api::record::RecordReason;
@@ -87,6 +87,7 @@ fn findings(
             message: message.clone(),
         },
         accepted(view, generation),
+        approved(view, decision),
         provisioned(view),
         active(view, open, &situation),
         flag(ConditionType::Reconciling, moving, situation.reason, &message),
@@ -124,6 +125,30 @@ fn changed_after_end(view: &View<'_>, generation: Option<i64>) -> Option<String>
             ending.at
         )
     })
+}
+
+/// Whether people agree: to what waits for them, else to what is open.
+fn approved(view: &View<'_>, decision: &Decision) -> Finding {
+    let waits = [Reason::ConsentPending, Reason::ConsentRefused];
+    if let Some(waiting) = decision.waiting.as_ref().filter(|waiting| waits.contains(&waiting.reason)) {
+        return Finding::no(ConditionType::Approved, waiting.reason, &waiting.message);
+    }
+    let asked = |opening: &&Opening| {
+        opening.policy.approvals.iter().any(|rule| rule.stage == opening.stage && rule.required > 0)
+    };
+    let Some(last) = view.openings().last() else {
+        return Finding::no(ConditionType::Approved, Reason::NotOpened, "nothing was opened yet");
+    };
+    match Some(last).filter(asked) {
+        Some(opening) => {
+            let message = format!("people agreed to {} with the digest {}", opening.stage, opening.digest);
+            Finding::yes(ConditionType::Approved, Reason::ConsentGiven, message)
+        }
+        None => {
+            let message = format!("nobody has to agree to {}", last.stage);
+            Finding::yes(ConditionType::Approved, Reason::ConsentNotNeeded, message)
+        }
+    }
 }
 
 /// Whether everything is stored that the stages are made of which are to be open.
@@ -240,6 +265,14 @@ fn held(view: &View<'_>) -> Option<Situation> {
     });
     let stage =
         holding.and_then(|(stage, _)| stage).map_or_else(String::new, |stage| format!("{stage} is closed: "));
+    let quarantined = view.journal.as_ref().ok().and_then(|journal| journal.consents.quarantined.as_ref());
+    if let Some((by, since)) = quarantined {
+        let message = format!(
+            "{stage}{by} quarantined it at {since}, until somebody else releases it; every end stands; {}",
+            quarantined_pods(view)
+        );
+        return Some(Situation { reason: Reason::Quarantined, message, kind: SituationKind::Settled });
+    }
     if view.facts.suspended {
         let message = format!("{stage}spec.suspend is true; every end stands");
         return Some(Situation { reason: Reason::Suspended, message, kind: SituationKind::Settled });
@@ -254,6 +287,22 @@ fn held(view: &View<'_>) -> Option<Situation> {
     })
 }
 
+/// What becomes of pods under quarantine, and of what they have open.
+fn quarantined_pods(view: &View<'_>) -> &'static str {
+    let deletes = |opening: &Opening| {
+        opening
+            .policy
+            .quarantine
+            .as_ref()
+            .is_some_and(|quarantine| quarantine.pods == QuarantinedPods::Delete)
+    };
+    if view.openings().iter().any(deletes) {
+        "its pods are deleted"
+    } else {
+        "its pods are kept, and connections that they have open may live on"
+    }
+}
+
 /// What opening waits for.
 fn waiting(decision: &Decision, open: &[&Opening]) -> Option<Situation> {
     let waiting = decision.waiting.clone()?;
@@ -263,7 +312,10 @@ fn waiting(decision: &Decision, open: &[&Opening]) -> Option<Situation> {
         {
             SituationKind::Settled
         }
-        Reason::WaitingForTime | Reason::NamespaceConflict => SituationKind::Stuck,
+        // Waiting for people must not read as failed; that they refused must.
+        Reason::ConsentPending => SituationKind::Settled,
+        Reason::ConsentRefused if !open.is_empty() => SituationKind::Settled,
+        Reason::WaitingForTime | Reason::NamespaceConflict | Reason::ConsentRefused => SituationKind::Stuck,
         _ => SituationKind::Moving,
     };
     Some(Situation { reason: waiting.reason, message: waiting.message, kind })

@@ -6,7 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{Journal, Opening};
 use crate::api::condition::{cut, whole_seconds};
 use crate::api::effective::EffectivePolicy;
-use crate::api::record::{GrantIdentity, GrantRecordSpec, RecordEvent, RecordReason};
+use crate::api::record::{
+    GrantIdentity, GrantRecordSpec, RecordEvent, RecordReason, Revision, TakenDecision,
+};
 use crate::api::stage::Stage;
 
 /// What is to be written down.
@@ -22,6 +24,14 @@ pub struct Entry {
     pub digest: Option<String>,
     /// Why, in a word.
     pub reason: Option<RecordReason>,
+    /// With `Shortened`: of which stage, where it isn't of all.
+    pub only_stage: Option<Stage>,
+    /// With `Opened`: the revisions of what it was made of.
+    pub revisions: Vec<Revision>,
+    /// With what people decided: the decision.
+    pub decision: Option<TakenDecision>,
+    /// With what moves an end, or agrees that it be moved: the new end.
+    pub new_end: Option<Timestamp>,
     /// Why, for people.
     pub message: String,
 }
@@ -29,24 +39,33 @@ pub struct Entry {
 impl Entry {
     /// Something that happened to the grant as a whole.
     pub fn of_grant(event: RecordEvent, reason: Option<RecordReason>, message: impl Into<String>) -> Self {
-        Self { event, stage: None, opened: None, digest: None, reason, message: message.into() }
+        Self {
+            event,
+            stage: None,
+            opened: None,
+            digest: None,
+            reason,
+            only_stage: None,
+            revisions: Vec::new(),
+            decision: None,
+            new_end: None,
+            message: message.into(),
+        }
     }
 
     /// Something that happened to one opening.
     pub fn of_opening(event: RecordEvent, opening: &Opening, reason: RecordReason, message: String) -> Self {
         let stage = Some((opening.stage, opening.digest.clone()));
-        Self { event, stage, opened: None, digest: None, reason: Some(reason), message }
+        Self { stage, ..Self::of_grant(event, Some(reason), message) }
     }
 
     /// A stage is opened.
     pub fn opened(stage: Stage, digest: &str, end: Timestamp, policy: &EffectivePolicy) -> Self {
+        let message = format!("{stage} is open until {end}");
         Self {
-            event: RecordEvent::Opened,
             stage: Some((stage, digest.to_owned())),
             opened: Some((end, Box::new(policy.clone()))),
-            digest: None,
-            reason: None,
-            message: format!("{stage} is open until {end}"),
+            ..Self::of_grant(RecordEvent::Opened, None, message)
         }
     }
 
@@ -71,11 +90,18 @@ pub fn next_record(
         at: Time(whole_seconds(journal.time(now))),
         event: entry.event,
         generation,
-        stage: entry.stage.as_ref().map(|(stage, _)| *stage),
+        stage: entry.stage.as_ref().map(|(stage, _)| *stage).or(entry.only_stage),
         digest: entry.stage.as_ref().map(|(_, digest)| digest.clone()).or_else(|| entry.digest.clone()),
-        expires_at: entry.opened.as_ref().map(|(end, _)| Time(whole_seconds(*end))),
+        expires_at: entry
+            .opened
+            .as_ref()
+            .map(|(end, _)| *end)
+            .or(entry.new_end)
+            .map(|end| Time(whole_seconds(end))),
         reason: entry.reason,
         message: (!entry.message.is_empty()).then(|| cut(&entry.message, 1024)),
         policy: entry.opened.as_ref().map(|(_, policy)| policy.as_ref().clone()),
+        revisions: entry.revisions.clone(),
+        decision: entry.decision.clone(),
     }
 }

@@ -4,10 +4,12 @@
 //! a restart or a restored backup changes nothing that the journal says.
 
 pub mod append;
+pub mod consent;
 pub mod wanted;
 
 use jiff::{SignedDuration, Timestamp};
 
+use self::consent::Consents;
 use crate::api::effective::EffectivePolicy;
 use crate::api::name;
 use crate::api::record::{GrantRecordSpec, RecordEvent, RecordReason};
@@ -36,6 +38,8 @@ pub struct Journal {
     pub requested: Option<Timestamp>,
     /// The time of the newest record: no later look at the clock is earlier.
     pub newest: Option<Timestamp>,
+    /// What people decided.
+    pub consents: Consents,
 }
 
 /// What the journal says of one opening.
@@ -49,7 +53,7 @@ pub struct Opening {
     pub namespace: String,
     /// When it was first opened.
     pub opened_at: Timestamp,
-    /// When it ends, whatever happens. No later record moves it further away.
+    /// When it ends, whatever happens. Only what people decide moves it further away.
     pub end: Timestamp,
     /// Everything that it allows.
     pub policy: EffectivePolicy,
@@ -59,6 +63,8 @@ pub struct Opening {
     pub open_since: Timestamp,
     /// How often it was interrupted, and when it was last; `None`: never.
     pub interrupted: Option<(u32, Timestamp)>,
+    /// Whether people moved its end later.
+    pub extended: bool,
 }
 
 /// Where an opening stands by the journal.
@@ -187,10 +193,16 @@ impl Journal {
                 let reason = record.reason.unwrap_or(RecordReason::NothingLeft);
                 self.ended = Some(Ending { at: record.at.0, reason, generation: record.generation });
             }
-            // What people decide changes nothing here until consent is part of deciding.
+            RecordEvent::Extended => {
+                let end = record.expires_at.as_ref()?.0;
+                let opening = self.find(record)?;
+                opening.end = opening.end.max(end);
+                opening.extended = true;
+            }
+            RecordEvent::Shortened => self.shorten(record)?,
             _ => {}
         }
-        Some(())
+        self.consents.take(record)
     }
 
     /// Opens a stage, or opens it again: the end that was recorded first stands, or an earlier one.
@@ -212,7 +224,19 @@ impl Journal {
             state: Recorded::Open,
             open_since: record.at.0,
             interrupted: None,
+            extended: false,
         });
+        Some(())
+    }
+
+    /// Moves ends earlier: of one opening, of those of a stage, or of all, as the record says.
+    fn shorten(&mut self, record: &GrantRecordSpec) -> Option<()> {
+        let end = record.expires_at.as_ref()?.0;
+        let is_meant = |opening: &&mut Opening| {
+            record.stage.is_none_or(|stage| stage == opening.stage)
+                && record.digest.as_ref().is_none_or(|digest| *digest == opening.digest)
+        };
+        self.openings.iter_mut().filter(is_meant).for_each(|opening| opening.end = opening.end.min(end));
         Some(())
     }
 
@@ -291,6 +315,7 @@ mod tests {
             state: Recorded::Open,
             open_since: Timestamp::UNIX_EPOCH,
             interrupted: None,
+            extended: false,
         };
         let mut waits = Vec::new();
         for _ in 0..70 {

@@ -7,6 +7,7 @@ use super::{Journal, Opening, Recorded};
 use crate::api::contract::AfterPromotion;
 use crate::api::record::RecordReason;
 use crate::api::stage::Stage;
+use crate::api::value::Duration;
 use crate::policy::{Agreement, Problem};
 
 /// What is lost where an opening and its end are each written in whole seconds.
@@ -50,7 +51,7 @@ pub fn wanted(
     if is_superseded(opening, journal, facts, agreement, is_complete, now) {
         return Wanted::Closed(RecordReason::Promoted);
     }
-    holding_reason(opening, facts, agreement).map_or(Wanted::Open, Wanted::Held)
+    holding_reason(opening, journal, facts, agreement).map_or(Wanted::Open, Wanted::Held)
 }
 
 /// Why an opening is over, whatever the contract says now.
@@ -68,6 +69,9 @@ fn closing_reason(
     if now >= opening.end {
         return Some(RecordReason::Expired);
     }
+    if review_lapses_at(opening, journal).is_some_and(|lapse| lapse <= now) {
+        return Some(RecordReason::ReviewLapsed);
+    }
     if facts.deleting {
         return Some(RecordReason::Deleted);
     }
@@ -75,6 +79,16 @@ fn closing_reason(
         return Some(RecordReason::NothingLeft);
     }
     (opening.stage > facts.ceiling).then_some(RecordReason::Demoted)
+}
+
+/// When an opening ends because nobody has confirmed that it is still wanted; `None`: never. A length
+/// that can't be read is none at all.
+pub fn review_lapses_at(opening: &Opening, journal: &Journal) -> Option<Timestamp> {
+    let reviews = opening.policy.reviews.as_ref()?;
+    let last = journal.consents.attested_at.map_or(opening.opened_at, |last| last.max(opening.opened_at));
+    let length = |duration: &Duration| duration.length().unwrap_or_default();
+    let due = last.checked_add(length(&reviews.every)).unwrap_or(opening.end);
+    Some(due.checked_add(length(&reviews.grace)).unwrap_or(opening.end))
 }
 
 /// Whether a later stage has taken over.
@@ -110,9 +124,13 @@ pub fn gave_way(opening: &Opening, journal: &Journal, ceiling: Stage) -> bool {
 /// Why nobody may use an opening for the time being.
 fn holding_reason(
     opening: &Opening,
+    journal: &Journal,
     facts: GrantFacts,
     agreement: &Result<Agreement, Vec<Problem>>,
 ) -> Option<RecordReason> {
+    if journal.consents.quarantined.is_some() {
+        return Some(RecordReason::Quarantined);
+    }
     if facts.suspended {
         return Some(RecordReason::Suspended);
     }
@@ -127,7 +145,8 @@ fn holding_reason(
 /// Whether an opening gives its stage no more time than is agreed, whoever wrote its record.
 fn is_agreed(opening: &Opening, agreement: &Agreement) -> bool {
     let Some(terms) = agreement.stages.get(&opening.stage) else { return false };
-    let longest = terms.duration.checked_add(ROUNDING);
+    let longest = if opening.extended { terms.ceiling } else { terms.duration };
+    let longest = longest.checked_add(ROUNDING);
     let latest = longest.and_then(|longest| opening.opened_at.checked_add(longest).ok());
     latest.is_some_and(|latest| opening.end <= latest) && opening.end <= agreement.not_after
 }

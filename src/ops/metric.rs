@@ -143,6 +143,8 @@ label!(
         Contract = "SharingContract",
         /// A `PartnerGrant`.
         Grant = "PartnerGrant",
+        /// A `GrantDecision`.
+        Decision = "GrantDecision",
         /// The certificates of a stage's namespace.
         Certificates = "Certificates",
         /// What grants left behind that are gone.

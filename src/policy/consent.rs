@@ -100,7 +100,6 @@ impl ConsentRule {
 
     /// The rule as a record keeps it.
     pub fn to_approval(&self, stage: Stage) -> Approval {
-        let written = |length: SignedDuration| Duration(format!("{}s", length.as_secs().max(1)));
         let share = |(name, least): (&String, &usize)| GroupShare {
             name: Name(name.clone()),
             at_least: i32::try_from(*least).unwrap_or(i32::MAX),
@@ -154,6 +153,14 @@ fn shares(groups: &[GroupShare]) -> BTreeMap<String, usize> {
     groups.iter().map(|share| (share.name.0.clone(), count(share.at_least))).collect()
 }
 
+/// A length as it is written: GEP-2257, of which each number has five digits at most.
+fn written(length: SignedDuration) -> Duration {
+    let seconds = length.as_secs().max(1);
+    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let parts = parts.iter().filter(|(number, _)| *number > 0);
+    Duration(parts.map(|(number, unit)| format!("{number}{unit}")).collect())
+}
+
 /// The shorter of two; absent is longer than any.
 fn shorter(one: Option<SignedDuration>, other: Option<SignedDuration>) -> Option<SignedDuration> {
     match (one, other) {
@@ -203,7 +210,7 @@ mod tests {
 
     fn rules() -> impl Strategy<Value = ConsentRule> {
         let groups = proptest::collection::btree_map("[a-c]", 0_usize..3, 0..3);
-        let length = proptest::option::of((1_i64..5).prop_map(SignedDuration::from_hours));
+        let length = proptest::option::of((1_i64..100_000_000).prop_map(SignedDuration::from_secs));
         (0_usize..5, groups, length.clone(), length).prop_map(|(required, groups, pending_for, valid_for)| {
             ConsentRule { required, groups, pending_for, valid_for }
         })

@@ -3,6 +3,7 @@
 //! [`resolve`](resolve::resolve) takes everything that a grant depends on, as it stands, and
 //! gives an [`Agreement`], or every [`Problem`] there is. It reads no clock and no cluster.
 
+pub mod authorship;
 pub mod boundary;
 pub mod checks;
 pub mod consent;
@@ -21,6 +22,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
+use self::authorship::Authorship;
+use self::consent::ConsentRule;
 use crate::api::condition::Reason;
 use crate::api::contract::AfterPromotion;
 use crate::api::effective::{EffectivePolicy, TargetPort};
@@ -105,6 +108,8 @@ pub struct Agreement {
     pub not_after: Timestamp,
     /// When a control that it depends on runs out, so that it has to be looked at again.
     pub review_at: Option<Timestamp>,
+    /// Everything that it is made of, and who wrote that: they may not approve it.
+    pub authorship: Vec<Authorship>,
 }
 
 /// What one stage allows.
@@ -112,6 +117,10 @@ pub struct Agreement {
 pub struct StageTerms {
     /// How long it is open, from its opening.
     pub duration: SignedDuration,
+    /// The longest that it can be open, also when it is extended.
+    pub ceiling: SignedDuration,
+    /// Who has to agree before it opens.
+    pub consent: ConsentRule,
     /// How long it has to have been open before the next one opens.
     pub soak: SignedDuration,
     /// What becomes of it when the next one opens.

@@ -1,15 +1,19 @@
 //! What each stage allows, once nothing stands against it: the meet of everything that has a say.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 
+use super::authorship::authorship;
 use super::boundary::{Limits, StageLimit, meet, meet_quotas};
 use super::checks::partner::first_control_to_end;
 use super::checks::positive;
+use super::consent::ConsentRule;
 use super::{Agreement, Operands, StageTerms, digest};
 use crate::api::boundary::Quota;
-use crate::api::contract::{Destination, Operation, ScopedDataset, Security, StageRule, TimeTerms};
+use crate::api::contract::{Approval, Destination, Operation, ScopedDataset, Security, StageRule, TimeTerms};
 use crate::api::effective::{EffectiveDataset, EffectiveEndpoint, EffectivePolicy};
 use crate::api::value::{Duration, Name};
 use crate::api::{Dataset, SharingBoundary, SharingContract, Stage};
@@ -21,10 +25,19 @@ pub fn agreement(operands: &Operands<'_>, boundaries: &[&SharingBoundary]) -> Op
     let limits = meet(boundaries)?;
     let digest = digest::digest(operands, boundaries)?;
     let rules = contract.spec.stages.iter();
+    let approvals = approvals(contract, boundaries)?;
     let stages = rules
         .filter_map(|rule| Some((rule, limits.stages.get(&rule.stage)?)))
         .map(|(rule, limit)| {
-            let builder = Builder { operands, contract, boundaries, limits: &limits, rule, limit };
+            let builder = Builder {
+                operands,
+                contract,
+                boundaries,
+                limits: &limits,
+                approvals: &approvals,
+                rule,
+                limit,
+            };
             Some((rule.stage, builder.stage_terms()?))
         })
         .collect::<Option<_>>()?;
@@ -35,7 +48,17 @@ pub fn agreement(operands: &Operands<'_>, boundaries: &[&SharingBoundary]) -> Op
         not_before: time.not_before.as_ref().map(instant),
         not_after: instant(&time.not_after),
         review_at: first_control_to_end(operands.partner?, contract),
+        authorship: authorship(operands, boundaries),
     })
+}
+
+/// Who has to agree before a stage opens, for each that the contract offers.
+fn approvals(
+    contract: &SharingContract,
+    boundaries: &[&SharingBoundary],
+) -> Option<BTreeMap<Stage, ConsentRule>> {
+    let stages = contract.spec.stages.iter().map(|rule| rule.stage);
+    stages.map(|stage| Some((stage, ConsentRule::of(stage, contract, boundaries)?))).collect()
 }
 
 /// The instant that an API time says.
@@ -49,6 +72,7 @@ struct Builder<'a> {
     contract: &'a SharingContract,
     boundaries: &'a [&'a SharingBoundary],
     limits: &'a Limits,
+    approvals: &'a BTreeMap<Stage, ConsentRule>,
     rule: &'a StageRule,
     limit: &'a StageLimit,
 }
@@ -64,6 +88,8 @@ impl Builder<'_> {
         let (ttl, credential_ttl) = self.credential_ttl()?;
         Some(StageTerms {
             duration: shortest.min(self.limit.duration),
+            ceiling: positive(&self.rule.max_duration)?.min(self.limit.duration),
+            consent: self.approvals.get(&self.rule.stage)?.clone(),
             soak,
             after_promotion: self.rule.after_promotion,
             credential_ttl,
@@ -100,8 +126,17 @@ impl Builder<'_> {
             quota: self.quota(),
             people: grant.people.clone(),
             workloads: grant.workloads.clone(),
+            approvals: self.asked_approvals(),
+            reviews: contract.reviews.clone(),
+            quarantine: contract.quarantine.clone(),
             further: None,
         })
+    }
+
+    /// Who has to agree, for each stage for which anybody has to.
+    fn asked_approvals(&self) -> Vec<Approval> {
+        let asked = self.approvals.iter().filter(|(_, rule)| !rule.is_empty());
+        asked.map(|(stage, rule)| rule.to_approval(*stage)).collect()
     }
 
     /// The contract's operations, as far as the grant asks for them.

@@ -37,6 +37,7 @@ impl Known {
             partners: filled([world.partner]),
             datasets: filled(world.datasets),
             boundaries: filled(world.boundaries),
+            decisions: filled([]),
             records: Records::default(),
             objects: Objects::default(),
             services: Services::default(),

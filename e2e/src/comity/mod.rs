@@ -3,6 +3,7 @@
 
 mod binary;
 mod daemon;
+pub mod people;
 
 use std::{path::Path, time::Duration};
 

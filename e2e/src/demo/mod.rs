@@ -2,6 +2,7 @@
 
 mod act;
 mod certificate;
+mod consent;
 mod ledger;
 mod paint;
 mod panel;
@@ -29,7 +30,8 @@ use crate::{
 };
 use ledger::unless;
 use paint::Tone;
-use story::{BEFORE, SUBJECT, Story, example};
+use story::SUBJECT;
+use story::{BEFORE, Story, example};
 use watch::Watching;
 
 /// What the demo can be told.

@@ -24,7 +24,7 @@ use crate::{Cluster, Result, comity::repository, eventually};
 pub(super) const SUBJECT: Subject = Subject { namespace: "risk-data", name: "northpay-fraud" };
 
 /// What the platform, the data owner and the partner's sponsor apply before the grant.
-pub(super) const BEFORE: [&str; 7] = [
+pub(super) const BEFORE: [&str; 8] = [
     "00-namespace.yaml",
     "01-services.yaml",
     "02-boundary.yaml",
@@ -32,6 +32,7 @@ pub(super) const BEFORE: [&str; 7] = [
     "04-dataset.yaml",
     "demo/05-contract.yaml",
     "demo/01-runtime-class.yaml",
+    "07-people.yaml",
 ];
 
 /// The grant, and its next versions.
@@ -41,7 +42,7 @@ const REHEARSAL: &str = "demo/promotions/grant-2-rehearsal.yaml";
 pub(super) const PRODUCTION: &str = "demo/promotions/grant-3-production.yaml";
 
 /// How long a stage may take to open, once it may.
-const OPEN_WITHIN: Duration = Duration::from_secs(20);
+pub(super) const OPEN_WITHIN: Duration = Duration::from_secs(20);
 
 /// How long what somebody took away may be missing.
 const BACK_WITHIN: Duration = Duration::from_secs(5);
@@ -85,6 +86,7 @@ impl Story<'_> {
         )
         .await?;
         self.ledger.screen().heading("Production: the real thing");
+        self.consent().await?;
         self.open(Stage::Production, PRODUCTION).await?;
         self.isolation().await;
         self.act(

@@ -26,7 +26,7 @@ async fn what_is_deleted_or_spoilt_is_put_back() -> Result<()> {
     let story = Story::begin().await?;
     let wish = Wish::up_to(Stage::Production);
     story.ask(&wish).await?;
-    let opening = story.opened(&wish, Stage::Production).await?;
+    let opening = story.agreed(&wish, Stage::Production).await?;
     let place = Meddler { story: &story, place: opening.namespace.0.clone() };
 
     place.delete::<ResourceQuota>(name::QUOTA).await?;

@@ -98,7 +98,7 @@ async fn kills_at_any_step_change_nothing_but_the_time_it_takes() -> Result<()> 
     for writes in [1, 2, 3, 5, 7, 4, 1, 6, 9, 2, 11] {
         killed_after(writes, &cluster, comity).await?;
     }
-    let production = story.opened(&wish, Stage::Production).await?;
+    let production = story.agreed(&wish, Stage::Production).await?;
     usable(&story, &production.namespace.0).await?;
     story.opening(&wish, Stage::Rehearsal, OpeningState::Closed).await?;
     let journal = story.journal(&grant).await?;
@@ -109,6 +109,9 @@ async fn kills_at_any_step_change_nothing_but_the_time_it_takes() -> Result<()> 
         (opened, Some(Stage::Sandbox)),
         (opened, Some(Stage::Rehearsal)),
         (closed, Some(Stage::Sandbox)),
+        (RecordEvent::Requested, Some(Stage::Production)),
+        (RecordEvent::Approved, Some(Stage::Production)),
+        (RecordEvent::Approved, Some(Stage::Production)),
         (opened, Some(Stage::Production)),
         (closed, Some(Stage::Rehearsal)),
     ];

@@ -7,7 +7,7 @@ use comity::api::condition::{ConditionType, Reason};
 use comity::api::grant::{OpeningState, OpeningStatus};
 use comity::api::record::{GrantRecordSpec, RecordEvent, RecordReason};
 use comity::api::{GrantRecord, PartnerGrant, Stage};
-use e2e::{Cluster, Comity, Error, Result, cluster::await_object, eventually};
+use e2e::{Cluster, Comity, Error, Result, cluster::await_object, comity::people, eventually};
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt as _};
@@ -160,6 +160,14 @@ impl Story {
     /// Awaits that a stage of a grant is open with all that it is made of.
     pub async fn opened(&self, wish: &Wish, stage: Stage) -> Result<OpeningStatus> {
         self.opening(wish, stage, OpeningState::Open).await
+    }
+
+    /// Awaits that people are asked for a stage, has them agree, and awaits that it is open.
+    pub async fn agreed(&self, wish: &Wish, stage: Stage) -> Result<OpeningStatus> {
+        self.told(wish, ConditionType::Approved, false, Reason::ConsentPending).await?;
+        let grant = self.api::<PartnerGrant>().get(&wish.name).await?;
+        people::agree(&self.cluster, &grant, stage).await?;
+        self.opened(wish, stage).await
     }
 
     /// Awaits that an opening of a stage stands like this.

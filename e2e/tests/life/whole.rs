@@ -57,7 +57,10 @@ async fn only_people_asked(story: &Story, wish: &Wish) -> Result<()> {
 
 /// A stage, once it is open: what it is made of, and in which order that came.
 async fn stage(story: &Story, wish: &Wish, stage: Stage) -> Result<OpeningStatus> {
-    let opening = story.opened(wish, stage).await?;
+    let opening = match stage {
+        Stage::Production => story.agreed(wish, stage).await?,
+        _ => story.opened(wish, stage).await?,
+    };
     certificate_ends_in_time(story, &opening).await?;
     opened_in_order(story, &opening)?;
     if stage != Stage::Production {
@@ -150,14 +153,17 @@ async fn nobody_is_let_in(story: &Story, openings: &[&OpeningStatus]) -> Result<
 
 /// The journal tells the whole life, and the finalizer is gone.
 async fn whole_journal(story: &Story, grant: &PartnerGrant) -> Result<()> {
-    use RecordEvent::{Closed, Ended, Opened, Requested};
-    use RecordReason::{Expired, NothingLeft, Promoted};
+    use RecordEvent::{Approved, Closed, Ended, Opened, Requested};
+    use RecordReason::{Decided, Expired, NothingLeft, Promoted};
     let journal = story.recorded(grant, Ended, Some(NothingLeft)).await?;
     let life = [
         (Requested, None, None),
         (Opened, Some(Stage::Sandbox), None),
         (Opened, Some(Stage::Rehearsal), None),
         (Closed, Some(Stage::Sandbox), Some(Promoted)),
+        (Requested, Some(Stage::Production), None),
+        (Approved, Some(Stage::Production), Some(Decided)),
+        (Approved, Some(Stage::Production), Some(Decided)),
         (Opened, Some(Stage::Production), None),
         (Closed, Some(Stage::Rehearsal), Some(Promoted)),
         (Closed, Some(Stage::Production), Some(Expired)),

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Place, Pods, Records, Step, View};
 use crate::api::condition::whole_seconds;
+use crate::api::contract::QuarantinedPods;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::grant::build::namespace::Gate;
 use crate::grant::check::{Certificates, Doomed, NamespaceStanding, Standing};
@@ -104,6 +105,24 @@ pub(super) fn clear(view: &View<'_>) -> Option<Step> {
         .iter()
         .filter(|place| matches!(view.wanted(place), Wanted::Closed(_)) && !has_failed(view, place))
         .find_map(|place| clear_place(view, place))
+        .or_else(|| view.places.iter().find_map(|place| clear_quarantined(view, place)))
+}
+
+/// Deletes the pods of a quarantined place whose contract doesn't keep them for whoever looks into it.
+fn clear_quarantined(view: &View<'_>, place: &Place<'_>) -> Option<Step> {
+    let quarantine = place.opening?.policy.quarantine.as_ref()?;
+    let is_held = view.wanted(place) == Wanted::Held(RecordReason::Quarantined);
+    let is_here = matches!(place.standing.namespace, NamespaceStanding::Ours { terminating: false, .. });
+    if quarantine.pods != QuarantinedPods::Delete || !is_held || !is_here || has_failed(view, place) {
+        return None;
+    }
+    let namespace = place.namespace.to_owned();
+    match view.pods.get(place.namespace) {
+        Some(Pods::Gone) => None,
+        Some(Pods::Ending(then)) if view.now < *then => None,
+        None | Some(Pods::Ending(_)) => Some(Step::CountPods(namespace)),
+        Some(Pods::Running) => Some(Step::DeletePods(namespace)),
+    }
 }
 
 fn clear_place(view: &View<'_>, place: &Place<'_>) -> Option<Step> {

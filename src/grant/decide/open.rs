@@ -7,6 +7,7 @@ use crate::api::condition::Reason;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::grant::build::namespace::Gate;
 use crate::grant::check::{Certificates, NamespaceStanding};
+use crate::grant::consent::Forum;
 use crate::grant::gate::{self, Waiting};
 use crate::journal::append::Entry;
 use crate::journal::wanted::Wanted;
@@ -45,11 +46,12 @@ pub(super) fn open(view: &View<'_>) -> (Option<Step>, Option<Waiting>) {
 /// Opens the next stage, when its gates are met.
 fn open_next(view: &View<'_>, journal: &Journal) -> (Option<Step>, Option<Waiting>) {
     let Ok(agreement) = view.agreement else { return (None, None) };
-    if view.facts.suspended {
+    if view.facts.suspended || journal.consents.quarantined.is_some() || journal.consents.is_expired {
         return (None, None);
     }
+    let forum = Forum { journal, agreement, made_again: view.made_again, now: view.now };
     let is_complete = |opening: &Opening| view.is_complete(opening);
-    match gate::next_opening(journal, view.facts, agreement, &is_complete, view.now) {
+    match gate::next_opening(&forum, view.facts, &is_complete) {
         Ok(Some(_)) if view.conflict.is_some() => (None, view.conflict.as_deref().map(conflict)),
         Ok(entry) => (entry.map(|entry| Step::Record(Box::new(entry))), None),
         Err(waiting) => (None, Some(waiting)),

@@ -2,6 +2,8 @@
 //! people, clock, crashes and other hands, against the promises.
 
 mod conductor;
+mod consent;
+mod deciding;
 mod life;
 mod loss;
 mod objects;

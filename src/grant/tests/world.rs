@@ -2,6 +2,7 @@
 //! API server. A step can be taken, or lost in a crash; time goes forwards and backwards.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -10,8 +11,9 @@ use crate::api::boundary::Quota;
 use crate::api::contract::{AfterPromotion, Compute, Destination, KeyDelivery, Security};
 use crate::api::effective::{EffectiveDataset, EffectiveEndpoint, EffectivePolicy, TargetPort};
 use crate::api::grant::{PartnerGrantSpec, Person, Reference, Role, Workload};
-use crate::api::record::{GrantIdentity, GrantRecordSpec};
-use crate::api::{PartnerGrant, Stage, name};
+use crate::api::record::{GrantIdentity, GrantRecordSpec, RevisedKind, Revision};
+use crate::api::stamp::Writers;
+use crate::api::{GrantDecision, PartnerGrant, Stage, name};
 use crate::grant::build::Installation;
 use crate::grant::build::namespace::{namespace, unrecorded};
 use crate::grant::decide::{Decision, Pods, Records, Step, decide};
@@ -19,6 +21,8 @@ use crate::grant::observe::{Names, Scene, once_had_records};
 use crate::journal::Journal;
 use crate::journal::append::next_record;
 use crate::plan::objects::{Key, Kind, Live, LiveObjects, Wanted};
+use crate::policy::authorship::Authorship;
+use crate::policy::consent::ConsentRule;
 use crate::policy::quota::ceilings;
 use crate::policy::{Agreement, Problem, StageTerms};
 
@@ -34,6 +38,8 @@ pub struct World {
     pub pods: BTreeMap<String, Pods>,
     pub unwritable: bool,
     pub lacking: Option<String>,
+    pub decisions: Vec<Arc<GrantDecision>>,
+    pub made_again: bool,
     pub now: Timestamp,
     installation: Installation,
     counter: u64,
@@ -62,6 +68,8 @@ impl World {
             pods: BTreeMap::new(),
             unwritable: false,
             lacking: None,
+            decisions: Vec::new(),
+            made_again: false,
             now: at(0),
             installation: Installation {
                 system_namespace: name::DEFAULT_SYSTEM_NAMESPACE.to_owned(),
@@ -91,6 +99,8 @@ impl World {
             lacking: self.lacking.clone(),
             failed: BTreeSet::new(),
             conflict: None,
+            decisions: self.decisions.clone(),
+            made_again: self.made_again,
             now: self.now,
         }
     }
@@ -306,13 +316,27 @@ pub fn agreement(digest: &str) -> Agreement {
         not_before: None,
         not_after: at(100_000),
         review_at: None,
+        authorship: vec![
+            written(RevisedKind::PartnerGrant, "1 ada"),
+            written(RevisedKind::SharingContract, "1 ben"),
+        ],
     }
+}
+
+/// Something that the grant depends on, at the latest generation that somebody of `writers` wrote.
+pub fn written(kind: RevisedKind, writers: &str) -> Authorship {
+    let writers = Writers::parse(writers);
+    let generation = writers.iter().flat_map(Writers::iter).map(|writer| writer.generation).max();
+    let (name, uid) = ("it".to_owned(), format!("uid-of-{}", kind.as_str()));
+    Authorship { revision: Revision { kind, name, uid, generation: generation.unwrap_or(1) }, writers }
 }
 
 fn terms(stage: Stage) -> StageTerms {
     let soak = if stage == Stage::Rehearsal { 10 } else { 0 };
     StageTerms {
         duration: SignedDuration::from_secs(100),
+        ceiling: SignedDuration::from_secs(200),
+        consent: ConsentRule::default(),
         soak: SignedDuration::from_secs(soak),
         after_promotion: AfterPromotion::Close,
         credential_ttl: SignedDuration::from_secs(30),

@@ -6,7 +6,7 @@ use super::super::digest::{digest, record_digest};
 use super::super::testing::{World, labels};
 use super::leaves::{Variant, permuted, schema, variants};
 use crate::api::effective::TargetPort;
-use crate::api::record::{GrantIdentity, GrantRecordSpec, RecordEvent};
+use crate::api::record::{GrantIdentity, GrantRecordSpec, RecordEvent, RevisedKind, Revision, TakenDecision};
 use crate::api::{Dataset, Partner, PartnerGrant, SharingBoundary, SharingContract, Stage};
 
 fn digest_of(world: &World) -> Option<String> {
@@ -223,6 +223,19 @@ fn each_value_of_a_record_counts_in_its_digest() {
         reason: None,
         message: Some("opened".to_owned()),
         policy: Some(policy),
+        revisions: vec![Revision {
+            kind: RevisedKind::Partner,
+            name: "northpay".to_owned(),
+            uid: "6f0c".to_owned(),
+            generation: 3,
+        }],
+        decision: Some(TakenDecision {
+            name: "approve-x".to_owned(),
+            uid: "6f0c".to_owned(),
+            by: "olga".to_owned(),
+            on_behalf_of: Some("security".into()),
+            until: Some(World::story().contract.spec.time.not_after),
+        }),
     };
     let base = record_digest(&record);
     assert!(base.starts_with("sha256:") && base.len() == 71, "{base}");

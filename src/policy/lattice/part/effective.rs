@@ -2,7 +2,7 @@
 
 use super::super::change::{Comparison, Difference};
 use super::super::walk::Walk;
-use super::{operation, place, scope, security, time};
+use super::{operation, place, scope, security, stages, time};
 use crate::api::contract::{Authentication, Window};
 use crate::api::effective::{EffectiveDataset, EffectiveEndpoint, EffectivePolicy, Further, Schedule};
 use crate::api::grant::{Person, Workload};
@@ -31,6 +31,9 @@ pub(crate) fn policy(walk: &mut Walk, old: &EffectivePolicy, new: &EffectivePoli
         quota: place::quota(walk, "no limit", &old.quota, &new.quota),
         people: people(walk, &old.people, &new.people),
         workloads: workloads(walk, &old.workloads, &new.workloads),
+        approvals: stages::approvals(walk, &old.approvals, &new.approvals),
+        reviews: stages::reviews(walk, old.reviews.as_ref(), new.reviews.as_ref()),
+        quarantine: stages::quarantine(walk, old.quarantine.as_ref(), new.quarantine.as_ref()),
         further: (further != Further::default()).then_some(further),
     }
 }

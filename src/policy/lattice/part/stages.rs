@@ -49,7 +49,7 @@ fn quotas(walk: &mut Walk, old: Option<&Quota>, new: Option<&Quota>) -> Option<Q
 }
 
 /// Approvals ⊇: how many ≥, from which groups ⊇, for how long they count ≤.
-pub(super) fn approvals(walk: &mut Walk, old: &[Approval], new: &[Approval]) {
+pub(super) fn approvals(walk: &mut Walk, old: &[Approval], new: &[Approval]) -> Vec<Approval> {
     walk.requirements(
         ("approvals", "approval"),
         (old, new),
@@ -67,7 +67,7 @@ pub(super) fn approvals(walk: &mut Walk, old: &[Approval], new: &[Approval]) {
                 valid_for: walk.at_most(valid, valid_for.as_ref(), new.valid_for.as_ref()),
             }
         },
-    );
+    )
 }
 
 /// Groups that have to approve ⊇, each at least so often ≥.
@@ -113,20 +113,27 @@ fn asked(walk: &mut Walk, old: &RequestedUse, new: &RequestedUse) {
 }
 
 /// Reviews: how often ≤, how long the answer may take ≤. None at all is the widest.
-pub(super) fn reviews(walk: &mut Walk, old: Option<&Reviews>, new: Option<&Reviews>) {
+pub(super) fn reviews(walk: &mut Walk, old: Option<&Reviews>, new: Option<&Reviews>) -> Option<Reviews> {
     let every = |reviews: Option<&Reviews>| reviews.map(|Reviews { every, .. }| every.clone());
     let grace = |reviews: Option<&Reviews>| reviews.map(|Reviews { grace, .. }| grace.clone());
     walk.under("reviews", "", |walk| {
-        walk.at_most(("every", "reviewed every"), every(old).as_ref(), every(new).as_ref());
-        walk.at_most(("grace", "reviews answered within"), grace(old).as_ref(), grace(new).as_ref());
-    });
+        let every = walk.at_most(("every", "reviewed every"), every(old).as_ref(), every(new).as_ref());
+        let grace =
+            walk.at_most(("grace", "reviews answered within"), grace(old).as_ref(), grace(new).as_ref());
+        Some(Reviews { every: every?, grace: grace? })
+    })
 }
 
 /// Quarantine: pods that go are narrower than pods that stay, which is what silence says.
-pub(super) fn quarantine(walk: &mut Walk, old: Option<&Quarantine>, new: Option<&Quarantine>) {
+pub(super) fn quarantine(
+    walk: &mut Walk,
+    old: Option<&Quarantine>,
+    new: Option<&Quarantine>,
+) -> Option<Quarantine> {
     let pods = |quarantine: Option<&Quarantine>| quarantine.map_or(QuarantinedPods::Keep, |it| it.pods);
     let order = [QuarantinedPods::Delete, QuarantinedPods::Keep];
-    walk.chain(("quarantine.pods", "pods under quarantine"), &order, pods(old), pods(new));
+    let pods = walk.chain(("quarantine.pods", "pods under quarantine"), &order, pods(old), pods(new));
+    (old.is_some() || new.is_some()).then_some(Quarantine { pods })
 }
 
 /// Anomalies: the bounds ≤, and what is done. Watching nothing is the widest.

@@ -1,0 +1,126 @@
+//! Whether people have agreed to what would open. Pure: from the journal, and from who wrote what.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::api::record::{RevisedKind, Revision};
+use crate::api::stage::Stage;
+use crate::journal::Journal;
+use crate::policy::Agreement;
+use crate::policy::consent::{ConsentRule, Missing, Voice};
+
+/// Everything that consent goes by.
+#[derive(Clone, Copy, Debug)]
+pub struct Forum<'a> {
+    /// What the journal says.
+    pub journal: &'a Journal,
+    /// What is agreed.
+    pub agreement: &'a Agreement,
+    /// Whether there was a grant before this one for the same partner, contract and purpose.
+    pub made_again: bool,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl<'a> Forum<'a> {
+    /// Who has to agree before a stage opens: whoever is asked for now, and whoever was asked for by
+    /// what was opened since the stage itself was, so that a rule can't be weakened and then used.
+    ///
+    /// What was opened before isn't opened for another digest unless somebody agrees: else every
+    /// change of a word would be more time.
+    pub fn rule(&self, stage: Stage) -> Option<ConsentRule> {
+        let now = self.agreement.stages.get(&stage)?.consent.clone();
+        let openings = &self.journal.openings;
+        let last = openings.iter().rposition(|opening| opening.stage == stage);
+        let before =
+            openings.iter().skip(last.unwrap_or_default()).flat_map(|opening| &opening.policy.approvals);
+        let before = before.filter(|approval| approval.stage == stage).map(ConsentRule::of_approval);
+        let least = ConsentRule {
+            required: usize::from(last.is_some() || self.made_again),
+            ..ConsentRule::default()
+        };
+        before.chain([Some(least)]).try_fold(now, |rule, next| Some(rule.join(&next?)))
+    }
+
+    /// What is missing before a stage can open; `Ok`: nothing.
+    pub fn opening(&self, stage: Stage) -> Result<(), Missing> {
+        let Some(rule) = self.rule(stage) else { return Err(Missing { people: 1, groups: BTreeMap::new() }) };
+        let digest = &self.agreement.digest;
+        self.met(&rule, stage, digest, None)
+    }
+
+    /// What is missing before an opening gets a new end; `Ok`: nothing. Whoever asks for the grant at
+    /// all has no say in having it for longer.
+    pub fn extension(&self, stage: Stage, end: Timestamp) -> Result<(), Missing> {
+        let opening = self.journal.opening(stage, &self.agreement.digest);
+        let asked = opening.into_iter().flat_map(|opening| &opening.policy.approvals);
+        let asked = asked.filter(|approval| approval.stage == stage).map(ConsentRule::of_approval);
+        let now = self.agreement.stages.get(&stage).map(|terms| terms.consent.clone());
+        let rule = asked.chain([now]).try_fold(ConsentRule::default(), |rule, next| Some(rule.join(&next?)));
+        // Moving an end is a decision even where opening was none.
+        let one = ConsentRule { required: 1, ..ConsentRule::default() };
+        let rule = rule.unwrap_or_default().join(&one);
+        self.met(&rule, stage, &self.agreement.digest, Some(end))
+    }
+
+    fn met(
+        &self,
+        rule: &ConsentRule,
+        stage: Stage,
+        digest: &str,
+        end: Option<Timestamp>,
+    ) -> Result<(), Missing> {
+        let agreeing = self.journal.consents.agreeing(stage, digest, end, self.now);
+        let voices: Vec<Voice<'_>> = agreeing
+            .filter(|approved| self.barred(&approved.person, stage).is_none())
+            .filter(|approved| end.is_none() || !self.asks(&approved.person))
+            .map(|approved| Voice { person: &approved.person, group: approved.group.as_deref() })
+            .collect();
+        rule.missing(&voices).map_or(Ok(()), Err)
+    }
+
+    /// Why this person may not agree to a stage, if they may not.
+    pub fn barred(&self, person: &str, stage: Stage) -> Option<String> {
+        if self.sponsors().any(|sponsor| sponsor == person) {
+            return Some(format!("{person} sponsors the request"));
+        }
+        let approved = self.approved(stage);
+        let written = self.agreement.authorship.iter().find(|written| written.may_be_by(person, approved))?;
+        Some(match &written.writers {
+            Some(_) => {
+                format!("{person} wrote {}, or may have, since it was last agreed to", written.subject())
+            }
+            None => format!(
+                "nobody knows who wrote {}: write it again, so that the API server notes by whom",
+                written.subject()
+            ),
+        })
+    }
+
+    /// Whether automation asks for what would open, and no person has taken responsibility for it.
+    pub fn lacks_sponsor(&self, stage: Stage) -> bool {
+        let grant = self.agreement.authorship.iter().find(|it| it.revision.kind == RevisedKind::PartnerGrant);
+        grant.is_none_or(|grant| grant.may_be_automated(self.approved(stage)))
+            && self.sponsors().next().is_none()
+    }
+
+    /// Whether this person asks for the grant, or may.
+    pub fn asks(&self, person: &str) -> bool {
+        let grant = self.agreement.authorship.iter().find(|it| it.revision.kind == RevisedKind::PartnerGrant);
+        self.sponsors().any(|sponsor| sponsor == person)
+            || grant.is_none_or(|grant| grant.may_be_by(person, &[]))
+    }
+
+    /// Who sponsors what is asked for now.
+    fn sponsors(&self) -> impl Iterator<Item = &'a str> {
+        let digest = &self.agreement.digest;
+        let sponsors = self.journal.consents.sponsors.iter();
+        sponsors.filter(move |(request, _)| request == digest).map(|(_, person)| person.as_str())
+    }
+
+    /// The revisions that were last agreed to for a stage.
+    fn approved(&self, stage: Stage) -> &'a [Revision] {
+        self.journal.consents.approved.get(&stage).map_or(&[], Vec::as_slice)
+    }
+}

@@ -1,0 +1,152 @@
+//! What people decided about a grant, as its journal has it. Only what is here counts: a decision
+//! that was deleted after it took effect has its effect still.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::api::record::{GrantRecordSpec, RecordEvent, RecordReason, Revision};
+use crate::api::stage::Stage;
+
+/// A request: a stage, with a digest.
+pub type Request = (Stage, String);
+
+/// What people decided.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Consents {
+    /// Who agreed to what, in that order.
+    pub approvals: Vec<Approved>,
+    /// What was refused: final for its digest.
+    pub denied: BTreeSet<Request>,
+    /// What nobody answered in time: those of what was refused.
+    pub lapsed: BTreeSet<Request>,
+    /// Since when an answer is awaited.
+    pub asked: BTreeMap<Request, Timestamp>,
+    /// Who took responsibility for a request, by its digest.
+    pub sponsors: BTreeSet<(String, String)>,
+    /// Who closed access until somebody else releases it, and when.
+    pub quarantined: Option<(String, Timestamp)>,
+    /// When somebody last confirmed that the grant is still wanted.
+    pub attested_at: Option<Timestamp>,
+    /// Whether somebody ended the grant as a whole, so that nothing opens any more.
+    pub is_expired: bool,
+    /// For each stage that people agreed to: the revisions that they last agreed to.
+    pub approved: BTreeMap<Stage, Vec<Revision>>,
+    /// The UIDs of the decisions that were taken.
+    taken: BTreeMap<String, i64>,
+}
+
+/// Somebody agreed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Approved {
+    /// To which stage.
+    pub stage: Stage,
+    /// With which digest.
+    pub digest: String,
+    /// To this end, where it is an extension.
+    pub end: Option<Timestamp>,
+    /// Who.
+    pub person: String,
+    /// For which group.
+    pub group: Option<String>,
+    /// Until when it counts; `None`: until it is used.
+    pub until: Option<Timestamp>,
+}
+
+impl Consents {
+    /// The number of the record that took a decision.
+    pub fn record_of(&self, decision_uid: &str) -> Option<i64> {
+        self.taken.get(decision_uid).copied()
+    }
+
+    /// Those who agree now to a stage with a digest, or to its new end.
+    pub fn agreeing<'a>(
+        &'a self,
+        stage: Stage,
+        digest: &'a str,
+        end: Option<Timestamp>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &'a Approved> {
+        self.approvals.iter().filter(move |approved| {
+            approved.stage == stage
+                && approved.digest == digest
+                && approved.end == end
+                && approved.until.is_none_or(|until| now < until)
+        })
+    }
+
+    /// Takes what a record says of a decision; `None` where it makes no sense.
+    pub(super) fn take(&mut self, record: &GrantRecordSpec) -> Option<()> {
+        if let Some(decision) = &record.decision
+            && self.taken.insert(decision.uid.clone(), record.sequence).is_some()
+        {
+            return None;
+        }
+        match record.event {
+            RecordEvent::Requested => self.ask(record),
+            RecordEvent::Approved => self.approve(record)?,
+            RecordEvent::Denied => {
+                self.denied.insert(request(record)?);
+                if record.reason == Some(RecordReason::Unanswered) {
+                    self.lapsed.insert(request(record)?);
+                }
+            }
+            RecordEvent::Sponsored => {
+                let sponsor = (record.digest.clone()?, record.decision.as_ref()?.by.clone());
+                self.sponsors.insert(sponsor);
+            }
+            RecordEvent::Quarantined => {
+                self.quarantined = Some((record.decision.as_ref()?.by.clone(), record.at.0))
+            }
+            RecordEvent::Released => self.quarantined = None,
+            RecordEvent::Attested => self.attested_at = self.attested_at.max(Some(record.at.0)),
+            RecordEvent::Opened => self.opened(record)?,
+            RecordEvent::Shortened => self.is_expired |= record.stage.is_none(),
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// An answer is awaited since it was first asked for.
+    fn ask(&mut self, record: &GrantRecordSpec) {
+        if let Some(request) = request(record) {
+            self.asked.entry(request).or_insert(record.at.0);
+        }
+    }
+
+    /// Somebody agrees; whoever agrees again, agrees anew.
+    fn approve(&mut self, record: &GrantRecordSpec) -> Option<()> {
+        let decision = record.decision.as_ref()?;
+        let (stage, digest) = request(record)?;
+        let approved = Approved {
+            stage,
+            digest,
+            end: record.expires_at.as_ref().map(|end| end.0),
+            person: decision.by.clone(),
+            group: decision.on_behalf_of.as_ref().map(|group| group.0.clone()),
+            until: decision.until.as_ref().map(|until| until.0),
+        };
+        let same = |known: &Approved| {
+            (known.stage, &known.digest, known.end, &known.person)
+                == (approved.stage, &approved.digest, approved.end, &approved.person)
+        };
+        self.approvals.retain(|known| !same(known));
+        self.approvals.push(approved);
+        Some(())
+    }
+
+    /// A stage opens: what it was opened with is what people agreed to, if they were asked.
+    fn opened(&mut self, record: &GrantRecordSpec) -> Option<()> {
+        let stage = record.stage?;
+        let asked = record.policy.iter().flat_map(|policy| &policy.approvals);
+        if asked.into_iter().any(|rule| rule.stage == stage && rule.required > 0) {
+            self.approved.insert(stage, record.revisions.clone());
+        }
+        Some(())
+    }
+}
+
+/// The stage and the digest that a record speaks of.
+fn request(record: &GrantRecordSpec) -> Option<Request> {
+    Some((record.stage?, record.digest.clone()?))
+}
