@@ -33,9 +33,7 @@ impl Authorship {
     pub fn may_be_automated(&self, approved: &[Revision]) -> bool {
         let since = self.agreed_generation(approved);
         self.writers.as_ref().is_none_or(|writers| {
-            writers.iter().any(|writer| {
-                writer.generation > since && (writer.user.starts_with(AUTOMATION) || writer.user == UNKNOWN)
-            })
+            writers.iter().any(|writer| writer.generation > since && is_no_person(&writer.user))
         })
     }
 
@@ -49,6 +47,11 @@ impl Authorship {
             approved.iter().find(|known| known.kind == self.revision.kind && known.uid == self.revision.uid);
         known.map_or(0, |known| known.generation)
     }
+}
+
+/// Whether a name is none of a person's, or may be anybody's.
+fn is_no_person(user: &str) -> bool {
+    user == UNKNOWN || (user.starts_with(AUTOMATION) && user != ADMINISTRATOR)
 }
 
 /// Everything that the grant depends on, with who wrote it. The grant itself comes first.
