@@ -64,7 +64,9 @@ async fn access_is_closed_at_once_by_whoever_slept_past_the_end() -> Result<()> 
     let story = Story::on(&cluster).await?;
     for frozen in [true, false] {
         let wish = Wish { times: ["10s", "1h", "1h"], ..Wish::up_to(Stage::Sandbox) };
-        let wish = wish.called(if frozen { "frozen" } else { "killed" });
+        let (name, purpose) =
+            if frozen { ("frozen", "fraud-detection") } else { ("killed", "model-quality") };
+        let wish = Wish { purpose, ..wish.called(name) };
         let grant = story.ask(&wish).await?;
         let opened = story.opened(&wish, Stage::Sandbox).await?;
         for daemon in [comity.run(), comity.sign()] {

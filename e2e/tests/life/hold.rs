@@ -171,9 +171,10 @@ async fn a_grant_that_nobody_accepted_stands_in_nobodys_way() -> Result<()> {
     usable(&story, &opened.namespace.0).await?;
     let left = story.api::<PartnerGrant>().get(&reserve.name).await?;
     assert_eq!((left.metadata.finalizers, story.journal(&elder).await?.len()), (None, 0));
-    // Nor does it wait for anything when it goes, and when the live one does, its turn has come.
+    // Nor does it wait for anything when it goes, and when the live one does, its turn has come: as the
+    // second one for the same, it needs somebody to agree.
     story.api::<PartnerGrant>().delete(&wish.name, &DeleteParams::default()).await?;
-    let opened = story.opened(&reserve, Stage::Sandbox).await?;
+    let opened = story.agreed(&reserve, Stage::Sandbox).await?;
     usable(&story, &opened.namespace.0).await
 }
 

@@ -51,7 +51,7 @@ async fn closing_waits_for_no_record_and_opening_does() -> Result<()> {
     records_again(&story).await?;
     let journal = story.recorded(&grant, RecordEvent::Ended, Some(RecordReason::NothingLeft)).await?;
     assert_eq!(told(&journal)[2], (RecordEvent::Closed, Some(Stage::Sandbox), Some(RecordReason::Expired)));
-    let opened = story.opened(&third, Stage::Sandbox).await?;
+    let opened = story.agreed(&third, Stage::Sandbox).await?;
     usable(&story, &opened.namespace.0).await
 }
 
