@@ -32,15 +32,15 @@ impl<'a> Forum<'a> {
     pub fn rule(&self, stage: Stage) -> Option<ConsentRule> {
         let now = self.agreement.stages.get(&stage)?.consent.clone();
         let openings = &self.journal.openings;
-        let last = openings.iter().rposition(|opening| opening.stage == stage);
+        let latest = openings.iter().rposition(|opening| opening.stage == stage);
         let before =
-            openings.iter().skip(last.unwrap_or_default()).flat_map(|opening| &opening.policy.approvals);
+            openings.iter().skip(latest.unwrap_or_default()).flat_map(|opening| &opening.policy.approvals);
         let before = before.filter(|approval| approval.stage == stage).map(ConsentRule::of_approval);
-        let least = ConsentRule {
-            required: usize::from(last.is_some() || self.made_again),
+        let somebody = ConsentRule {
+            required: usize::from(latest.is_some() || self.made_again),
             ..ConsentRule::default()
         };
-        before.chain([Some(least)]).try_fold(now, |rule, next| Some(rule.join(&next?)))
+        before.chain([Some(somebody)]).try_fold(now, |rule, next| Some(rule.join(&next?)))
     }
 
     /// What is missing before a stage can open; `Ok`: nothing.

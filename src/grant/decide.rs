@@ -185,8 +185,8 @@ pub fn decide(view: &View<'_>) -> Decision {
 /// What people decided and isn't in the journal yet; then what follows from it at once.
 fn heard(view: &View<'_>) -> Option<Step> {
     let hearing = view.hearing().filter(|_| view.records == Records::Writable)?;
-    let unheard = view.decisions.iter().filter(|decision| hearing.record_of(decision).is_none());
-    let entry = unheard.filter_map(|decision| hearing.hear(decision).ok()).next();
+    let mut unheard = view.decisions.iter().filter(|decision| hearing.record_of(decision).is_none());
+    let entry = unheard.find_map(|decision| hearing.hear(decision).ok());
     entry.or_else(|| hearing.extension()).map(|entry| Step::Record(Box::new(entry)))
 }
 

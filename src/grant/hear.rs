@@ -98,7 +98,7 @@ impl<'a> Hearing<'a> {
 
     fn approve(&self, act: Act<'_>) -> Heard {
         let (forum, stage) = (self.forum()?, act.stage()?);
-        self.is_todays(act, forum.agreement)?;
+        is_todays(act, forum.agreement)?;
         let Some(rule) = forum.rule(stage) else {
             return unheard(Reason::NothingToDecide, format!("the contract doesn't offer {stage}"));
         };
@@ -114,7 +114,7 @@ impl<'a> Hearing<'a> {
 
     fn deny(&self, act: Act<'_>) -> Heard {
         let (forum, stage) = (self.forum()?, act.stage()?);
-        self.is_todays(act, forum.agreement)?;
+        is_todays(act, forum.agreement)?;
         let digest = &forum.agreement.digest;
         if self.journal.opening(stage, digest).is_some() {
             let message = format!("{stage} was opened with this digest already: end it by Expire instead");
@@ -130,7 +130,7 @@ impl<'a> Hearing<'a> {
 
     fn extend(&self, act: Act<'_>) -> Heard {
         let (forum, stage, end) = (self.forum()?, act.stage()?, act.end()?);
-        self.is_todays(act, forum.agreement)?;
+        is_todays(act, forum.agreement)?;
         let digest = &forum.agreement.digest;
         let opening = self.journal.opening(stage, digest).filter(|opening| is_live(opening, self.now));
         let Some(opening) = opening else {
@@ -235,7 +235,7 @@ impl<'a> Hearing<'a> {
 
     fn sponsor(&self, act: Act<'_>) -> Heard {
         let forum = self.forum()?;
-        self.is_todays(act, forum.agreement)?;
+        is_todays(act, forum.agreement)?;
         let digest = &forum.agreement.digest;
         if self.journal.consents.sponsors.contains(&(digest.clone(), act.person.to_owned())) {
             return unheard(Reason::Repeated, format!("{} sponsors it already", act.person));
@@ -259,19 +259,6 @@ impl<'a> Hearing<'a> {
                         .to_owned(),
             }),
         }
-    }
-
-    fn is_todays(&self, act: Act<'_>, agreement: &Agreement) -> Result<(), Unheard> {
-        let about = act.decision.spec.digest.as_ref().map(crate::api::value::OpeningDigest::as_str);
-        if about == Some(agreement.digest.as_str()) {
-            return Ok(());
-        }
-        let message = format!(
-            "it is about {}, but what is asked for now is {}: look at what has changed and decide again",
-            about.unwrap_or("no digest"),
-            agreement.digest
-        );
-        Err(Unheard { reason: Reason::OutOfDate, message })
     }
 
     fn is_undenied(&self, stage: Stage, digest: &str) -> Result<(), Unheard> {
@@ -329,6 +316,20 @@ impl Act<'_> {
             until: until.map(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time),
         }
     }
+}
+
+/// Whether a decision is about what is asked for now.
+fn is_todays(act: Act<'_>, agreement: &Agreement) -> Result<(), Unheard> {
+    let about = act.decision.spec.digest.as_ref().map(crate::api::value::OpeningDigest::as_str);
+    if about == Some(agreement.digest.as_str()) {
+        return Ok(());
+    }
+    let message = format!(
+        "it is about {}, but what is asked for now is {}: look at what has changed and decide again",
+        about.unwrap_or("no digest"),
+        agreement.digest
+    );
+    Err(Unheard { reason: Reason::OutOfDate, message })
 }
 
 /// The latest end that an opening can be given: the contract's own, and the stage's ceiling counted

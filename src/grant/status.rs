@@ -139,16 +139,12 @@ fn approved(view: &View<'_>, decision: &Decision) -> Finding {
     let Some(last) = view.openings().last() else {
         return Finding::no(ConditionType::Approved, Reason::NotOpened, "nothing was opened yet");
     };
-    match Some(last).filter(asked) {
-        Some(opening) => {
-            let message = format!("people agreed to {} with the digest {}", opening.stage, opening.digest);
-            Finding::yes(ConditionType::Approved, Reason::ConsentGiven, message)
-        }
-        None => {
-            let message = format!("nobody has to agree to {}", last.stage);
-            Finding::yes(ConditionType::Approved, Reason::ConsentNotNeeded, message)
-        }
+    if asked(&last) {
+        let message = format!("people agreed to {} with the digest {}", last.stage, last.digest);
+        return Finding::yes(ConditionType::Approved, Reason::ConsentGiven, message);
     }
+    let message = format!("nobody has to agree to {}", last.stage);
+    Finding::yes(ConditionType::Approved, Reason::ConsentNotNeeded, message)
 }
 
 /// Whether everything is stored that the stages are made of which are to be open.

@@ -96,7 +96,7 @@ impl Consents {
                 self.sponsors.insert(sponsor);
             }
             RecordEvent::Quarantined => {
-                self.quarantined = Some((record.decision.as_ref()?.by.clone(), record.at.0))
+                self.quarantined = Some((record.decision.as_ref()?.by.clone(), record.at.0));
             }
             RecordEvent::Released => self.quarantined = None,
             RecordEvent::Attested => self.attested_at = self.attested_at.max(Some(record.at.0)),

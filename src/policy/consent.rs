@@ -158,7 +158,8 @@ fn written(length: SignedDuration) -> Duration {
     let seconds = length.as_secs().max(1);
     let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
     let parts = parts.iter().filter(|(number, _)| *number > 0);
-    Duration(parts.map(|(number, unit)| format!("{number}{unit}")).collect())
+    let parts: Vec<String> = parts.map(|(number, unit)| format!("{number}{unit}")).collect();
+    Duration(parts.concat())
 }
 
 /// The shorter of two; absent is longer than any.

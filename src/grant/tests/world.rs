@@ -28,6 +28,7 @@ use crate::policy::{Agreement, Problem, StageTerms};
 
 /// A grant and all that stands of it.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is something that may have happened")]
 pub struct World {
     pub grant: PartnerGrant,
     pub agreement: Result<Agreement, Vec<Problem>>,
