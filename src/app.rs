@@ -79,11 +79,8 @@ pub enum AppError {
 pub async fn run(settings: Settings) -> Result<(), AppError> {
     let station = Station::new(&settings);
     let client = client(settings.kubeconfig.as_deref(), &station).await?;
-    let watched = Watched {
-        kinds: &objects::Kind::ALL,
-        decisions: true,
-        admission: Admission::of(&settings.system_namespace),
-    };
+    let admission = Admission::of(&settings.system_namespace);
+    let watched = Watched { kinds: &objects::Kind::ALL, decisions: true, admission };
     let (mut feeds, queues) = Feeds::start(&client, watched, station.sight());
     let stores = Arc::clone(&feeds.catalogue);
     let judging = Arc::new(status::Context {

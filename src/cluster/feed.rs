@@ -85,7 +85,7 @@ impl Feeds {
     /// is told to `watches`.
     pub fn start(
         client: &Client,
-        watched: Watched<'_>,
+        asked: Watched<'_>,
         (clock, watches): (&Clock, &Watches),
     ) -> (Self, Queues) {
         let (grants, grant_writer) = store();
@@ -104,7 +104,7 @@ impl Feeds {
             records: Records::default(),
             objects: Objects::default(),
             services: Services::default(),
-            admission: watched.admission,
+            admission: asked.admission,
         });
         let mut feeds = Self {
             catalogue: catalogue.clone(),
@@ -120,10 +120,10 @@ impl Feeds {
         feeds.reflect("Partner", client, partner_writer, told.clone());
         feeds.reflect("Dataset", client, dataset_writer, told.clone());
         feeds.reflect("SharingBoundary", client, boundary_writer, told.clone());
-        if watched.decisions {
+        if asked.decisions {
             feeds.reflect("GrantDecision", client, decision_writer, told.clone());
         }
-        feeds.the_rest(client, watched.kinds, &told);
+        feeds.the_rest(client, asked.kinds, &told);
         (feeds, queues)
     }
 
