@@ -24,10 +24,11 @@ async fn the_story_ends_well() -> Result<()> {
     for line in [
         "journal #2: Sandbox opened",
         "Rehearsal: its end was recorded first",
+        "who asks for it agrees to it, and is refused",
         "Production opens",
         "may not  run an agreed image by its tag: an image must be named by its digest",
         "ms after the end that was recorded",
-        "all 24 as expected",
+        "all 27 as expected",
     ] {
         assert!(told.contains(line), "nothing of {line:?} in\n{told}");
     }

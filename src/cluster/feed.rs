@@ -106,13 +106,7 @@ impl Feeds {
             services: Services::default(),
             admission: asked.admission,
         });
-        let mut feeds = Self {
-            catalogue: catalogue.clone(),
-            tasks: JoinSet::new(),
-            ready: Vec::new(),
-            clock: clock.clone(),
-            watches: watches.clone(),
-        };
+        let mut feeds = Self::none(&catalogue, clock, watches);
         let (senders, queues) = queues();
         let told = Concerned { catalogue, senders };
         feeds.reflect("PartnerGrant", client, grant_writer, told.clone());
@@ -125,6 +119,12 @@ impl Feeds {
         }
         feeds.the_rest(client, asked.kinds, &told);
         (feeds, queues)
+    }
+
+    /// No watch yet.
+    fn none(catalogue: &Arc<Catalogue>, clock: &Clock, watches: &Watches) -> Self {
+        let (clock, watches) = (clock.clone(), watches.clone());
+        Self { catalogue: Arc::clone(catalogue), tasks: JoinSet::new(), ready: Vec::new(), clock, watches }
     }
 
     /// Starts the watches on all that isn't one of the kinds that people write.

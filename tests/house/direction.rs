@@ -14,6 +14,7 @@ const FLOORS: [(&str, u8); 20] = [
     ("generate", 1),
     ("cluster", 2),
     ("boundary", 3),
+    ("decision", 3),
     ("partner", 3),
     ("dataset", 3),
     ("contract", 3),

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{Source, sources};
 
 /// The folders of kinds.
-const KINDS: [&str; 5] = ["boundary", "partner", "dataset", "contract", "grant"];
+const KINDS: [&str; 6] = ["boundary", "partner", "dataset", "contract", "grant", "decision"];
 /// What every kind has.
 const ALWAYS: [&str; 4] = ["mod", "observe", "status", "reconcile"];
 /// What a kind may have beside it.
 const SOMETIMES: [&str; 6] = ["validate", "decide", "check", "build", "tests", "testing"];
 /// What only one kind has, and why.
-const ONLY: [(&str, &str, &str); 5] = [
+const ONLY: [(&str, &str, &str); 7] = [
+    ("grant", "consent", "only a grant has stages that people have to agree to"),
+    ("grant", "hear", "only a grant has a journal that takes what people decide"),
     ("grant", "meter", "only a grant has ends and records, which are counted"),
     ("grant", "memory", "only a grant takes so many steps that a watch lags behind them"),
     ("grant", "gate", "only a grant has stages, and what each has to pass before it opens"),

@@ -1,0 +1,108 @@
+//! Of every clause of a contract it is said what holds it.
+
+use super::*;
+use crate::generate::crd;
+
+/// The paths of a schema's leaves; the items of lists count as what they are lists of.
+fn leaves(schema: &Value, path: &str, found: &mut Vec<String>) {
+    let schema = schema.get("items").unwrap_or(schema);
+    match schema.get("properties").and_then(Value::as_object) {
+        Some(properties) => properties.iter().for_each(|(name, property)| {
+            let deeper = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            leaves(property, &deeper, found);
+        }),
+        None => found.push(path.to_owned()),
+    }
+}
+
+fn covers(clause: &str, leaf: &str) -> bool {
+    leaf == clause || leaf.strip_prefix(clause).is_some_and(|rest| rest.starts_with('.'))
+}
+
+#[test]
+fn what_certificates_hold_is_said_by_how_keys_are_delivered() {
+    use KeyDelivery::{PodCertificate, Secret};
+    let told = |delivery: &[KeyDelivery]| {
+        let by =
+            [("security.keyDelivery", By(&[Certificate])), ("time.notAfter", By(&[Certificate, Controller]))];
+        let mut told: Vec<EnforcedClause> =
+            by.iter().map(|(clause, holder)| held(clause, holder, true)).collect();
+        refine_certificates(&mut told, delivery);
+        told
+    };
+    let [delivery, end] = &told(&[Secret])[..] else { panic!() };
+    assert_eq!(
+        (delivery.state, &delivery.message),
+        (EnforcementState::Enforced, &Some("keys are delivered as Secrets".to_owned()))
+    );
+    assert_eq!(end.by, [Certificate, Controller]);
+    let both = told(&[PodCertificate, Secret]);
+    assert_eq!(both[0].state, EnforcementState::Enforced);
+    assert!(both[0].message.as_ref().unwrap().ends_with("PodCertificate isn't built yet"), "{both:?}");
+    for (delivery, why) in
+        [(vec![PodCertificate], "PodCertificate isn't built yet"), (vec![], "names no way")]
+    {
+        let [delivery, end] = &told(&delivery)[..] else { panic!() };
+        assert_eq!((delivery.state, delivery.by.len()), (EnforcementState::DeclaredOnly, 0));
+        let message = delivery.message.as_ref().unwrap();
+        assert!(message.contains(why) && message.contains("no workload gets a certificate"), "{message}");
+        assert_eq!(end.by, [Controller], "and nothing else claims that certificates hold it");
+    }
+}
+
+#[test]
+fn what_admission_holds_is_only_declared_while_a_policy_is_missing() {
+    let by = |clause| &CLAUSES.iter().find(|(known, _)| *known == clause).unwrap().1;
+    let clauses = ["purposes", "destination.compute.registries", "security.podSecurity", "stages.quota"];
+    let mut told: Vec<EnforcedClause> = clauses.map(|clause| held(clause, by(clause), true)).into();
+    let before = told.clone();
+    refine_admission(&mut told, "there is no policy");
+    let [purposes, registries, pod_security, quota] = &told[..] else { panic!() };
+    assert_eq!((purposes.state, &purposes.by[..]), (EnforcementState::Enforced, &[Controller][..]));
+    assert_eq!((registries.state, registries.by.len()), (EnforcementState::DeclaredOnly, 0));
+    for clause in [purposes, registries] {
+        assert_eq!(clause.message.as_deref(), Some("admission doesn't hold it: there is no policy"));
+    }
+    assert_eq!([pod_security, quota], [&before[2], &before[3]], "others hold these");
+}
+
+#[test]
+fn no_clause_of_a_contract_is_left_out() {
+    let definitions = crd::definitions().expect("every type can be written");
+    let contract = definitions
+        .iter()
+        .find(|definition| definition.pointer("/spec/names/kind") == Some(&Value::from("SharingContract")))
+        .expect("there is a definition of contracts");
+    let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/spec";
+    let mut found = Vec::new();
+    leaves(contract.pointer(schema).expect("a spec"), "", &mut found);
+    assert!(found.len() > 40, "the walk found the schema: {found:?}");
+    let clauses: Vec<&str> =
+        CLAUSES.iter().map(|(clause, _)| *clause).chain(LATER.iter().map(|(clause, _)| *clause)).collect();
+    // A stage's name and a rule's key say which, and aren't clauses of their own.
+    let keys = ["stages.stage"];
+    let missing: Vec<&String> = found
+        .iter()
+        .filter(|leaf| !keys.contains(&leaf.as_str()) && !clauses.iter().any(|clause| covers(clause, leaf)))
+        .collect();
+    assert!(missing.is_empty(), "no clause covers {missing:?}");
+    let dead: Vec<&&str> =
+        clauses.iter().filter(|clause| !found.iter().any(|leaf| covers(clause, leaf))).collect();
+    assert!(dead.is_empty(), "no such thing in a contract: {dead:?}");
+}
+
+#[test]
+fn what_nothing_holds_is_told_to_people_and_nothing_else_is() {
+    let page = include_str!("../../../docs/read-a-status.md");
+    let (_, list) = page.split_once("<!-- declared-only -->").expect("there is a list");
+    let (list, _) = list.split_once("<!-- /declared-only -->").expect("it ends");
+    let cells = list.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let mut told: Vec<&str> = cells.flat_map(|cell| cell.split(['`', ',', ' '])).collect();
+    told.retain(|word| !word.is_empty());
+    told.sort_unstable();
+    let nothing = CLAUSES.iter().filter(|(_, holder)| matches!(holder, Nothing(_)));
+    let mut held_by_nothing: Vec<&str> = nothing.map(|(clause, _)| *clause).collect();
+    held_by_nothing.extend(LATER.iter().map(|(clause, _)| *clause));
+    held_by_nothing.sort_unstable();
+    assert_eq!(told, held_by_nothing, "docs/read-a-status.md and CLAUSES differ");
+}
