@@ -5,7 +5,7 @@ use syn::visit::{self, Visit};
 use super::source::{Source, is_for_tests, sources, test_files};
 
 /// Which floor each folder is on.
-const FLOORS: [(&str, u8); 20] = [
+const FLOORS: [(&str, u8); 21] = [
     ("api", 0),
     ("policy", 1),
     ("plan", 1),
@@ -30,7 +30,8 @@ const FLOORS: [(&str, u8); 20] = [
 ];
 
 /// Who may see a neighbour on the same floor, and why.
-const NEIGHBOURS: [(&str, &str, &str); 4] = [
+const NEIGHBOURS: [(&str, &str, &str); 5] = [
+    ("decision", "grant", "what a decision changes is looked at just as its grant will look at it"),
     ("cli", "app", "the command line starts what app puts together"),
     ("runtime", "ops", "what a controller does is counted, and keeps its heartbeat alive"),
     ("journal", "policy", "which openings are wanted follows from what is agreed, and records have digests"),
