@@ -170,7 +170,7 @@ async fn keep(cluster: &Cluster, screen: &Screen) {
         format!("export KUBECONFIG={}", cluster.kubeconfig().display()),
         format!("kubectl -n {} get partnergrants,grantrecords", SUBJECT.namespace),
         format!("kubectl -n {} describe partnergrant {}", SUBJECT.namespace, SUBJECT.name),
-        "# and once more, with a new grant:".to_owned(),
+        "# and once more, with a new grant, which waits for somebody to agree:".to_owned(),
         format!("kubectl -n {} delete partnergrant {}", SUBJECT.namespace, SUBJECT.name),
         format!("kubectl apply --server-side -f {}", examples.join("06-grant.yaml").display()),
         "kubectl get namespaces -L comity.dev/stage,comity.dev/pods --watch".to_owned(),

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use comity::api::record::{GrantRecordSpec, RecordEvent};
-use comity::api::{GrantRecord, PartnerGrant, name};
+use comity::api::{GrantRecord, PartnerGrant, Stage, name};
 use e2e::{
     Cluster, Comity, Result,
     cluster::{await_condition, await_gone},
+    comity::people,
     eventually,
 };
 use k8s_openapi::api::{core::v1::Namespace, networking::v1::NetworkPolicy};
@@ -43,6 +44,7 @@ pub async fn what_was_left_while_comity_was_down_is_cleared(story: &Story, comit
 
 /// While it runs, it sees the grant go.
 pub async fn what_is_left_while_comity_runs_is_cleared(story: &Story, comity: &Comity) -> Result<()> {
+    somebody_agrees(story).await?;
     let (grant, place) = open(story).await?;
     await_metric(comity, "comity_openings{stage=\"sandbox\"} 1").await?;
     vanish(&story.cluster).await?;
@@ -88,6 +90,15 @@ async fn await_metric(comity: &Comity, wanted: &str) -> Result<()> {
         if found { Ok(()) } else { Err(metrics) }
     })
     .await
+}
+
+/// Asks for the sandbox a second time, for which somebody has to agree.
+async fn somebody_agrees(story: &Story) -> Result<()> {
+    story.apply("07-people.yaml").await?;
+    story.apply("06-grant.yaml").await?;
+    let grants: Api<PartnerGrant> = Api::namespaced(story.cluster.client(), HOME);
+    await_condition(&grants, GRANT, "Accepted", "True", SOON).await?;
+    people::agree(&story.cluster, &grants.get(GRANT).await?, Stage::Sandbox).await
 }
 
 /// Asks for the sandbox, and awaits that it is open. Gives the grant and the namespace.
