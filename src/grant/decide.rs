@@ -136,8 +136,7 @@ impl View<'_> {
 
     /// By what decisions are looked at; nothing where the journal is broken.
     pub fn hearing(&self) -> Option<Hearing<'_>> {
-        let journal = self.journal.as_ref().ok()?;
-        Some(Hearing { journal, agreement: self.agreement, made_again: self.made_again, now: self.now })
+        Hearing::of(self.journal, self.agreement, self.made_again, self.now)
     }
 
     /// Whether an opening has all that it is made of.
@@ -182,9 +181,10 @@ pub fn decide(view: &View<'_>) -> Decision {
     decision
 }
 
-/// What people decided and isn't in the journal yet; then what follows from it at once.
+/// What people decided and isn't in the journal yet; then what follows from it at once. A grant that
+/// is being deleted has heard enough: its end waits for nobody's record.
 fn heard(view: &View<'_>) -> Option<Step> {
-    let hearing = view.hearing().filter(|_| view.records == Records::Writable)?;
+    let hearing = view.hearing().filter(|_| view.records == Records::Writable && !view.facts.deleting)?;
     let mut unheard = view.decisions.iter().filter(|decision| hearing.record_of(decision).is_none());
     let entry = unheard.find_map(|decision| hearing.hear(decision).ok());
     entry.or_else(|| hearing.extension()).map(|entry| Step::Record(Box::new(entry)))

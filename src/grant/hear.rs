@@ -13,7 +13,7 @@ use crate::api::record::{RecordEvent, RecordReason, TakenDecision};
 use crate::api::stage::Stage;
 use crate::api::{GrantDecision, name};
 use crate::journal::append::Entry;
-use crate::journal::{Journal, Opening};
+use crate::journal::{Broken, Journal, Opening};
 use crate::policy::{Agreement, Problem};
 
 /// Why a decision changes nothing.
@@ -49,6 +49,16 @@ struct Act<'a> {
 type Heard = Result<Entry, Unheard>;
 
 impl<'a> Hearing<'a> {
+    /// What stands, as far as decisions go by it; nothing where the journal is broken.
+    pub fn of(
+        journal: &'a Result<Journal, Broken>,
+        agreement: &'a Result<Agreement, Vec<Problem>>,
+        made_again: bool,
+        now: Timestamp,
+    ) -> Option<Self> {
+        Some(Self { journal: journal.as_ref().ok()?, agreement, made_again, now })
+    }
+
     /// The line that a decision adds to the journal. One that is there already adds none.
     pub fn hear(&self, decision: &'a GrantDecision) -> Heard {
         if self.journal.ended.is_some() {
@@ -192,6 +202,9 @@ impl<'a> Hearing<'a> {
         if let Some((by, _)) = &self.journal.consents.quarantined {
             return unheard(Reason::Repeated, format!("{by} has quarantined it already"));
         }
+        if self.journal.consents.released_at.is_some_and(|released| act.made < released) {
+            return unheard(Reason::OutOfDate, "it was released after that: look at it and decide again");
+        }
         let message = format!(
             "{} closes access until somebody else releases it: {}",
             act.person, act.decision.spec.reason
@@ -216,10 +229,10 @@ impl<'a> Hearing<'a> {
 
     fn attest(&self, act: Act<'_>) -> Heard {
         let forum = self.forum()?;
-        let live: Vec<&Opening> =
-            self.journal.openings.iter().filter(|opening| is_live(opening, self.now)).collect();
-        if live.is_empty() {
-            return unheard(Reason::NothingToDecide, "nothing is open, so there is nothing to confirm");
+        let was_open = |opening: &Opening| is_live(opening, self.now) && opening.opened_at <= act.made;
+        if !self.journal.openings.iter().any(was_open) {
+            let message = "nothing that is open was open then, so there was nothing to confirm";
+            return unheard(Reason::NothingToDecide, message);
         }
         if self.journal.consents.attested_at.is_some_and(|last| act.made <= last) {
             return unheard(Reason::Repeated, "it was confirmed since");

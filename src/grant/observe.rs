@@ -135,8 +135,7 @@ impl<'a> Scene<'a> {
 
     /// By what decisions are looked at; nothing where the journal is broken.
     pub fn hearing(&self) -> Option<Hearing<'_>> {
-        let journal = self.journal.as_ref().ok()?;
-        Some(Hearing { journal, agreement: &self.agreement, made_again: self.made_again, now: self.now })
+        Hearing::of(&self.journal, &self.agreement, self.made_again, self.now)
     }
 
     /// Everything that deciding goes by.

@@ -26,6 +26,8 @@ pub struct Consents {
     pub sponsors: BTreeSet<(String, String)>,
     /// Who closed access until somebody else releases it, and when.
     pub quarantined: Option<(String, Timestamp)>,
+    /// When somebody last released it.
+    pub released_at: Option<Timestamp>,
     /// When somebody last confirmed that the grant is still wanted.
     pub attested_at: Option<Timestamp>,
     /// Whether somebody ended the grant as a whole, so that nothing opens any more.
@@ -98,13 +100,31 @@ impl Consents {
             RecordEvent::Quarantined => {
                 self.quarantined = Some((record.decision.as_ref()?.by.clone(), record.at.0));
             }
-            RecordEvent::Released => self.quarantined = None,
+            RecordEvent::Released => {
+                self.quarantined = None;
+                self.released_at = Some(record.at.0);
+            }
             RecordEvent::Attested => self.attested_at = self.attested_at.max(Some(record.at.0)),
             RecordEvent::Opened => self.opened(record)?,
-            RecordEvent::Shortened => self.is_expired |= record.stage.is_none(),
+            RecordEvent::Extended => self.use_up(record),
+            RecordEvent::Shortened => {
+                self.is_expired |= record.stage.is_none();
+                self.use_up(record);
+            }
             _ => {}
         }
         Some(())
+    }
+
+    /// Whoever agreed to another end agreed to move the one that stood then. It has moved, so what they
+    /// said is used up: else an end that was brought forward would move back by itself.
+    fn use_up(&mut self, record: &GrantRecordSpec) {
+        let is_meant = |known: &Approved| {
+            known.end.is_some()
+                && record.stage.is_none_or(|stage| stage == known.stage)
+                && record.digest.as_ref().is_none_or(|digest| *digest == known.digest)
+        };
+        self.approvals.retain(|known| !is_meant(known));
     }
 
     /// An answer is awaited since it was first asked for.
@@ -135,11 +155,13 @@ impl Consents {
         Some(())
     }
 
-    /// A stage opens: what it was opened with is what people agreed to, if they were asked.
+    /// A stage opens: what it was opened with is what people agreed to, if they were asked. Opened
+    /// again, it is still that, and the record names no revisions.
     fn opened(&mut self, record: &GrantRecordSpec) -> Option<()> {
         let stage = record.stage?;
         let asked = record.policy.iter().flat_map(|policy| &policy.approvals);
-        if asked.into_iter().any(|rule| rule.stage == stage && rule.required > 0) {
+        let was_asked = asked.into_iter().any(|rule| rule.stage == stage && rule.required > 0);
+        if was_asked && !record.revisions.is_empty() {
             self.approved.insert(stage, record.revisions.clone());
         }
         Some(())

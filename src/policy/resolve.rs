@@ -17,20 +17,7 @@ pub fn resolve(operands: &Operands<'_>, now: Timestamp) -> Result<Agreement, Vec
     let boundaries = boundary::matching(&operands.boundaries, &namespace, &operands.namespace_labels);
     let mut problems = missing(operands, &boundaries, &namespace);
     let Some(contract) = operands.contract else { return Err(problems) };
-    let input = GrantInput {
-        grant: operands.grant,
-        terms: ContractInput {
-            contract,
-            datasets: &operands.datasets,
-            services: &operands.services,
-            boundaries: &boundaries,
-            now,
-        },
-        partner: operands.partner,
-        namespace_labels: &operands.namespace_labels,
-        requested: operands.requested,
-        others: &operands.others,
-    };
+    let input = GrantInput::of(operands, contract, &boundaries, now);
     problems.extend(examine(&input.terms));
     problems.extend(GRANT_CHECKS.iter().flat_map(|check| check(&input)));
     if !problems.is_empty() {

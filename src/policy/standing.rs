@@ -8,7 +8,7 @@
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::checks::{ContractCheck, ContractInput, GrantCheck, GrantInput};
+use super::checks::{ContractCheck, GrantCheck, GrantInput};
 use super::checks::{endpoints, partner, quota, request};
 use super::{Operands, boundary, lattice, terms};
 use crate::api::contract::{Actor, Egress, EgressPort};
@@ -32,21 +32,9 @@ const UNREACHABLE_AFTER: [ContractCheck; 2] = [endpoints::service_unusable, endp
 pub fn standing(operands: &Operands<'_>, stage: Stage, now: Timestamp) -> Option<EffectivePolicy> {
     let namespace = operands.grant.namespace()?;
     let boundaries = boundary::matching(&operands.boundaries, &namespace, &operands.namespace_labels);
-    let terms = ContractInput {
-        contract: operands.contract?,
-        datasets: &operands.datasets,
-        services: &operands.services,
-        boundaries: &boundaries,
-        now,
-    };
-    let input = GrantInput {
-        grant: operands.grant,
-        terms,
-        partner: Some(operands.partner?),
-        namespace_labels: &operands.namespace_labels,
-        requested: operands.requested,
-        others: &operands.others,
-    };
+    operands.partner?;
+    let input = GrantInput::of(operands, operands.contract?, &boundaries, now);
+    let terms = input.terms;
     let stands = NOTHING_AFTER.iter().all(|check| check(&input).is_empty());
     if !stands || !quota::quota_unusable(&terms).is_empty() {
         return None;

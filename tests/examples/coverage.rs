@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use comity::policy::boundary::matching;
-use comity::policy::checks::{CONTRACT_CHECKS, ContractInput, GRANT_CHECKS, GrantInput};
+use comity::policy::checks::{CONTRACT_CHECKS, GRANT_CHECKS, GrantInput};
 use kube::ResourceExt as _;
 use serde_json::Value;
 
@@ -72,21 +72,8 @@ fn failing(world: &World) -> (BTreeSet<usize>, BTreeSet<usize>) {
         let namespace = operands.grant.namespace().unwrap_or_default();
         let boundaries = matching(&operands.boundaries, &namespace, &operands.namespace_labels);
         let Some(contract) = operands.contract else { return Default::default() };
-        let terms = ContractInput {
-            contract,
-            datasets: &operands.datasets,
-            services: &operands.services,
-            boundaries: &boundaries,
-            now,
-        };
-        let input = GrantInput {
-            grant: operands.grant,
-            terms,
-            partner: operands.partner,
-            namespace_labels: &operands.namespace_labels,
-            requested: operands.requested,
-            others: &operands.others,
-        };
+        let input = GrantInput::of(operands, contract, &boundaries, now);
+        let terms = input.terms;
         let numbers = |fails: &dyn Fn(usize) -> bool, count| (0..count).filter(|at| fails(*at)).collect();
         (
             numbers(&|at| !CONTRACT_CHECKS[at](&terms).is_empty(), CONTRACT_CHECKS.len()),

@@ -216,6 +216,75 @@ fn an_end_moves_earlier_by_one_person_and_expire_is_now() {
 }
 
 #[test]
+fn an_end_that_was_brought_forward_does_not_move_back_by_itself() {
+    let mut world = World::new(Stage::Sandbox);
+    world.settle();
+    let extend = |world: &World, person: &str, end| {
+        let mut wish = about(world, DecisionAction::Extend, person, Stage::Sandbox, ONE);
+        wish.spec.on_behalf_of = Some("security".into());
+        wish.spec.expires_at = Some(Time(end));
+        wish
+    };
+    let wish = extend(&world, "olga", at(150));
+    world.decided(wish);
+    assert_eq!(world.journal().openings[0].end, at(150));
+    let mut shorten = decision(&world, DecisionAction::Shorten, "per");
+    shorten.spec.stage = Some(Stage::Sandbox);
+    shorten.spec.expires_at = Some(Time(at(60)));
+    world.decided(shorten);
+    assert_eq!(world.journal().openings[0].end, at(60), "those who agreed to 150 agreed before");
+    let again = extend(&world, "olga", at(150));
+    world.decided(again);
+    assert_eq!(world.journal().openings[0].end, at(150), "and may again");
+}
+
+#[test]
+fn what_was_decided_of_another_time_is_not_taken_up_later() {
+    let mut world = World::new(Stage::Sandbox);
+    let early = decision(&world, DecisionAction::Attest, "olga");
+    world.forward(5);
+    world.settle();
+    assert_eq!(unheard(&world, &early), Reason::NothingToDecide, "nothing was open then");
+    let (first, second) = ("olga", "eva");
+    let quarantine = decision(&world, DecisionAction::Quarantine, first);
+    world.decided(quarantine);
+    let late = decision(&world, DecisionAction::Quarantine, second);
+    assert_eq!(unheard(&world, &late), Reason::Repeated);
+    world.forward(1);
+    let release = decision(&world, DecisionAction::Release, "per");
+    world.decided(release);
+    assert_eq!(unheard(&world, &late), Reason::OutOfDate, "the release came after it");
+    world.decided(late);
+    assert!(world.any_access());
+}
+
+#[test]
+fn a_stage_that_is_opened_again_keeps_what_was_agreed_to() {
+    let mut world = asked();
+    world.approved("olga", "security").approved("per", "data-owners");
+    let agreed = world.journal().consents.approved;
+    world.grant.spec.stage = Stage::Rehearsal;
+    world.settle();
+    world.grant.spec.stage = Stage::Production;
+    world.settle();
+    assert!(is_open(&world, Stage::Production));
+    assert_eq!(world.journal().consents.approved, agreed);
+}
+
+#[test]
+fn a_grant_that_is_being_deleted_hears_nothing_more() {
+    let mut world = World::new(Stage::Sandbox);
+    world.made_again = true;
+    world.settle();
+    let lines = world.records.len();
+    world.grant.metadata.deletion_timestamp = Some(Time(world.now));
+    let quarantine = decision(&world, DecisionAction::Quarantine, "olga");
+    world.decided(quarantine);
+    let said: Vec<RecordEvent> = world.events().split_off(lines);
+    assert_eq!(said, [RecordEvent::Ended]);
+}
+
+#[test]
 fn a_grant_of_which_nothing_is_open_can_be_ended_too() {
     let mut world = World::new(Stage::Sandbox);
     world.made_again = true;

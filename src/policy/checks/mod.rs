@@ -19,7 +19,7 @@ use std::fmt::Display;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
-use super::{OtherGrant, Problem, ServiceFacts};
+use super::{Operands, OtherGrant, Problem, ServiceFacts};
 use crate::api::condition::Reason;
 use crate::api::contract::ScopedDataset;
 use crate::api::value::Duration;
@@ -55,6 +55,26 @@ pub struct GrantInput<'a> {
     pub requested: Option<Timestamp>,
     /// The other grants that are live.
     pub others: &'a [OtherGrant],
+}
+
+impl<'a> GrantInput<'a> {
+    /// What a grant under `contract` is judged by. `boundaries` are those that select its namespace.
+    pub fn of(
+        operands: &'a Operands<'a>,
+        contract: &'a SharingContract,
+        boundaries: &'a [&'a SharingBoundary],
+        now: Timestamp,
+    ) -> Self {
+        let (datasets, services) = (&operands.datasets, &operands.services);
+        Self {
+            grant: operands.grant,
+            terms: ContractInput { contract, datasets, services, boundaries, now },
+            partner: operands.partner,
+            namespace_labels: &operands.namespace_labels,
+            requested: operands.requested,
+            others: &operands.others,
+        }
+    }
 }
 
 /// One way in which a contract can fail.
