@@ -196,9 +196,29 @@ impl Process {
             .ok_or_else(|| Error::Failed(format!("{} has no VmRSS: it has ended", self.name)))
     }
 
+    /// The processor time that it has taken so far, in seconds (`utime` and `stime`, proc(5)).
+    pub fn processor_seconds(&self) -> Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()))
+            .explain(format!("read the processor time of {}", self.name))?;
+        let ticks = processor_ticks(&stat)
+            .ok_or_else(|| Error::Failed(format!("{} has no processor time: it has ended", self.name)))?;
+        Ok(f64::from(ticks) / f64::from(TICKS_PER_SECOND))
+    }
+
     fn signal(&self, signal: Signal) -> Result<()> {
         kill_process(Pid::from_child(&self.child), signal).explain(format!("signal {}", self.name))
     }
+}
+
+/// In what the kernel tells processes their times, whichever clock it has itself (`USER_HZ`).
+const TICKS_PER_SECOND: u32 = 100;
+
+/// The ticks in user and kernel mode that a line of `/proc/<pid>/stat` tells of. The name of the
+/// program, which may hold anything, ends with the last parenthesis.
+fn processor_ticks(stat: &str) -> Option<u32> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields.split_whitespace().skip(11).map(|ticks| ticks.parse::<u32>().ok());
+    times.next()??.checked_add(times.next()??)
 }
 
 /// A port of loopback that nobody listens on, a moment ago.
@@ -240,6 +260,13 @@ mod tests {
         let (mut process, _) =
             listen("echo bind: Address already in use; exit 1", "echo ready; exec sleep 60").await.unwrap();
         assert!(process.exited().is_none());
+    }
+
+    #[test]
+    fn processor_time_is_read_past_whatever_the_program_is_called() {
+        let stat = "7 (a) (b 1) S 1 7 7 0 -1 4194304 1 0 0 0 12 30 0 0 20 0 1 0 99 1 1";
+        assert_eq!(processor_ticks(stat), Some(42));
+        assert_eq!(processor_ticks("7 (a) Z"), None);
     }
 
     #[tokio::test]

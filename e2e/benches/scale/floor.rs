@@ -48,7 +48,7 @@ pub async fn objects(
         creations.iter().map(|request| substitute.apply(request)).collect()
     });
     let floor = send_all(world, loads.collect(), workers).await?;
-    world.remove_namespaces(batch).await?;
+    world.remove(batch).await?;
     Ok(floor)
 }
 
@@ -64,7 +64,7 @@ pub async fn requests(world: &World, opened: &[Opened], workers: usize) -> Resul
         recorded.requests.iter().map(|request| substitute.apply(request)).collect()
     });
     let floor = send_all(world, loads.collect(), workers).await?;
-    world.remove_namespaces("replay").await?;
+    world.remove("replay").await?;
     Ok(floor)
 }
 

@@ -85,8 +85,11 @@ async fn phases(grants: usize, workers: usize) -> Result<Report> {
     start(&comity).await?;
     say("grants, from apply to Active");
     let batch = world::grants("batch", grants, "24h")?;
+    let before = rest::processor(&comity)?;
     let opened = opening::open(&world, &batch).await?;
     report.opened(&opened);
+    let after = rest::processor(&comity)?;
+    report.processor_seconds = [after[0] - before[0], after[1] - before[1]];
     report.memory_after = rest::memory(&comity)?;
     say("a quiet minute");
     report.quiet_writes = rest::quiet(&cluster, &comity).await?;

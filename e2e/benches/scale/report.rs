@@ -17,6 +17,8 @@ pub struct Report {
     pub request_floor: Floor,
     /// Seconds from the first apply until the last grant was Active.
     pub seconds: f64,
+    /// Seconds of processor time that `run` and `sign` took for that.
+    pub processor_seconds: [f64; 2],
     /// Milliseconds from apply to Active, in rising order.
     pub apply_to_active: Vec<f64>,
     /// KiB of `run` and `sign` with 50 grants, and with all of them.
@@ -83,6 +85,7 @@ impl Report {
             "request_floor_seconds": self.request_floor.seconds,
             "request_floor_requests": self.request_floor.requests,
             "comity_seconds": self.seconds,
+            "cpu_seconds": {"run": self.processor_seconds[0], "sign": self.processor_seconds[1]},
             "rss_mib": {"run": mebibytes(self.memory_after[0]), "sign": mebibytes(self.memory_after[1])},
             "rss_kib_per_grant": self.kib_per_grant(),
             "quiet_writes": self.quiet_writes,
@@ -121,8 +124,14 @@ impl Report {
             row("Comity, first apply to last Active", seconds(self.seconds), ""),
             row("object floor / Comity", format!("{:.2}", self.ratio_objects()), "≥ 0.5"),
             row("request floor / Comity", format!("{:.2}", self.ratio_requests()), "≥ 0.8"),
+            row("processor time of run, sign for that", self.processor(), ""),
             row("apply to Active, p50, p99", pair(&self.apply_to_active), ""),
         ]
+    }
+
+    fn processor(&self) -> String {
+        let [run, sign] = self.processor_seconds;
+        format!("{run:.1}, {sign:.1} s")
     }
 
     /// What Comity holds, and does when nothing is asked of it but to end things.

@@ -101,6 +101,11 @@ impl Daemon {
         self.with(|process, _| process.resident_kib())
     }
 
+    /// The processor time that it has taken since it was started, in seconds.
+    pub fn processor_seconds(&self) -> Result<f64> {
+        self.with(|process, _| process.processor_seconds())
+    }
+
     /// Whether it says that it is ready.
     pub async fn ready(&self) -> Result<()> {
         ready(self.address()?).await
