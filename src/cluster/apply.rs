@@ -128,20 +128,37 @@ impl Writer {
 
     /// Makes a namespace that must not exist yet: one that exists is never taken over.
     pub async fn create_namespace(&self, wanted: &Wanted) -> Result<(), WriteError> {
-        let what = format!("creating namespace {}", wanted.key.name);
-        let object: DynamicObject = serde_json::from_value(wanted.body.clone())
-            .map_err(|error| WriteError::new(&what, kube::Error::SerdeError(error)))?;
-        let parameters = PostParams { field_manager: Some(name::RUN.to_owned()), ..PostParams::default() };
-        let made = self.api(&wanted.key).create(&parameters, &object).await;
-        self.keep(&wanted.key, made.map_err(|error| WriteError::new(what, error))?);
+        let made = self.create(wanted).await?;
+        self.keep(&wanted.key, made);
         Ok(())
     }
 
-    /// Applies an object, whole (server-side apply), so that it says just what is wanted.
-    pub async fn apply(&self, wanted: &Wanted) -> Result<(), WriteError> {
+    /// Makes an object that must not exist yet.
+    async fn create(&self, wanted: &Wanted) -> Result<DynamicObject, WriteError> {
+        let what = || format!("creating {}", describe(&wanted.key));
+        let object: DynamicObject = serde_json::from_value(wanted.body.clone())
+            .map_err(|error| WriteError::new(what(), kube::Error::SerdeError(error)))?;
+        let parameters = PostParams { field_manager: Some(name::RUN.to_owned()), ..PostParams::default() };
+        let made = self.api(&wanted.key).create(&parameters, &object).await;
+        made.map_err(|error| WriteError::new(what(), error))
+    }
+
+    /// Makes an object that isn't there, as far as is known: that is half as much work for the API
+    /// server as applying it. One that is there is applied, whole (server-side apply).
+    async fn create_or_apply(&self, wanted: &Wanted) -> Result<DynamicObject, WriteError> {
+        if !self.catalogue.objects.is_known(&wanted.key) {
+            match self.create(wanted).await {
+                Err(WriteError::Exists { .. }) => {}
+                made => return made,
+            }
+        }
         let parameters = PatchParams::apply(name::RUN).force();
-        let patch = Patch::Apply(&wanted.body);
-        let applied = to_value(self.patch(wanted, &parameters, &patch, "applying").await?);
+        self.patch(wanted, &parameters, &Patch::Apply(&wanted.body), "applying").await
+    }
+
+    /// Makes or applies an object, so that it says just what is wanted.
+    pub async fn apply(&self, wanted: &Wanted) -> Result<(), WriteError> {
+        let applied = to_value(self.create_or_apply(wanted).await?);
         let live = Live::from_value(applied.clone());
         if live.terminating || is_contained(wanted, &live) {
             self.catalogue.objects.put(wanted.key.kind, applied);

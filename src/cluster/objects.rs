@@ -49,6 +49,11 @@ impl Objects {
         self.read(|inner| inner.namespaces.get(name).cloned())
     }
 
+    /// Whether anything is known of an object of that name, as far as it is Comity's or a namespace.
+    pub fn is_known(&self, key: &Key) -> bool {
+        self.read(|inner| inner.known(key).is_some())
+    }
+
     /// The UIDs of all grants of which something is there.
     pub fn grants(&self) -> Vec<String> {
         self.read(|inner| inner.by_grant.keys().cloned().collect())

@@ -164,7 +164,9 @@ impl State {
         let object: Value = serde_json::from_slice(body).unwrap();
         let path = format!("{path}/{}", object["metadata"]["name"].as_str().unwrap());
         if self.objects.contains_key(&path) {
-            return failure(StatusCode::CONFLICT, "already exists");
+            let (code, mut answer) = failure(StatusCode::CONFLICT, "already exists");
+            answer["reason"] = Value::from("AlreadyExists");
+            return (code, answer);
         }
         (StatusCode::CREATED, self.store(&path, object))
     }

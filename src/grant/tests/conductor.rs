@@ -171,8 +171,14 @@ async fn what_somebody_takes_away_is_put_back_and_nothing_else_is_sent() {
     play.api.remove(&path);
     play.context.catalogue.objects.remove(Kind::NetworkPolicy, &gone);
     let requests = play.pass().await;
-    let put_back = "PATCH /apis/networking.k8s.io/v1/namespaces/STAGE/networkpolicies/comity-default-deny";
+    let put_back = "POST /apis/networking.k8s.io/v1/namespaces/STAGE/networkpolicies";
     assert_eq!(requests, [put_back]);
+    assert!(play.api.get(&path).is_some());
+    assert_eq!(play.pass().await, Vec::<String>::new());
+    // As where somebody made it and no watch has told of that yet.
+    play.context.catalogue.objects.remove(Kind::NetworkPolicy, &play.api.get(&path).unwrap());
+    let applied = format!("PATCH {}", path.replace(&place, "STAGE"));
+    assert_eq!(play.pass().await, [put_back.to_owned(), applied], "what is there after all is applied");
     assert_eq!(play.pass().await, Vec::<String>::new());
 }
 
