@@ -43,6 +43,9 @@ pub const YES: &str = "true";
 /// Value of [`LABEL_MANAGED_BY`].
 pub const MANAGED_BY: &str = "comity";
 
+/// What Comity's own labels and annotations begin with.
+pub const OWN: &str = "comity.dev/";
+
 /// Annotation: SHA-256 of the object as Comity wanted it, to tell drift from rest.
 pub const ANNOTATION_WANTED: &str = "comity.dev/wanted";
 

@@ -101,9 +101,7 @@ impl Catalogue {
 
     /// The labels of a namespace; none where it doesn't exist.
     pub fn namespace_labels(&self, namespace: &str) -> BTreeMap<String, String> {
-        let live = self.objects.namespace(namespace);
-        live.and_then(|live| serde_json::from_value(live.value().pointer("/metadata/labels")?.clone()).ok())
-            .unwrap_or_default()
+        self.objects.namespace(namespace).map(|live| live.labels.as_ref().clone()).unwrap_or_default()
     }
 
     /// The grants beside this one that are live. Anybody who may write grants may write any number

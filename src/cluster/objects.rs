@@ -2,7 +2,7 @@
 //! network policies. Fed by watches, and at once by what was just written.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
 
@@ -19,8 +19,10 @@ pub struct Objects {
 struct Inner {
     /// What carries a grant's UID, by that UID.
     by_grant: HashMap<String, LiveObjects>,
-    /// The UID of the grant under which an object is kept.
-    owner: HashMap<Key, String>,
+    /// By namespace: the UID of the grant under which what is in it is kept.
+    homes: HashMap<String, String>,
+    /// The same for what is in a namespace where others have something too: at a dataset.
+    guests: HashMap<Key, String>,
     /// Every namespace, by name.
     namespaces: BTreeMap<String, Live>,
     /// Network policies that isolate pods for ingress and aren't Comity's, by namespace.
@@ -74,8 +76,11 @@ impl Objects {
 
     /// Takes what a watch or a write has told of an object. Whether that was news: what is older than
     /// what is known is left, and what was just written is known when a watch tells of it.
-    pub fn put(&self, kind: Kind, object: Value) -> bool {
+    pub fn put(&self, kind: Kind, mut object: Value) -> bool {
         let Some(key) = key_of(kind, &object) else { return false };
+        if kind == Kind::ConfigMap {
+            forget_certificates(&mut object);
+        }
         self.write(|inner| inner.put(key, object))
     }
 
@@ -110,10 +115,11 @@ impl Objects {
         let mut gone = Vec::new();
         self.write(|inner| {
             let Some(told) = inner.relisted.remove(&kind) else { return };
-            let owned = inner.owner.keys().filter(|key| key.kind == kind).cloned();
+            let owned = inner.by_grant.values().flat_map(BTreeMap::keys);
+            let owned = owned.filter(|key| key.kind == kind).cloned();
             let known: BTreeSet<Key> = owned.chain(inner.foreign(kind)).collect();
             for key in known.into_iter().filter(|key| !told.contains(key)) {
-                let labels = inner.known(&key).map(Live::labels).unwrap_or_default();
+                let labels = inner.known(&key).map(|live| live.labels.as_ref().clone()).unwrap_or_default();
                 inner.forget(&key, None);
                 gone.push((key, labels));
             }
@@ -139,34 +145,54 @@ impl Inner {
         if key.kind == Kind::NetworkPolicy {
             self.note_isolation(&key, Some(&object).filter(|_| grant.is_none()));
         }
-        let live = Live::from_value(object);
-        if (self.buried.contains(&live.uid) && !live.terminating) || self.is_known(&key, &live) {
+        let mut live = Live::from_value(object);
+        if self.buried.contains(&live.uid) && !live.terminating {
             return false;
+        }
+        let known = self.known(&key);
+        if known.is_some_and(|known| known.uid == live.uid && known.version > live.version) {
+            return false;
+        }
+        let is_news = known.is_none_or(|known| !known.says_the_same(&live));
+        if let Some(grant) = &grant {
+            live.labels = self.shared(grant, live.labels);
         }
         if key.kind == Kind::Namespace {
             self.namespaces.insert(key.name.clone(), live.clone());
         }
-        if self.owner.get(&key).is_some_and(|owner| grant.as_ref() != Some(owner)) {
+        if self.owner(&key).is_some_and(|owner| grant.as_ref() != Some(owner)) {
             self.disown(&key);
         }
         if let Some(grant) = grant {
-            self.owner.insert(key.clone(), grant.clone());
-            self.by_grant.entry(grant).or_default().insert(key, live);
+            self.own(grant, key, live);
         }
-        true
+        is_news
+    }
+
+    /// These labels as another object of the grant has them already, if one has.
+    fn shared(&self, grant: &str, labels: Arc<BTreeMap<String, String>>) -> Arc<BTreeMap<String, String>> {
+        let others = self.by_grant.get(grant).into_iter().flat_map(BTreeMap::values);
+        others.map(|live| &live.labels).find(|known| **known == labels).map_or(labels, Arc::clone)
+    }
+
+    /// Keeps an object under a grant that no other one has.
+    fn own(&mut self, grant: String, key: Key, live: Live) {
+        if *self.homes.entry(key.namespace.clone()).or_insert_with(|| grant.clone()) != grant {
+            self.guests.insert(key.clone(), grant.clone());
+        }
+        self.by_grant.entry(grant).or_default().insert(key, live);
+    }
+
+    /// The UID of the grant under which an object is kept.
+    fn owner(&self, key: &Key) -> Option<&String> {
+        let has = |grant: &&String| self.by_grant.get(*grant).is_some_and(|all| all.contains_key(key));
+        self.guests.get(key).or_else(|| self.homes.get(&key.namespace)).filter(has)
     }
 
     /// What is known of an object.
     fn known(&self, key: &Key) -> Option<&Live> {
-        let owned =
-            self.owner.get(key).and_then(|grant| self.by_grant.get(grant)).and_then(|all| all.get(key));
+        let owned = self.owner(key).and_then(|grant| self.by_grant.get(grant)?.get(key));
         owned.or_else(|| self.namespaces.get(&key.name).filter(|_| key.kind == Kind::Namespace))
-    }
-
-    /// Whether this, or something newer of the same object, is known already.
-    fn is_known(&self, key: &Key, live: &Live) -> bool {
-        self.known(key)
-            .is_some_and(|known| known.uid == live.uid && (version(known) > version(live) || known == live))
     }
 
     fn forget(&mut self, key: &Key, uid: Option<&str>) {
@@ -181,20 +207,23 @@ impl Inner {
         {
             policies.remove(&key.name);
         }
-        let known =
-            self.owner.get(key).and_then(|grant| self.by_grant.get(grant)).and_then(|all| all.get(key));
+        let known = self.owner(key).and_then(|grant| self.by_grant.get(grant)?.get(key));
         if known.is_some_and(|known| uid.is_none_or(|uid| uid == known.uid)) {
             self.disown(key);
         }
     }
 
     fn disown(&mut self, key: &Key) {
-        let Some(grant) = self.owner.remove(key) else { return };
-        if let Some(all) = self.by_grant.get_mut(&grant) {
-            all.remove(key);
-            if all.is_empty() {
-                self.by_grant.remove(&grant);
-            }
+        let Some(grant) = self.owner(key).cloned() else { return };
+        let is_guest = self.guests.remove(key).is_some();
+        let Some(all) = self.by_grant.get_mut(&grant) else { return };
+        all.remove(key);
+        let is_left = |other: &Key| other.namespace == key.namespace && !self.guests.contains_key(other);
+        if !is_guest && !all.keys().any(is_left) {
+            self.homes.remove(&key.namespace);
+        }
+        if all.is_empty() {
+            self.by_grant.remove(&grant);
         }
     }
 
@@ -213,18 +242,19 @@ impl Inner {
             }
             _ => Vec::new(),
         };
-        keys.into_iter().filter(|key| !self.owner.contains_key(key)).collect()
+        keys.into_iter().filter(|key| self.owner(key).is_none()).collect()
     }
 
     /// Keeps whom a policy that isn't Comity's isolates for ingress; `None`: it is Comity's.
     fn note_isolation(&mut self, key: &Key, policy: Option<&Value>) {
-        let policies = self.isolation.entry(key.namespace.clone()).or_default();
         let isolates = |policy: &&Value| {
             let types = policy.pointer("/spec/policyTypes").and_then(Value::as_array);
             types.is_none_or(|types| types.iter().any(|kind| kind == "Ingress"))
         };
         let Some(policy) = policy.filter(isolates) else {
-            policies.remove(&key.name);
+            if let Some(policies) = self.isolation.get_mut(&key.namespace) {
+                policies.remove(&key.name);
+            }
             return;
         };
         let selector = policy.pointer("/spec/podSelector").cloned().unwrap_or_default();
@@ -232,13 +262,17 @@ impl Inner {
         let labels =
             selector.get("matchLabels").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
         let match_labels = if says_more { None } else { serde_json::from_value(labels).ok() };
+        let policies = self.isolation.entry(key.namespace.clone()).or_default();
         policies.insert(key.name.clone(), Isolation { match_labels });
     }
 }
 
-/// Resource versions are ordered numbers (KEP-5504); what can't be read is the oldest.
-fn version(live: &Live) -> u64 {
-    live.resource_version.parse().unwrap_or_default()
+/// Keeps of what `comity sign` published which certificates there are, and why it refuses any: the
+/// certificates themselves `comity run` never looks at.
+fn forget_certificates(published: &mut Value) {
+    let data = published.get_mut("data").and_then(Value::as_object_mut);
+    let published = data.into_iter().flatten().filter(|(name, _)| *name != name::TRUST_REFUSED);
+    published.for_each(|(_, certificate)| *certificate = Value::from(""));
 }
 
 fn label(object: &Value, label: &str) -> Option<String> {
@@ -253,88 +287,4 @@ fn key_of(kind: Kind, object: &Value) -> Option<Key> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn quota(version: &str, uid: &str) -> Value {
-        json!({"metadata": {"name": "q", "namespace": "n", "uid": uid, "resourceVersion": version,
-            "labels": {name::LABEL_GRANT_UID: "g"}}})
-    }
-
-    #[test]
-    fn older_news_changes_nothing() {
-        let objects = Objects::default();
-        objects.put(Kind::ResourceQuota, quota("10", "a"));
-        objects.put(Kind::ResourceQuota, quota("9", "a"));
-        let live = objects.of_grant("g");
-        assert_eq!(live.values().next().map(|live| live.resource_version.as_str()), Some("10"));
-    }
-
-    #[test]
-    fn what_was_just_deleted_stays_gone_although_a_watch_lags() {
-        let objects = Objects::default();
-        objects.put(Kind::ResourceQuota, quota("10", "a"));
-        let key = Key { kind: Kind::ResourceQuota, namespace: "n".to_owned(), name: "q".to_owned() };
-        objects.bury(&key, "a");
-        objects.put(Kind::ResourceQuota, quota("9", "a"));
-        assert!(objects.of_grant("g").is_empty());
-        objects.put(Kind::ResourceQuota, quota("12", "b"));
-        assert_eq!(objects.of_grant("g").len(), 1);
-    }
-
-    #[test]
-    fn a_relist_forgets_what_it_didnt_tell_of() {
-        let objects = Objects::default();
-        objects.put(Kind::ResourceQuota, quota("10", "a"));
-        objects.begin(Kind::ResourceQuota);
-        let gone: Vec<String> =
-            objects.end(Kind::ResourceQuota).into_iter().map(|(key, _)| key.name).collect();
-        assert_eq!(gone, ["q"], "and says so");
-        assert!(objects.of_grant("g").is_empty());
-    }
-
-    fn isolating(labels: &Value) -> Value {
-        json!({"metadata": {"name": "p", "namespace": "n", "labels": labels},
-            "spec": {"podSelector": {"matchLabels": {"app": "tx"}}, "policyTypes": ["Ingress"]}})
-    }
-
-    fn pod(app: &str) -> BTreeMap<String, String> {
-        BTreeMap::from([("app".to_owned(), app.to_owned())])
-    }
-
-    #[test]
-    fn a_relist_forgets_the_policies_of_others_that_it_didnt_tell_of() {
-        let objects = Objects::default();
-        objects.put(Kind::NetworkPolicy, isolating(&json!({})));
-        objects.begin(Kind::NetworkPolicy);
-        assert!(objects.is_isolated("n", &pod("tx")), "the old ones stand meanwhile");
-        let gone = objects.end(Kind::NetworkPolicy);
-        assert!(!objects.is_isolated("n", &pod("tx")));
-        let told: Vec<_> = gone.iter().map(|(key, _)| (key.namespace.as_str(), key.name.as_str())).collect();
-        assert_eq!(told, [("n", "p")], "and says so");
-        objects.put(Kind::NetworkPolicy, isolating(&json!({})));
-        objects.begin(Kind::NetworkPolicy);
-        objects.put(Kind::NetworkPolicy, isolating(&json!({})));
-        assert!(objects.end(Kind::NetworkPolicy).is_empty());
-        assert!(objects.is_isolated("n", &pod("tx")));
-    }
-
-    #[test]
-    fn a_policy_that_becomes_comitys_isolates_nothing_any_more() {
-        let objects = Objects::default();
-        objects.put(Kind::NetworkPolicy, isolating(&json!({})));
-        objects.put(Kind::NetworkPolicy, isolating(&json!({name::LABEL_GRANT_UID: "g"})));
-        assert!(!objects.is_isolated("n", &pod("tx")));
-    }
-
-    #[test]
-    fn only_pods_that_a_policy_selects_are_isolated() {
-        let objects = Objects::default();
-        objects.put(Kind::NetworkPolicy, isolating(&json!({})));
-        assert!(objects.is_isolated("n", &pod("tx")));
-        assert!(!objects.is_isolated("n", &pod("other")));
-        assert!(!objects.is_isolated("other", &pod("tx")));
-    }
-}
+mod tests;

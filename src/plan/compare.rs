@@ -11,18 +11,37 @@ pub fn is_contained(wanted: &Wanted, live: &Live) -> bool {
     if live.terminating {
         return false;
     }
-    let live = live.value();
     let Some(fields) = wanted.body.as_object() else { return false };
+    if !is_labelled(wanted, live) {
+        return false;
+    }
+    let live = live.unlabelled();
     fields.iter().filter(|(field, _)| !is_type(field)).all(|(field, value)| {
         let there = live.get(field).unwrap_or(&Value::Null);
-        if field == "metadata" { holds(value, there) } else { says(value, there) }
+        if field == "metadata" { is_annotated(value, there) } else { says(value, there) }
     })
+}
+
+/// Whether `live` has every label that is wanted.
+fn is_labelled(wanted: &Wanted, live: &Live) -> bool {
+    let labels = wanted.body.pointer("/metadata/labels").and_then(Value::as_object);
+    labels
+        .into_iter()
+        .flatten()
+        .all(|(label, value)| live.labels.get(label).map(String::as_str) == value.as_str())
+}
+
+/// Whether the metadata `there` has every annotation that is wanted.
+fn is_annotated(wanted: &Value, there: &Value) -> bool {
+    let annotations = wanted.get("annotations").and_then(Value::as_object);
+    let there = there.get("annotations").unwrap_or(&Value::Null);
+    annotations.into_iter().flatten().all(|(name, value)| there.get(name) == Some(value))
 }
 
 /// The merge patch after which `live` says just what `wanted` says. Applying isn't enough where
 /// somebody else has added something: what they own, applying leaves.
 pub fn correction(wanted: &Wanted, live: &Live) -> Value {
-    let there = live.value();
+    let there = live.unlabelled();
     let fields = wanted.body.as_object().into_iter().flatten();
     let mut patch: Map<String, Value> = fields
         .filter(|(field, _)| !is_type(field) && *field != "metadata")
@@ -45,16 +64,6 @@ fn difference(wanted: &Value, there: &Value) -> Value {
 
 fn is_type(field: &str) -> bool {
     matches!(field, "apiVersion" | "kind")
-}
-
-/// Whether `there` holds everything in `wanted`: maps by subset.
-fn holds(wanted: &Value, there: &Value) -> bool {
-    match (wanted, there) {
-        (Value::Object(wanted), Value::Object(there)) => {
-            wanted.iter().all(|(field, value)| holds(value, there.get(field).unwrap_or(&Value::Null)))
-        }
-        _ => says(wanted, there),
-    }
 }
 
 /// Whether both say the same: lists item by item, quantities by value, since the API server writes

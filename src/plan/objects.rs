@@ -1,8 +1,9 @@
 //! Objects as Comity wants them, and as they are.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::api::name;
@@ -134,7 +135,7 @@ impl Wanted {
         content: Value,
     ) -> Self {
         let api = kind.api();
-        let mut body = serde_json::json!({
+        let mut body = json!({
             "apiVersion": api.api_version,
             "kind": api.kind,
             "metadata": { "name": name, "labels": labels },
@@ -146,7 +147,7 @@ impl Wanted {
             body["metadata"]["namespace"] = Value::from(namespace);
         }
         let hash = fingerprint(&body);
-        body["metadata"]["annotations"] = serde_json::json!({ name::ANNOTATION_WANTED: hash });
+        body["metadata"]["annotations"] = json!({ name::ANNOTATION_WANTED: hash });
         Self { key: Key { kind, namespace: namespace.to_owned(), name: name.to_owned() }, body }
     }
 }
@@ -163,50 +164,72 @@ fn fingerprint(body: &Value) -> String {
 pub struct Live {
     /// Its UID: deletions name it, so that a namesake is never deleted.
     pub uid: String,
-    /// Its version.
-    pub resource_version: String,
+    /// Its version. Versions are ordered numbers (KEP-5504); one that can't be read is the oldest.
+    pub version: u64,
     /// Whether it is being deleted.
     pub terminating: bool,
-    /// The object as JSON, without managed fields.
-    pub body: Box<str>,
+    /// Its labels: all objects of a stage have much the same ones, so they are kept once.
+    pub labels: Arc<BTreeMap<String, String>>,
+    /// The rest of it as JSON, as far as Comity looks at it.
+    pub body: Arc<str>,
 }
 
 impl Live {
-    /// Keeps of `object` what Comity looks at.
+    /// Keeps of `object` what Comity looks at: labels, its own annotations, of a status what a quota
+    /// holds to, and everything that isn't metadata.
     pub fn from_value(mut object: Value) -> Self {
-        let text = |pointer: &str, object: &Value| {
-            object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
-        let uid = text("/metadata/uid", &object);
-        let resource_version = text("/metadata/resourceVersion", &object);
-        let terminating = object.pointer("/metadata/deletionTimestamp").is_some();
-        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            for field in ["managedFields", "uid", "resourceVersion", "creationTimestamp", "generation"] {
-                metadata.remove(field);
+        let metadata = object.get_mut("metadata").map(Value::take).unwrap_or_default();
+        let text = |field: &str| metadata.get(field).and_then(Value::as_str).unwrap_or_default();
+        let (uid, version) = (text("uid").to_owned(), text("resourceVersion").parse().unwrap_or_default());
+        let terminating = metadata.get("deletionTimestamp").is_some();
+        let labels = metadata.get("labels").cloned();
+        let labels = labels.and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default();
+        if let Some(fields) = object.as_object_mut() {
+            for field in ["apiVersion", "kind", "metadata"] {
+                fields.remove(field);
+            }
+            if let Some(status) = fields.remove("status").as_ref().and_then(|status| status.get("hard")) {
+                fields.insert("status".to_owned(), json!({ "hard": status }));
+            }
+            if let Some(annotations) = own_annotations(&metadata) {
+                fields.insert("metadata".to_owned(), json!({ "annotations": annotations }));
             }
         }
-        if let Some(fields) = object.as_object_mut() {
-            fields.remove("apiVersion");
-            fields.remove("kind");
-        }
-        Self { uid, resource_version, terminating, body: object.to_string().into_boxed_str() }
+        Self { uid, version, terminating, labels: Arc::new(labels), body: object.to_string().into() }
     }
 
-    /// The object as JSON.
+    /// The object as JSON, as far as it is kept.
     pub fn value(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or(Value::Null)
+        let mut value = self.unlabelled();
+        if !self.labels.is_empty() {
+            value["metadata"]["labels"] = json!(*self.labels);
+        }
+        value
     }
 
-    /// All of its labels.
-    pub fn labels(&self) -> BTreeMap<String, String> {
-        let labels = self.value().pointer_mut("/metadata/labels").map(Value::take);
-        labels.and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default()
+    /// The same without its labels.
+    pub fn unlabelled(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or(Value::Null)
     }
 
     /// One of its labels.
     pub fn label(&self, label: &str) -> Option<String> {
-        self.value().get("metadata")?.get("labels")?.get(label)?.as_str().map(str::to_owned)
+        self.labels.get(label).cloned()
     }
+
+    /// Whether both are the same object and say the same, in whichever version.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let Self { uid, version: _, terminating, labels, body } = self;
+        (uid, terminating, body) == (&other.uid, &other.terminating, &other.body) && *labels == other.labels
+    }
+}
+
+/// The annotations that are Comity's, if there are any.
+fn own_annotations(metadata: &Value) -> Option<Map<String, Value>> {
+    let all = metadata.get("annotations")?.as_object()?.iter();
+    let own = all.filter(|(annotation, _)| annotation.starts_with(name::OWN));
+    let own: Map<String, Value> = own.map(|(name, value)| (name.clone(), value.clone())).collect();
+    (!own.is_empty()).then_some(own)
 }
 
 /// Objects that are there, by key.

@@ -172,11 +172,10 @@ fn is_there<K: Resource>(object: &K) -> bool {
 }
 
 fn site(place: &str, live: &Live) -> Site {
-    let labels = live.value().pointer("/metadata/labels").cloned().unwrap_or_default();
     Site {
         name: place.to_owned(),
         uid: live.uid.clone(),
-        labels: serde_json::from_value(labels).unwrap_or_default(),
+        labels: live.labels.as_ref().clone(),
         terminating: live.terminating,
     }
 }

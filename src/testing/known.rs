@@ -78,6 +78,8 @@ impl Known {
             if key.kind == Kind::ResourceQuota {
                 let mut quota = live.value();
                 quota["metadata"]["uid"] = json!(live.uid);
+                quota["metadata"]["name"] = json!(key.name);
+                quota["metadata"]["namespace"] = json!(key.namespace);
                 quota["status"]["hard"] = quota["spec"]["hard"].clone();
                 self.put(key.kind, quota);
             }

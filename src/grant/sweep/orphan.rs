@@ -37,7 +37,7 @@ pub fn ours(names: &Names, live: &LiveObjects) -> LiveObjects {
 /// The grant that a namespace or an ingress policy says that it is for, where its labels and its
 /// name agree. Any other object is Comity's only by the namespace that it is in.
 fn claimed(uid: &str, key: &Key, object: &Live) -> Option<Names> {
-    let labels = object.labels();
+    let labels = &object.labels;
     let label = |label: &str| labels.get(label).filter(|value| !value.is_empty());
     let (grant, stage) = (label(name::LABEL_GRANT)?, label(name::LABEL_STAGE)?);
     let namespace = label(name::LABEL_GRANT_NAMESPACE)?;

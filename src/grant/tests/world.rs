@@ -246,7 +246,7 @@ impl World {
         for (_, live) in self.live.iter_mut().filter(|(key, _)| key.kind == Kind::ResourceQuota) {
             let mut body = live.value();
             body["status"]["hard"] = body["spec"]["hard"].clone();
-            live.body = body.to_string().into_boxed_str();
+            live.body = body.to_string().into();
         }
     }
 
@@ -279,7 +279,7 @@ impl World {
         } else if let Some(live) = self.live.get_mut(key) {
             let mut body: Value = live.value();
             body["spec"] = json!({});
-            live.body = body.to_string().into_boxed_str();
+            live.body = body.to_string().into();
         }
     }
 }
