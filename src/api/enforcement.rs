@@ -1,7 +1,10 @@
 //! `status.enforcement`: every clause of the contract, and what holds it. Nothing is silently ignored.
 
+use std::fmt::Write as _;
+
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// One clause of the contract, and what holds it.
 #[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
@@ -55,4 +58,50 @@ pub enum EnforcementState {
     DeclaredOnly,
     /// The contract doesn't use it.
     NotUsed,
+}
+
+/// What a brief of clauses begins with; no clause is called so.
+const BRIEF: &str = "sha256:";
+
+/// In place of what is said of every clause, which is long, a list of one that is another for every
+/// other list: enough to tell whether the same is said again. A brief is its own brief.
+pub fn brief(told: &[EnforcedClause]) -> Vec<EnforcedClause> {
+    if told.is_empty() || told.iter().any(|told| told.clause.starts_with(BRIEF)) {
+        return told.to_vec();
+    }
+    let mut clause = BRIEF.to_owned();
+    for byte in Sha256::digest(serde_json::to_vec(told).unwrap_or_default()) {
+        // Writing to a String can't fail.
+        let _ = write!(clause, "{byte:02x}");
+    }
+    vec![EnforcedClause { clause, by: Vec::new(), state: EnforcementState::NotUsed, message: None }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_brief_tells_what_was_said_from_everything_else() {
+        let clause = |clause: &str, by: &[Enforcer], state, message: Option<&str>| EnforcedClause {
+            clause: clause.to_owned(),
+            by: by.to_vec(),
+            state,
+            message: message.map(str::to_owned),
+        };
+        let all = [
+            clause("time", &[Enforcer::Controller], EnforcementState::Enforced, Some("while it lives")),
+            clause("time", &[Enforcer::Controller], EnforcementState::Enforced, None),
+            clause("time", &[Enforcer::Controller], EnforcementState::Pending, None),
+            clause("time", &[], EnforcementState::Pending, None),
+            clause("models", &[], EnforcementState::Pending, None),
+        ];
+        let mut briefs = vec![brief(&all), brief(&all[..4]), Vec::new()];
+        briefs.extend(all.iter().map(|one| brief(std::slice::from_ref(one))));
+        for (number, one) in briefs.iter().enumerate() {
+            assert_eq!(brief(one), *one);
+            assert!(briefs[number + 1..].iter().all(|other| other != one), "{number}");
+        }
+        assert_eq!(brief(&[]), Vec::new(), "nothing said is nothing said");
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::ResourceExt as _;
+use kube::api::ObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 
 use super::admission::Admission;
@@ -12,6 +13,7 @@ use super::objects::Objects;
 use super::records::Records;
 use super::services::Services;
 use crate::api::contract::SharingContract;
+use crate::api::grant::PartnerGrantSpec;
 use crate::api::{Dataset, GrantDecision, Partner, PartnerGrant, SharingBoundary};
 use crate::policy::{Operands, OtherGrant, ServiceFacts};
 
@@ -61,15 +63,16 @@ impl Catalogue {
             .contracts
             .get(&ObjectRef::new(&grant.spec.contract_ref.name.0).within(&namespace))
             .filter(is_there);
+        let boundaries = self.every_boundary();
         Gathered {
             datasets: contract.as_deref().map(|contract| self.datasets_of(contract)).unwrap_or_default(),
             contract,
             partner: self.partners.get(&ObjectRef::new(&grant.spec.partner_ref.name.0)).filter(is_there),
-            boundaries: self.every_boundary(),
             services: self.services.of_namespace(&namespace),
             namespace_labels: self.namespace_labels(&namespace),
             requested: self.live_since(grant),
-            others: self.others(grant),
+            others: self.others(grant, &boundaries),
+            boundaries,
         }
     }
 
@@ -106,14 +109,22 @@ impl Catalogue {
 
     /// The grants beside this one that are live. Anybody who may write grants may write any number
     /// that nobody accepts: they count for nothing.
-    fn others(&self, grant: &PartnerGrant) -> Vec<OtherGrant> {
-        let uid = grant.uid();
-        let (namespace, partner) = (grant.namespace(), &grant.spec.partner_ref);
+    fn others(&self, grant: &PartnerGrant, boundaries: &[Arc<SharingBoundary>]) -> Vec<OtherGrant> {
+        let (own, spec) = (&grant.metadata, &grant.spec);
+        // How many there are is asked only where a boundary says how many there may be.
+        let are_counted = boundaries.iter().any(|boundary| boundary.spec.ceilings.live_grants.is_some());
+        let is_the_same = |other: &PartnerGrantSpec| {
+            (&other.partner_ref, &other.contract_ref, &other.purpose)
+                == (&spec.partner_ref, &spec.contract_ref, &spec.purpose)
+        };
         self.grants
             .state()
             .into_iter()
-            .filter(|other| other.uid() != uid)
-            .filter(|other| other.namespace() == namespace || other.spec.partner_ref == *partner)
+            .filter(|other| other.metadata.uid != own.uid)
+            .filter(|other| {
+                other.metadata.namespace == own.namespace || other.spec.partner_ref == spec.partner_ref
+            })
+            .filter(|other| are_counted || is_the_same(&other.spec))
             .filter_map(|other| Some(OtherGrant::new(&other, self.live_since(&other)?)))
             .collect()
     }
@@ -121,8 +132,8 @@ impl Catalogue {
     /// Since when a grant is live: it was accepted once, which only Comity writes down, and hasn't
     /// ended.
     pub fn live_since(&self, grant: &PartnerGrant) -> Option<Timestamp> {
-        let (namespace, uid) = (grant.namespace().unwrap_or_default(), grant.uid().unwrap_or_default());
-        self.records.live_since(&namespace, &uid)
+        let ObjectMeta { namespace, uid, .. } = &grant.metadata;
+        self.records.live_since(namespace.as_deref().unwrap_or_default(), uid.as_deref().unwrap_or_default())
     }
 }
 

@@ -9,6 +9,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt as _};
 
 use super::catalogue::Catalogue;
+use super::status::Brief;
 use crate::api::condition::Reason;
 use crate::api::record::{GrantIdentity, RecordEvent};
 use crate::api::{
@@ -87,6 +88,8 @@ pub trait Word: Resource<DynamicType = ()> + Clone {
     fn itself(&self, told: &Concerned);
     /// Tells that what depends on it has to be looked at.
     fn dependants(&self, told: &Concerned);
+    /// Forgets what of its status nobody asks for.
+    fn brief(&mut self) {}
 }
 
 impl Word for PartnerGrant {
@@ -106,6 +109,10 @@ impl Word for PartnerGrant {
         if is_gone || told.catalogue.live_since(self).is_some() {
             told.room_was_made();
         }
+    }
+
+    fn brief(&mut self) {
+        self.status = self.status.take().map(Brief::brief);
     }
 }
 

@@ -15,6 +15,9 @@ use crate::api::condition::cut;
 /// How many events may wait to be sent; more are dropped.
 const WAITING: usize = 1024;
 
+/// How many of the last events are remembered at most.
+const REMEMBERED: usize = 64;
+
 /// Who is told of every event that the API server took, by its reason.
 pub type Count = Box<dyn Fn(&'static str) + Send + Sync>;
 
@@ -28,10 +31,17 @@ pub struct Events(mpsc::Sender<Waiting>);
 impl Events {
     /// Begins to send events as `controller`.
     pub fn start(client: Client, controller: &str, count: Count) -> Self {
-        let recorder = Recorder::new(client, Reporter::from(controller.to_owned()));
+        let reporter = Reporter::from(controller.to_owned());
         let (sender, mut waiting) = mpsc::channel::<Waiting>(WAITING);
         tokio::spawn(async move {
+            let anew = || Recorder::new(client.clone(), reporter.clone());
+            let (mut recorder, mut sent) = (anew(), 0_usize);
             while let Some((about, event, reason)) = waiting.recv().await {
+                // A recorder keeps every event for minutes, to count one that comes again.
+                if sent.is_multiple_of(REMEMBERED) {
+                    recorder = anew();
+                }
+                sent = sent.wrapping_add(1);
                 match recorder.publish(&event, &about).await {
                     Ok(()) => count(reason),
                     Err(error) => tracing::debug!(%error, "an event wasn't taken"),

@@ -32,6 +32,9 @@ use crate::plan::objects::{Key, Kind};
 /// How many objects a list asks for at once.
 const PAGE: u32 = 100;
 
+/// The annotation in which `kubectl apply` keeps what it applied.
+const APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// The watches of a process.
 #[derive(Debug)]
 pub struct Feeds {
@@ -159,7 +162,7 @@ impl Feeds {
         let api: Api<K> = Api::all(client.clone());
         let store = writer.as_reader();
         let mut before = Vec::new();
-        self.follow(kind, watcher(api, config()), move |event| {
+        self.follow(kind, watcher(api, config()).modify(Word::brief), move |event| {
             if matches!(event, watcher::Event::Init) {
                 before = store.state();
             }
@@ -175,7 +178,7 @@ impl Feeds {
                     told.changed(known.as_deref(), object);
                 }
                 watcher::Event::Delete(object) => told.changed(None, object),
-                watcher::Event::InitDone => gone_meanwhile(&before, &store, &told),
+                watcher::Event::InitDone => gone_meanwhile(&std::mem::take(&mut before), &store, &told),
                 watcher::Event::Init => (),
             }
         });
@@ -284,7 +287,8 @@ impl Feeds {
 
     /// Follows a watch until the process ends. Errors are told and tried again, ever more slowly.
     ///
-    /// Who set which field is as long as the object, and nobody asks: it isn't kept.
+    /// Who set which field, and what `kubectl` applied last, are as long as the object, and nobody
+    /// asks: they aren't kept.
     fn follow<K, S>(
         &mut self,
         kind: &'static str,
@@ -299,9 +303,10 @@ impl Feeds {
         let (clock, watches) = (self.clock.clone(), self.watches.clone());
         watches.well(kind);
         self.tasks.spawn(async move {
-            let mut stream = std::pin::pin!(
-                stream.default_backoff().modify(|object| object.meta_mut().managed_fields = None)
-            );
+            let mut stream = std::pin::pin!(stream.default_backoff().modify(|object| {
+                object.meta_mut().managed_fields = None;
+                object.annotations_mut().remove(APPLIED);
+            }));
             while let Some(event) = stream.next().await {
                 match event {
                     Ok(event) => {

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
+use crate::api::effective::EffectivePolicy;
 use crate::api::record::{GrantIdentity, GrantRecordSpec, RecordEvent};
 use crate::api::{PartnerGrant, name};
 use crate::journal::{Broken, Journal, Opening};
@@ -14,11 +15,34 @@ use crate::journal::{Broken, Journal, Opening};
 /// another name than its number gives it, is no line of its journal, whoever wrote it.
 type Owner = (String, String);
 
+/// A record, in little room.
+#[derive(Debug)]
+struct Line {
+    at: Timestamp,
+    event: RecordEvent,
+    /// The record without its policy, as JSON.
+    rest: Box<str>,
+    /// Its policy, which the journal has too: it is long, and kept once.
+    policy: Option<Arc<EffectivePolicy>>,
+}
+
+impl Line {
+    /// The record without its policy. `None` can't be: what is kept was a record.
+    fn rest(&self) -> Option<GrantRecordSpec> {
+        serde_json::from_str(&self.rest).ok()
+    }
+
+    /// The record.
+    fn whole(&self) -> Option<GrantRecordSpec> {
+        Some(GrantRecordSpec { policy: self.policy.as_deref().cloned(), ..self.rest()? })
+    }
+}
+
 /// The records of one grant, and what they say.
 #[derive(Debug)]
 struct Lines {
     /// By number.
-    records: BTreeMap<i64, Arc<GrantRecordSpec>>,
+    records: BTreeMap<i64, Line>,
     /// All of them folded: a journal is asked for far more often than it grows.
     folded: Result<Journal, Broken>,
 }
@@ -32,18 +56,22 @@ impl Default for Lines {
 impl Lines {
     /// Takes a record: where it is the next one, by itself, else all are folded anew. Whether it is
     /// news: what was just written is known when a watch tells of it.
-    fn put(&mut self, record: GrantRecordSpec) -> bool {
-        let sequence = record.sequence;
+    fn put(&mut self, mut record: GrantRecordSpec) -> bool {
+        let policy = record.policy.take();
+        let rest = serde_json::to_string(&record).unwrap_or_default().into_boxed_str();
+        let (sequence, at, event) = (record.sequence, record.at.0, record.event);
         let known = self.records.get(&sequence);
-        if known.is_some_and(|known| **known == record) {
+        if known.is_some_and(|known| known.rest == rest && known.policy.as_deref() == policy.as_ref()) {
             return false;
         }
         let is_newest = self.records.last_key_value().is_none_or(|(last, _)| *last < sequence);
+        record.policy = policy;
         let taken = match &mut self.folded {
             Ok(journal) if is_newest => journal.take(&record).is_ok(),
             _ => false,
         };
-        self.records.insert(sequence, Arc::new(record));
+        let policy = record.policy.map(|policy| self.shared(Arc::new(policy)));
+        self.records.insert(sequence, Line { at, event, rest, policy });
         if !taken {
             self.fold();
         }
@@ -53,21 +81,34 @@ impl Lines {
     /// Keeps the records of which `keep` says so. The grant that lost some, if it did.
     fn retain(&mut self, keep: impl Fn(i64) -> bool) -> Option<GrantIdentity> {
         let (_, lost) = self.records.iter().find(|(sequence, _)| !keep(**sequence))?;
-        let grant = lost.grant.clone();
+        let grant = lost.rest()?.grant;
         self.records.retain(|sequence, _| keep(*sequence));
         self.fold();
         Some(grant)
     }
 
     fn fold(&mut self) {
-        self.folded = Journal::fold(self.records.values().map(AsRef::as_ref));
+        let records: Vec<GrantRecordSpec> = self.records.values().filter_map(Line::whole).collect();
+        self.folded = Journal::fold(&records);
+        let mut records = std::mem::take(&mut self.records);
+        for line in records.values_mut() {
+            line.policy = line.policy.take().map(|policy| self.shared(policy));
+        }
+        self.records = records;
+    }
+
+    /// This policy as the journal has it, if it does.
+    fn shared(&self, policy: Arc<EffectivePolicy>) -> Arc<EffectivePolicy> {
+        let openings = self.folded.iter().flat_map(|journal| &journal.openings);
+        let mut known = openings.map(|opening| &opening.policy).filter(|known| **known == policy);
+        known.next().map_or(policy, Arc::clone)
     }
 }
 
-/// The records that stand, by their grant.
+/// The records that stand, by the namespace and the UID of their grant.
 #[derive(Debug, Default)]
 pub struct Records {
-    lines: RwLock<HashMap<Owner, Lines>>,
+    lines: RwLock<HashMap<String, HashMap<String, Lines>>>,
     told: RwLock<Option<HashSet<(Owner, i64)>>>,
 }
 
@@ -75,21 +116,18 @@ impl Records {
     /// What the records of this grant say.
     pub fn journal(&self, namespace: &str, grant_uid: &str) -> Result<Journal, Broken> {
         let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
-        match lines.get(&(namespace.to_owned(), grant_uid.to_owned())) {
-            Some(lines) => lines.folded.clone(),
-            None => Ok(Journal::empty()),
-        }
+        let lines = lines.get(namespace).and_then(|lines| lines.get(grant_uid));
+        lines.map_or_else(|| Ok(Journal::empty()), |lines| lines.folded.clone())
     }
 
     /// The time of the first record of a grant whose journal doesn't end; `None` where there is no
     /// record, or where it ends. Says nothing of whether the journal holds.
     pub fn live_since(&self, namespace: &str, grant_uid: &str) -> Option<Timestamp> {
-        let owner = (namespace.to_owned(), grant_uid.to_owned());
         let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
-        let mut records = lines.get(&owner)?.records.values();
+        let mut records = lines.get(namespace)?.get(grant_uid)?.records.values();
         let first = records.next()?;
         let last = records.next_back().unwrap_or(first);
-        (last.event != RecordEvent::Ended).then_some(first.at.0)
+        (last.event != RecordEvent::Ended).then_some(first.at)
     }
 
     /// Whether another grant was opened before in the same namespace, for the same partner, contract
@@ -103,7 +141,7 @@ impl Records {
                 == (&spec.partner_ref.name, &spec.contract_ref.name, &spec.purpose)
         };
         let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
-        let others = lines.iter().filter(|((home, uid), _)| *home == namespace && *uid != own);
+        let others = lines.get(&namespace).into_iter().flatten().filter(|(uid, _)| **uid != own);
         others.into_iter().any(|(_, lines)| match &lines.folded {
             Ok(journal) => journal.openings.iter().any(is_same),
             // What can't be read may have been the same.
@@ -114,10 +152,12 @@ impl Records {
     /// The grants whose journal doesn't end: UID, name and namespace of each.
     pub fn unended(&self) -> Vec<(String, String, String)> {
         let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
+        let all =
+            lines.iter().flat_map(|(home, grants)| grants.iter().map(move |(uid, own)| (home, uid, own)));
         let last =
-            lines.iter().filter_map(|(owner, lines)| Some((owner, lines.records.values().next_back()?)));
-        last.filter(|(_, record)| record.event != RecordEvent::Ended)
-            .map(|((namespace, uid), record)| (uid.clone(), record.grant.name.0.clone(), namespace.clone()))
+            all.filter_map(|(home, uid, lines)| Some((home, uid, lines.records.values().next_back()?)));
+        last.filter(|(.., line)| line.event != RecordEvent::Ended)
+            .filter_map(|(home, uid, line)| Some((uid.clone(), line.rest()?.grant.name.0, home.clone())))
             .collect()
     }
 
@@ -128,14 +168,15 @@ impl Records {
             told.insert((owner.clone(), record.sequence));
         }
         let mut lines = self.lines.write().unwrap_or_else(PoisonError::into_inner);
-        lines.entry(owner).or_default().put(record)
+        let (namespace, uid) = owner;
+        lines.entry(namespace).or_default().entry(uid).or_default().put(record)
     }
 
     /// Takes that a record is gone.
     pub fn remove(&self, namespace: &str, name: &str, record: &GrantRecordSpec) {
-        let Some(owner) = owner(namespace, name, record) else { return };
+        let Some((namespace, uid)) = owner(namespace, name, record) else { return };
         let mut lines = self.lines.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lines) = lines.get_mut(&owner) {
+        if let Some(lines) = lines.get_mut(&namespace).and_then(|lines| lines.get_mut(&uid)) {
             lines.retain(|sequence| sequence != record.sequence);
         }
     }
@@ -152,11 +193,15 @@ impl Records {
         let Some(told) = told else { return Vec::new() };
         let mut lines = self.lines.write().unwrap_or_else(PoisonError::into_inner);
         let mut poorer = Vec::new();
-        for (owner, lines) in lines.iter_mut() {
-            let lost = lines.retain(|sequence| told.contains(&(owner.clone(), sequence)));
-            poorer.extend(lost.map(|grant| (owner.0.clone(), grant)));
+        for (namespace, grants) in lines.iter_mut() {
+            for (uid, lines) in grants.iter_mut() {
+                let owner = (namespace.clone(), uid.clone());
+                let lost = lines.retain(|sequence| told.contains(&(owner.clone(), sequence)));
+                poorer.extend(lost.map(|grant| (namespace.clone(), grant)));
+            }
+            grants.retain(|_, lines| !lines.records.is_empty());
         }
-        lines.retain(|_, lines| !lines.records.is_empty());
+        lines.retain(|_, grants| !grants.is_empty());
         poorer
     }
 }
@@ -207,6 +252,27 @@ mod tests {
             records.remove("home", &name::record("uid", 2), &lines[1]);
             assert_eq!(records.journal("home", "uid"), Err(Broken::Gap { expected: 2, found: 3 }));
         }
+    }
+
+    #[test]
+    fn a_policy_is_kept_once_and_the_record_is_as_it_was() {
+        let grant = crate::api::record::GrantIdentity { name: "g".into(), uid: "uid".into() };
+        let policy = EffectivePolicy { purpose: "fraud".into(), ..EffectivePolicy::default() };
+        let (end, stage) = (Timestamp::from_second(60).unwrap(), crate::api::Stage::Sandbox);
+        let entry = Entry::opened(stage, "v1:sha256:one", end, &policy);
+        let opened = next_record(&Journal::empty(), &entry, &grant, Some(1), Timestamp::UNIX_EPOCH);
+        let mut lines = Lines::default();
+        assert!(lines.put(opened.clone()));
+        for _ in 0..2 {
+            let journal = lines.folded.as_ref().unwrap();
+            let kept = lines.records[&1].policy.as_ref().unwrap();
+            assert!(Arc::ptr_eq(kept, &journal.openings[0].policy));
+            assert_eq!(lines.records[&1].whole(), Some(opened.clone()));
+            assert!(!lines.put(opened.clone()), "it is known");
+            lines.fold();
+        }
+        let wider = EffectivePolicy { purpose: "another".into(), ..policy };
+        assert!(lines.put(GrantRecordSpec { policy: Some(wider), ..opened }), "another one is news");
     }
 
     #[test]

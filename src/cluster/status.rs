@@ -13,7 +13,14 @@ use serde_json::{Value, json};
 use super::apply::{WriteError, is_gone};
 use super::catalogue::Catalogue;
 use super::clock::Clock;
+use crate::api::boundary::SharingBoundaryStatus;
+use crate::api::contract::SharingContractStatus;
+use crate::api::dataset::DatasetStatus;
+use crate::api::decision::GrantDecisionStatus;
+use crate::api::enforcement::brief;
+use crate::api::grant::PartnerGrantStatus;
 use crate::api::name;
+use crate::api::partner::PartnerStatus;
 
 /// What a controller needs that only says how things stand.
 #[derive(Debug)]
@@ -26,11 +33,33 @@ pub struct Context {
     pub clock: Clock,
 }
 
+/// A status that can be kept in little room.
+pub trait Brief: Clone + PartialEq + Serialize {
+    /// As much of it as is kept: what is asked for, and enough to tell whether the same is said again.
+    /// A brief is its own brief.
+    #[must_use]
+    fn brief(self) -> Self {
+        self
+    }
+}
+
+impl Brief for SharingBoundaryStatus {}
+impl Brief for SharingContractStatus {}
+impl Brief for PartnerStatus {}
+impl Brief for DatasetStatus {}
+impl Brief for GrantDecisionStatus {}
+
+impl Brief for PartnerGrantStatus {
+    fn brief(self) -> Self {
+        Self { enforcement: brief(&self.enforcement), ..self }
+    }
+}
+
 /// Writes statuses.
 pub struct Statuses {
     client: Client,
-    /// By UID: the status, as JSON, that was written and no watch has told of yet, and the version
-    /// that the object then had.
+    /// By UID: the brief of the status, as JSON, that was written and no watch has told of yet, and the
+    /// version that the object then had.
     said: Mutex<HashMap<String, (String, String)>>,
 }
 
@@ -46,8 +75,8 @@ impl Statuses {
         Self { client, said: Mutex::default() }
     }
 
-    /// The status that an object has, as far as is known: what was written of it last, although
-    /// no watch has told of it yet, else `told`.
+    /// The status that an object has, in brief and as far as is known: what was written of it last,
+    /// although no watch has told of it yet, else `told`.
     pub fn known<K: Resource, S: DeserializeOwned>(&self, object: &K, told: Option<S>) -> Option<S> {
         let uid = object.meta().uid.clone().unwrap_or_default();
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,13 +93,14 @@ impl Statuses {
     pub async fn say<K, S>(&self, object: &K, old: Option<&S>, new: &S) -> Result<(), WriteError>
     where
         K: Resource<DynamicType = ()>,
-        S: PartialEq + Serialize,
+        S: Brief,
     {
-        if old == Some(new) {
+        let brief = new.clone().brief();
+        if old.is_some_and(|old| old.clone().brief() == brief) {
             return Ok(());
         }
         let version = self.write(object, new).await?;
-        let status = serde_json::to_string(new).unwrap_or_default();
+        let status = serde_json::to_string(&brief).unwrap_or_default();
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         said.insert(object.meta().uid.clone().unwrap_or_default(), (status, version));
         Ok(())

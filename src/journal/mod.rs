@@ -7,6 +7,8 @@ pub mod append;
 pub mod consent;
 pub mod wanted;
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use self::consent::Consents;
@@ -55,8 +57,8 @@ pub struct Opening {
     pub opened_at: Timestamp,
     /// When it ends, whatever happens. Only what people decide moves it further away.
     pub end: Timestamp,
-    /// Everything that it allows.
-    pub policy: EffectivePolicy,
+    /// Everything that it allows. A journal is copied for each look at it, this isn't.
+    pub policy: Arc<EffectivePolicy>,
     /// Where it stands by the journal.
     pub state: Recorded,
     /// Since when it is open without interruption, or was before the last one.
@@ -220,7 +222,7 @@ impl Journal {
             digest,
             opened_at: record.at.0,
             end,
-            policy: record.policy.clone()?,
+            policy: Arc::new(record.policy.clone()?),
             state: Recorded::Open,
             open_since: record.at.0,
             interrupted: None,
@@ -311,7 +313,7 @@ mod tests {
             namespace: String::new(),
             opened_at: Timestamp::UNIX_EPOCH,
             end: Timestamp::MAX,
-            policy: EffectivePolicy::default(),
+            policy: Arc::default(),
             state: Recorded::Open,
             open_since: Timestamp::UNIX_EPOCH,
             interrupted: None,

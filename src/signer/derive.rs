@@ -55,7 +55,7 @@ fn opening(
     // A record is believed to say that a stage was opened and when it ends (`wanted` holds one that
     // gives too much), but not whose its certificates are: `comity run` writes records, and its
     // token may be stolen. What is signed is what was agreed.
-    let policy = terms.filter(|_| open).map_or(&recorded.policy, |terms| &terms.policy);
+    let policy = terms.filter(|_| open).map_or(recorded.policy.as_ref(), |terms| &terms.policy);
     Opening {
         namespace: grant.namespace().unwrap_or_default(),
         grant: grant.name_any(),

@@ -104,14 +104,14 @@ fn opened_in_order(story: &Story, opening: &OpeningStatus) -> Result<()> {
         all.into_iter().filter(|write| write.namespace == place || write.name == place).collect();
     let order = [
         "create namespaces",
-        "patch resourcequotas",
-        "patch networkpolicies comity-default-deny",
-        "patch networkpolicies comity-allow-within",
-        "patch serviceaccounts workload-scorer",
+        "create resourcequotas",
+        "create networkpolicies comity-default-deny",
+        "create networkpolicies comity-allow-within",
+        "create serviceaccounts workload-scorer",
         "create secrets",
         "create configmaps",
         "patch namespaces",
-        "patch rolebindings comity-role-model-engineer",
+        "create rolebindings comity-role-model-engineer",
     ];
     let places: Vec<Option<usize>> = order.iter().map(|step| first(&place_writes, step)).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} of {place_writes:#?}");
