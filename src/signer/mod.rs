@@ -25,6 +25,7 @@ pub mod reconcile;
 pub mod site;
 pub mod stage;
 pub mod talk;
+pub mod together;
 pub mod upkeep;
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use super::error::SignError;
 use super::opening::Opening;
 use super::site::Site;
 use super::talk::{Namespaced, Talk};
+use super::together::Together;
 use crate::api::{Dataset, GrantRecord, Partner, PartnerGrant, SharingBoundary, SharingContract, name};
 use crate::cluster::catalogue::Catalogue;
 use crate::cluster::services;
@@ -28,24 +29,31 @@ use crate::policy::{Operands, OtherGrant};
 pub struct Observer {
     talk: Talk,
     catalogue: Arc<Catalogue>,
+    /// Those who read what all grants under a contract stand on, by its namespace and name.
+    readers: Arc<Together<(String, String), Common>>,
 }
 
-/// Everything that a grant depends on, as it was just read.
+/// What all grants under a contract depend on, as it was just read.
 #[derive(Default)]
-struct Ground {
+struct Common {
     contract: Option<SharingContract>,
-    partner: Option<Partner>,
     boundaries: Vec<SharingBoundary>,
     datasets: Vec<Dataset>,
     services: Vec<Service>,
     namespace_labels: BTreeMap<String, String>,
+}
+
+/// Everything that a grant depends on, as it was just read.
+struct Ground {
+    common: Arc<Common>,
+    partner: Option<Partner>,
     others: Vec<OtherGrant>,
 }
 
 impl Observer {
     /// Reads through `talk`; what no one object says comes from the catalogue.
-    pub const fn new(talk: Talk, catalogue: Arc<Catalogue>) -> Self {
-        Self { talk, catalogue }
+    pub fn new(talk: Talk, catalogue: Arc<Catalogue>) -> Self {
+        Self { talk, catalogue, readers: Arc::default() }
     }
 
     /// What the watches last told of a grant comes to. A journal that is broken opens nothing.
@@ -114,26 +122,33 @@ impl Observer {
 
     async fn ground(&self, grant: &PartnerGrant) -> Result<Ground, SignError> {
         let at = grant.namespace().unwrap_or_default();
-        let (contract, partner, boundaries, namespace) = try_join!(
-            self.talk.get::<SharingContract>(&at, &grant.spec.contract_ref.name.0),
+        let contract = &grant.spec.contract_ref.name.0;
+        let (common, partner) = try_join!(
+            self.readers.read((at.clone(), contract.clone()), || self.common(&at, contract)),
             self.talk.get_cluster_wide::<Partner>(&grant.spec.partner_ref.name.0),
+        )?;
+        let others = self.catalogue.gather(grant).operands(grant).others;
+        Ok(Ground { common, partner: partner.filter(is_there), others })
+    }
+
+    async fn common(&self, at: &str, contract: &str) -> Result<Common, SignError> {
+        let (contract, boundaries, namespace) = try_join!(
+            self.talk.get::<SharingContract>(at, contract),
             self.talk.list_cluster_wide::<SharingBoundary>(),
-            self.talk.get_cluster_wide::<Namespace>(&at),
+            self.talk.get_cluster_wide::<Namespace>(at),
         )?;
         let contract = contract.filter(is_there);
         let named = contract.iter().flat_map(|contract| &contract.spec.data_scope.datasets);
         let named = named.map(|scoped| scoped.name.0.clone()).collect();
-        let datasets: Vec<Dataset> = self.all(&at, named).await?;
+        let datasets: Vec<Dataset> = self.all(at, named).await?;
         let behind = datasets.iter().flat_map(|dataset| &dataset.spec.endpoints);
         let behind = behind.map(|endpoint| endpoint.service.name.0.clone()).collect();
-        Ok(Ground {
+        Ok(Common {
             contract,
-            partner: partner.filter(is_there),
             boundaries: boundaries.into_iter().filter(is_there).collect(),
             datasets,
-            services: self.all(&at, behind).await?,
+            services: self.all(at, behind).await?,
             namespace_labels: namespace.and_then(|namespace| namespace.metadata.labels).unwrap_or_default(),
-            others: self.catalogue.gather(grant).operands(grant).others,
         })
     }
 
@@ -152,14 +167,15 @@ impl Observer {
 impl Ground {
     fn operands<'a>(&'a self, grant: &'a PartnerGrant, requested: Option<Timestamp>) -> Operands<'a> {
         let facts = |service: &Service| (service.name_any(), services::facts(service));
+        let common = &self.common;
         Operands {
             grant,
-            contract: self.contract.as_ref(),
+            contract: common.contract.as_ref(),
             partner: self.partner.as_ref(),
-            datasets: self.datasets.iter().map(|dataset| (dataset.name_any(), dataset)).collect(),
-            services: self.services.iter().map(facts).collect(),
-            boundaries: self.boundaries.iter().collect(),
-            namespace_labels: self.namespace_labels.clone(),
+            datasets: common.datasets.iter().map(|dataset| (dataset.name_any(), dataset)).collect(),
+            services: common.services.iter().map(facts).collect(),
+            boundaries: common.boundaries.iter().collect(),
+            namespace_labels: common.namespace_labels.clone(),
             requested,
             others: self.others.clone(),
         }

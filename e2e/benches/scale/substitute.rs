@@ -18,7 +18,8 @@ impl Substitute {
             (old.uid.clone(), uid.to_owned()),
             (old.name.clone(), name.to_owned()),
         ];
-        let derived = recorded.requests.iter().filter_map(|request| ingress_policy(&request.uri));
+        let told = recorded.requests.iter().flat_map(|request| [&request.uri, &request.body]);
+        let derived = told.filter_map(|told| ingress_policy(told));
         words.extend(derived.map(|old| (old.to_owned(), renamed(old, number))));
         Self { words }
     }
@@ -50,10 +51,9 @@ fn renamed(name: &str, number: usize) -> String {
 }
 
 /// The name of a policy in the dataset's namespace, which is a hash alone.
-fn ingress_policy(uri: &str) -> Option<&str> {
-    let start = uri.find("/comity-from-")? + 1;
-    let rest = uri.get(start..)?;
-    rest.split(['?', '/']).next()
+fn ingress_policy(told: &str) -> Option<&str> {
+    let rest = told.get(told.find("comity-from-")?..)?;
+    rest.split(['?', '/', '"']).next()
 }
 
 /// A body that insists on no version: it was another object's.

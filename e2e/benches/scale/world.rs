@@ -1,16 +1,20 @@
 //! What the grants of the benchmark are granted under: the example's own operands, for many
 //! partners and purposes, because there is one live grant for each of those.
 
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-use comity::api::{GrantRecord, PartnerGrant};
+use comity::api::{GrantRecord, PartnerGrant, name::LABEL_GRANT};
 use e2e::{Cluster, Explain as _, Result, comity::repository, eventually};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::{
-    Api, ResourceExt as _,
+    Api, Resource, ResourceExt as _,
     api::{DeleteParams, ListParams, PostParams},
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// Where contract, dataset and grants are.
@@ -87,17 +91,29 @@ impl World {
         Ok(began.elapsed().as_secs_f64())
     }
 
-    /// Removes what a bare loop made of a batch. Of its records too nothing may be left: their lines
-    /// don't hold each other's digests, and beside a journal that can't be read nothing opens
-    /// without somebody's consent, since it may have been of the same.
+    /// Removes what a bare loop made of a batch, or Comity would be measured as it clears that. Of its
+    /// records too nothing may be left: their lines don't hold each other's digests, and beside a
+    /// journal that can't be read nothing opens without somebody's consent, since it may have been
+    /// of the same.
     pub async fn remove(&self, batch: &str) -> Result<()> {
-        let api: Api<GrantRecord> = Api::namespaced(self.admin.client(), NAMESPACE);
+        let of_batch = |record: &GrantRecord| record.spec.grant.name.0.starts_with(batch);
+        self.remove_at_home(of_batch).await?;
+        let grant = |policy: &NetworkPolicy| policy.labels().get(LABEL_GRANT).cloned().unwrap_or_default();
+        self.remove_at_home(|policy: &NetworkPolicy| grant(policy).starts_with(batch)).await?;
+        self.remove_namespaces(batch).await
+    }
+
+    /// Removes those objects of a kind from the namespace of the grants of which `is_doomed` says so.
+    async fn remove_at_home<K>(&self, is_doomed: impl Fn(&K) -> bool) -> Result<()>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let api: Api<K> = Api::namespaced(self.admin.client(), NAMESPACE);
         let all = api.list(&ListParams::default()).await?;
-        let is_of_batch = |record: &GrantRecord| record.spec.grant.name.0.starts_with(batch);
-        let names = all.items.iter().filter(|record| is_of_batch(record)).map(kube::ResourceExt::name_any);
+        let names = all.items.iter().filter(|object| is_doomed(object)).map(kube::ResourceExt::name_any);
         let delete = async |name: String| api.delete(&name, &DeleteParams::default()).await;
         stream::iter(names).map(delete).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await?;
-        self.remove_namespaces(batch).await
+        Ok(())
     }
 
     async fn remove_namespaces(&self, batch: &str) -> Result<()> {
