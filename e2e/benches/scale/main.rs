@@ -17,8 +17,10 @@ mod substitute;
 mod world;
 
 use clap::Parser;
+use comity::api::PartnerGrant;
 use e2e::{Cluster, Comity, Explain as _, Result, controlplane::Settings};
 
+use opening::Opened;
 use report::Report;
 use world::World;
 
@@ -85,11 +87,7 @@ async fn phases(grants: usize, workers: usize) -> Result<Report> {
     start(&comity).await?;
     say("grants, from apply to Active");
     let batch = world::grants("batch", grants, "24h")?;
-    let before = rest::processor(&comity)?;
-    let opened = opening::open(&world, &batch).await?;
-    report.opened(&opened);
-    let after = rest::processor(&comity)?;
-    report.processor_seconds = [after[0] - before[0], after[1] - before[1]];
+    let opened = open(&comity, &world, &batch, &mut report).await?;
     report.memory_after = rest::memory(&comity)?;
     say("a quiet minute");
     report.quiet_writes = rest::quiet(&cluster, &comity).await?;
@@ -107,6 +105,21 @@ async fn phases(grants: usize, workers: usize) -> Result<Report> {
     say("object floor, again");
     report.object_floor.push(floor::objects(&world, &objects, "floor-b", grants, workers).await?);
     Ok(report)
+}
+
+/// Opens the grants that are measured, and takes what that showed and cost.
+async fn open(
+    comity: &Comity,
+    world: &World,
+    grants: &[PartnerGrant],
+    report: &mut Report,
+) -> Result<Vec<Opened>> {
+    let before = rest::processor(comity)?;
+    let opened = opening::open(world, grants).await?;
+    let after = rest::processor(comity)?;
+    report.opened(&opened);
+    report.processor_seconds = [after[0] - before[0], after[1] - before[1]];
+    Ok(opened)
 }
 
 async fn start(comity: &Comity) -> Result<()> {
