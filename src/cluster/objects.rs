@@ -46,6 +46,14 @@ impl Objects {
         self.read(|inner| inner.by_grant.get(uid).cloned().unwrap_or_default())
     }
 
+    /// The namespaces that carry this grant's UID.
+    pub fn places(&self, uid: &str) -> Vec<String> {
+        self.read(|inner| {
+            let all = inner.by_grant.get(uid).into_iter().flat_map(BTreeMap::keys);
+            all.filter(|key| key.kind == Kind::Namespace).map(|key| key.name.clone()).collect()
+        })
+    }
+
     /// A namespace, whoever's it is.
     pub fn namespace(&self, name: &str) -> Option<Live> {
         self.read(|inner| inner.namespaces.get(name).cloned())

@@ -73,6 +73,11 @@ impl Observer {
         }
     }
 
+    /// The namespaces that were made for a grant, as the watches last told.
+    pub fn cached_places(&self, grant: &PartnerGrant) -> Vec<String> {
+        self.catalogue.objects.places(grant.metadata.uid.as_deref().unwrap_or_default())
+    }
+
     /// The namespace of an opening as the watches last told, if there is one.
     pub fn cached_site(&self, place: &str) -> Option<Site> {
         self.catalogue.objects.namespace(place).map(|live| site(place, &live))

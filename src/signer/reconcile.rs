@@ -60,8 +60,8 @@ pub struct Memory(Mutex<Remembered>);
 #[derive(Debug, Default)]
 struct Remembered {
     seen: BTreeMap<String, Seen>,
-    /// Since when the signer isn't let in.
-    denied: BTreeMap<String, Timestamp>,
+    /// Since when the signer isn't let in, and when it tries again.
+    denied: BTreeMap<String, (Timestamp, Timestamp)>,
     /// Since when a stage is over whose gate is open still.
     over: BTreeMap<String, Timestamp>,
     swept: Option<Timestamp>,
@@ -71,6 +71,10 @@ struct Remembered {
 pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Result<Action, SignError> {
     let now = (context.now)();
     context.sweep(now);
+    let places = context.observer.cached_places(&grant);
+    if let Some(later) = context.memory.has_to_wait(&places, now) {
+        return Ok(Action::requeue(retry::until_earliest(later, now).unsigned_abs()));
+    }
     let derived = context.observer.cached(&grant, now);
     let mut next = derived.look_again;
     let mut failure = None;
@@ -120,10 +124,10 @@ impl Context {
 
     /// The right to act in a new namespace comes with a RoleBinding a moment after it.
     fn denied(&self, place: String, error: SignError, now: Timestamp) -> Result<Timestamp, SignError> {
-        let since = self.memory.note_denied(place, now);
-        let Some(wait) = wait_to_be_let_in(now.duration_since(since)) else { return Err(error) };
+        let (since, again) = self.memory.note_denied(place, now);
+        let Some(again) = again else { return Err(error) };
         tracing::debug!(%error, %since, "not allowed in this namespace yet");
-        Ok(now.checked_add(wait).unwrap_or(now))
+        Ok(again)
     }
 
     /// Tells what was done: in the log, in metrics, and, where people should look, in Events.
@@ -192,12 +196,29 @@ impl Memory {
         next
     }
 
-    /// Since when the signer isn't let in.
-    fn note_denied(&self, place: String, now: Timestamp) -> Timestamp {
+    /// Since when the signer isn't let in, and when to try again; `None`: it has been too long.
+    fn note_denied(&self, place: String, now: Timestamp) -> (Timestamp, Option<Timestamp>) {
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = remembered.denied.entry(place).or_insert(now);
+        let (since, until) = remembered.denied.entry(place).or_insert((now, now));
         *since = now.min(*since);
-        *since
+        let again = wait_to_be_let_in(now.duration_since(*since)).and_then(|wait| now.checked_add(wait).ok());
+        *until = again.unwrap_or(now);
+        (*since, again)
+    }
+
+    /// Whether there is nothing to look at yet, and when there will be: a grant has no place, or the
+    /// signer was let into none of its places and hasn't to try again already. While a stage is made
+    /// there is much news of its grant, and none of it lets the signer in.
+    fn has_to_wait(&self, places: &[String], now: Timestamp) -> Option<Option<Timestamp>> {
+        let remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let [_, longest] = WAITS;
+        let again = |place: &String| {
+            let (_, until) = remembered.denied.get(place)?;
+            // A clock that was set back makes nobody wait for longer.
+            (now < *until && until.duration_since(now) <= longest).then_some(*until)
+        };
+        let until: Option<Vec<Timestamp>> = places.iter().map(again).collect();
+        until.map(|until| until.into_iter().min())
     }
 
     fn forget(&self, place: &str) {
@@ -250,8 +271,8 @@ mod tests {
         let start = Timestamp::UNIX_EPOCH;
         let moments = (0..40).map(|number| start + SignedDuration::from_millis(number * 10));
         let waits = moments.map(|now| {
-            let since = memory.note_denied("comity-x".to_owned(), now);
-            wait_to_be_let_in(now.duration_since(since)).unwrap()
+            let (_, again) = memory.note_denied("comity-x".to_owned(), now);
+            again.unwrap().duration_since(now)
         });
         assert!(waits.max().unwrap() < SignedDuration::from_millis(250));
     }
@@ -264,7 +285,23 @@ mod tests {
         memory.note_denied("comity-x".to_owned(), start);
         memory.forget("comity-x");
         let later = start + SignedDuration::from_hours(1);
-        assert_eq!(memory.note_denied("comity-x".to_owned(), later), later);
-        assert_eq!(memory.note_denied("comity-x".to_owned(), start), start, "a clock set back is no wait");
+        assert_eq!(memory.note_denied("comity-x".to_owned(), later).0, later);
+        assert_eq!(memory.note_denied("comity-x".to_owned(), start).0, start, "a clock set back is no wait");
+    }
+
+    #[test]
+    fn who_is_kept_out_tries_again_in_time_and_not_at_all_that_happens_meanwhile() {
+        let (memory, now) = (Memory::default(), testing::now());
+        let places = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(memory.has_to_wait(&[], now), Some(None), "there is no place yet");
+        assert_eq!(memory.has_to_wait(&places(&["a"]), now), None);
+        let (_, again) = memory.note_denied("a".to_owned(), now);
+        let soon = now + SignedDuration::from_millis(10);
+        assert_eq!(memory.has_to_wait(&places(&["a"]), soon), Some(again));
+        assert_eq!(memory.has_to_wait(&places(&["a", "b"]), soon), None, "another place isn't tried yet");
+        assert_eq!(memory.has_to_wait(&places(&["a"]), again.unwrap()), None);
+        assert_eq!(memory.has_to_wait(&places(&["a"]), now - SignedDuration::from_hours(1)), None);
+        memory.forget("a");
+        assert_eq!(memory.has_to_wait(&places(&["a"]), soon), None);
     }
 }
