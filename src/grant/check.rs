@@ -125,11 +125,15 @@ pub fn standing(site: &Site<'_>, live: &LiveObjects) -> Standing {
         .map(|(key, live)| (key.clone(), live.clone()))
         .collect();
     let bindings = access::role_bindings(site);
+    let confinement = build::confinement(site);
+    let stays: BTreeSet<Key> =
+        confinement.iter().map(|object| &object.key).filter(|key| !is_path(key)).cloned().collect();
+    let unwanted_when_closed = doomed(&here, |key| is_confinement(key) && !stays.contains(key));
     let all_bindings = doomed(&here, is_role_binding);
     Standing {
         namespace: namespace_standing(site, live),
-        confinement: part(build::confinement(site), &here, is_confinement),
-        without_paths: part(build::confinement_without_paths(site), &here, is_confinement),
+        confinement: part(confinement, &here, is_confinement),
+        without_paths: Part { missing: Vec::new(), stray: unwanted_when_closed },
         identities: part(identity::objects(site), &here, is_identity),
         certificates: certificates(site, &here),
         quota_in_force: quota_in_force(site, &here),
@@ -148,9 +152,7 @@ pub fn orphan(namespace: &str, live: &LiveObjects) -> Standing {
     let key = Key::namespace(namespace);
     Standing {
         namespace: live.get(&key).map_or(NamespaceStanding::Absent, |found| ours(found, false)),
-        without_paths: part(Vec::new(), &here, |key| {
-            key.kind == Kind::NetworkPolicy && !build::network::is_default_deny(&key.name)
-        }),
+        without_paths: part(Vec::new(), &here, is_path),
         all_bindings: doomed(&here, is_role_binding),
         certificates: if here.keys().any(|key| key.kind == Kind::ConfigMap) {
             Certificates::Pending
@@ -189,6 +191,11 @@ fn is_ingress_of(site: &Site<'_>, key: &Key) -> bool {
         .datasets
         .iter()
         .any(|dataset| key.name == name::dataset_ingress_policy(&site.opening.namespace, &dataset.name.0))
+}
+
+/// Whether an object lets something in or out.
+fn is_path(key: &Key) -> bool {
+    key.kind == Kind::NetworkPolicy && !build::network::is_default_deny(&key.name)
 }
 
 fn is_role_binding(key: &Key) -> bool {

@@ -73,7 +73,7 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
     context.sweep(now);
     let places = context.observer.cached_places(&grant);
     if let Some(later) = context.memory.has_to_wait(&places, now) {
-        return Ok(Action::requeue(retry::until_earliest(later, now).unsigned_abs()));
+        return Ok(Action::requeue(retry::until_earliest([later], now).unsigned_abs()));
     }
     let derived = context.observer.cached(&grant, now);
     let mut next = derived.look_again;
@@ -206,10 +206,10 @@ impl Memory {
         (*since, again)
     }
 
-    /// Whether there is nothing to look at yet, and when there will be: a grant has no place, or the
+    /// When there will be something to look at, if there is nothing yet: a grant has no place, or the
     /// signer was let into none of its places and hasn't to try again already. While a stage is made
     /// there is much news of its grant, and none of it lets the signer in.
-    fn has_to_wait(&self, places: &[String], now: Timestamp) -> Option<Option<Timestamp>> {
+    fn has_to_wait(&self, places: &[String], now: Timestamp) -> Option<Timestamp> {
         let remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let [_, longest] = WAITS;
         let again = |place: &String| {
@@ -218,7 +218,7 @@ impl Memory {
             (now < *until && until.duration_since(now) <= longest).then_some(*until)
         };
         let until: Option<Vec<Timestamp>> = places.iter().map(again).collect();
-        until.map(|until| until.into_iter().min())
+        until.map(|until| until.into_iter().min().unwrap_or(Timestamp::MAX))
     }
 
     fn forget(&self, place: &str) {
@@ -293,11 +293,11 @@ mod tests {
     fn who_is_kept_out_tries_again_in_time_and_not_at_all_that_happens_meanwhile() {
         let (memory, now) = (Memory::default(), testing::now());
         let places = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(memory.has_to_wait(&[], now), Some(None), "there is no place yet");
+        assert_eq!(memory.has_to_wait(&[], now), Some(Timestamp::MAX), "there is no place yet");
         assert_eq!(memory.has_to_wait(&places(&["a"]), now), None);
         let (_, again) = memory.note_denied("a".to_owned(), now);
         let soon = now + SignedDuration::from_millis(10);
-        assert_eq!(memory.has_to_wait(&places(&["a"]), soon), Some(again));
+        assert_eq!(memory.has_to_wait(&places(&["a"]), soon), again);
         assert_eq!(memory.has_to_wait(&places(&["a", "b"]), soon), None, "another place isn't tried yet");
         assert_eq!(memory.has_to_wait(&places(&["a"]), again.unwrap()), None);
         assert_eq!(memory.has_to_wait(&places(&["a"]), now - SignedDuration::from_hours(1)), None);

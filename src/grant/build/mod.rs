@@ -65,10 +65,3 @@ pub fn confinement(site: &Site<'_>) -> Vec<Wanted> {
     objects.extend(network::allowed_paths(site));
     objects
 }
-
-/// What stays while nobody may use a stage: everything but the paths.
-pub fn confinement_without_paths(site: &Site<'_>) -> Vec<Wanted> {
-    let mut objects = confinement::objects(site);
-    objects.extend(network::default_deny(site));
-    objects
-}
