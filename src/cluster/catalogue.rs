@@ -64,6 +64,8 @@ impl Catalogue {
             .get(&ObjectRef::new(&grant.spec.contract_ref.name.0).within(&namespace))
             .filter(is_there);
         let boundaries = self.every_boundary();
+        // How many there are is asked only where a boundary says how many there may be.
+        let are_counted = boundaries.iter().any(|boundary| boundary.spec.ceilings.live_grants.is_some());
         Gathered {
             datasets: contract.as_deref().map(|contract| self.datasets_of(contract)).unwrap_or_default(),
             contract,
@@ -71,7 +73,7 @@ impl Catalogue {
             services: self.services.of_namespace(&namespace),
             namespace_labels: self.namespace_labels(&namespace),
             requested: self.live_since(grant),
-            others: self.others(grant, &boundaries),
+            others: self.others(grant, are_counted),
             boundaries,
         }
     }
@@ -108,11 +110,10 @@ impl Catalogue {
     }
 
     /// The grants beside this one that are live. Anybody who may write grants may write any number
-    /// that nobody accepts: they count for nothing.
-    fn others(&self, grant: &PartnerGrant, boundaries: &[Arc<SharingBoundary>]) -> Vec<OtherGrant> {
+    /// that nobody accepts: they count for nothing. Where it isn't counted how many there are, only
+    /// those for the very same.
+    pub fn others(&self, grant: &PartnerGrant, are_counted: bool) -> Vec<OtherGrant> {
         let (own, spec) = (&grant.metadata, &grant.spec);
-        // How many there are is asked only where a boundary says how many there may be.
-        let are_counted = boundaries.iter().any(|boundary| boundary.spec.ceilings.live_grants.is_some());
         let is_the_same = |other: &PartnerGrantSpec| {
             (&other.partner_ref, &other.contract_ref, &other.purpose)
                 == (&spec.partner_ref, &spec.contract_ref, &spec.purpose)
@@ -214,5 +215,26 @@ mod tests {
         let over = Entry::of_grant(RecordEvent::Ended, Some(RecordReason::NothingLeft), "");
         write(&known, &rival, &over, later);
         assert_eq!(told(&known), (Some(later), vec![]));
+    }
+
+    #[test]
+    fn where_nobody_counts_only_those_for_the_very_same_are_told_of() {
+        let mut known = Known::story();
+        let (grant, rival) = (Known::grant(Stage::Sandbox), rival());
+        let mut another = rival.clone();
+        another.metadata.name = Some("another".to_owned());
+        another.metadata.uid = Some("00000000-another".to_owned());
+        another.spec.purpose = "something-else".into();
+        let asked = Entry::of_grant(RecordEvent::Requested, None, "");
+        for other in [&rival, &another] {
+            known.tell(other);
+            write(&known, other, &asked, now());
+        }
+        let told = |are_counted| {
+            let others = known.catalogue.others(&grant, are_counted).into_iter();
+            others.map(|other| other.name).collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(told(false), ["rival".to_owned()].into());
+        assert_eq!(told(true), ["another".to_owned(), "rival".to_owned()].into());
     }
 }

@@ -132,7 +132,7 @@ impl Observer {
             self.readers.read((at.clone(), contract.clone()), || self.common(&at, contract)),
             self.talk.get_cluster_wide::<Partner>(&grant.spec.partner_ref.name.0),
         )?;
-        let others = self.catalogue.gather(grant).operands(grant).others;
+        let others = self.catalogue.others(grant, true);
         Ok(Ground { common, partner: partner.filter(is_there), others })
     }
 
