@@ -3,16 +3,23 @@
 mod crd;
 mod diff;
 mod generate;
+mod grant;
+mod moment;
+mod page;
+mod person;
 mod process;
 pub mod reference;
 mod run;
 mod sign;
+mod status;
 mod value;
 
 use std::error::Error;
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 /// What `--help` says about exit codes.
 const EXIT_CODES: &str = "Exit codes:
@@ -20,7 +27,10 @@ const EXIT_CODES: &str = "Exit codes:
   1  it failed, and said why on standard error
   2  the command line can't be understood
   3  generate --check: what is committed differs from what the types say
-  3, 4, 5  diff: NEW is narrower, wider, both";
+  3, 4, 5  diff: NEW is narrower, wider, both
+  6  refused: by Comity, or by the API server's rules of who may decide
+  7  a decision was written, and hadn't taken effect when --timeout was over
+  8  the question wasn't answered with yes, so nothing was written";
 
 /// Shares data and models with partners for as long, and for as much, as was agreed.
 #[derive(Debug, Parser)]
@@ -33,9 +43,11 @@ struct Arguments {
 /// What there is to do.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Status(status::StatusArguments),
+    Explain(status::ExplainArguments),
+    Diff(diff::Arguments),
     Run(run::Arguments),
     Sign(sign::Arguments),
-    Diff(diff::Arguments),
     Crd(crd::Arguments),
     Generate(generate::Arguments),
 }
@@ -45,28 +57,60 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 /// Reads the command line, and does what it says.
 pub fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let mut matches = command_called(called()).get_matches();
+    let arguments = Arguments::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit());
+    let done = match arguments.command {
+        Command::Status(arguments) => arguments.status(),
+        Command::Explain(arguments) => arguments.explain(),
+        Command::Diff(arguments) => arguments.diff(),
         Command::Run(arguments) => arguments.run(),
         Command::Sign(arguments) => arguments.sign(),
-        Command::Diff(arguments) => arguments.diff(),
         Command::Crd(arguments) => arguments.print(),
         Command::Generate(arguments) => arguments.generate(),
     };
     done.unwrap_or_else(|failure| {
         report(failure.as_ref());
-        ExitCode::FAILURE
+        person::code(&failure)
     })
 }
 
 /// The commands as clap knows them, for the reference.
 fn command() -> clap::Command {
-    Arguments::command()
+    command_called(OWN_NAME)
 }
 
-/// Says what went wrong, and what was behind it, in one line.
+/// The commands of a program that is called so, in its help too.
+fn command_called(program: &'static str) -> clap::Command {
+    let renamed = |command: clap::Command| {
+        let examples = command
+            .get_after_help()
+            .map(|text| text.to_string().replace("  comity ", &format!("  {program} ")));
+        match examples {
+            Some(examples) => command.after_help(examples),
+            None => command,
+        }
+    };
+    Arguments::command().name(program).bin_name(program).mut_subcommands(renamed)
+}
+
+/// What this program is called where it isn't called by another name.
+const OWN_NAME: &str = "comity";
+
+/// What whoever started this calls it.
+fn called() -> &'static str {
+    name_of(std::env::args_os().next().as_deref())
+}
+
+/// kubectl finds its plugins by their file's name, and people call them by two words.
+fn name_of(file: Option<&OsStr>) -> &'static str {
+    let stem = file.map(Path::new).and_then(Path::file_stem).and_then(OsStr::to_str);
+    if stem == Some("kubectl-comity") { "kubectl comity" } else { OWN_NAME }
+}
+
+/// Says what went wrong, and what was behind it, in one line. What the cluster said of it is in there.
 #[allow(clippy::print_stderr, reason = "this is where the program speaks to who started it")]
 fn report(failure: &(dyn Error + Send + Sync + 'static)) {
-    eprintln!("comity: {}", chain(failure));
+    eprintln!("{}: {}", called(), page::plain(&chain(failure)));
 }
 
 /// A failure with everything that was behind it, each said once.
@@ -95,6 +139,21 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn as_a_plugin_of_kubectl_it_speaks_of_itself_as_one() {
+        let named = |file: &str| name_of(Some(OsStr::new(file)));
+        assert_eq!(named("/usr/local/bin/kubectl-comity"), "kubectl comity");
+        assert_eq!([named("/usr/bin/comity"), named("kubectl-comity-old"), name_of(None)], ["comity"; 3]);
+        let mut plugin = command_called("kubectl comity");
+        plugin.build();
+        for command in plugin.get_subcommands_mut() {
+            let help = command.render_long_help().to_string();
+            let usage = help.lines().find(|line| line.starts_with("Usage:")).unwrap_or_default();
+            assert!(usage.contains("kubectl comity ") || command.get_name() == "help", "{usage}");
+            assert!(!help.contains("\n  comity "), "{help}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod admission;
 pub mod apply;
+pub mod caller;
 pub mod catalogue;
 pub mod clock;
 pub mod concern;
@@ -10,6 +11,7 @@ pub mod event;
 pub mod feed;
 pub mod objects;
 pub mod pace;
+pub mod reading;
 pub mod records;
 pub mod services;
 pub mod status;

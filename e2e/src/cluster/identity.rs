@@ -63,6 +63,26 @@ impl Cluster {
         token.ok_or_else(|| Error::Failed(format!("the API server gave {account} no token")))
     }
 
+    /// Writes a kubeconfig file for `user` in `groups`, by impersonation: what somebody at a command
+    /// line has. `namespace` is its context's.
+    pub fn kubeconfig_for_user(&self, user: &str, groups: &[&str], namespace: &str) -> Result<PathBuf> {
+        let text =
+            std::fs::read_to_string(self.kubeconfig()).explain("read the administrator's kubeconfig")?;
+        let mut kubeconfig: serde_json::Value = serde_saphyr::from_str(&text)
+            .map_err(|error| Error::Failed(format!("the administrator's kubeconfig: {error}")))?;
+        let groups: Vec<&str> = groups.iter().copied().chain(["system:authenticated"]).collect();
+        for entry in kubeconfig["users"].as_array_mut().into_iter().flatten() {
+            entry["user"]["as"] = json!(user);
+            entry["user"]["as-groups"] = json!(groups);
+        }
+        for entry in kubeconfig["contexts"].as_array_mut().into_iter().flatten() {
+            entry["context"]["namespace"] = json!(namespace);
+        }
+        let path = self.directory().join(format!("{}.kubeconfig", self.unique("person")));
+        std::fs::write(&path, serde_json::to_vec_pretty(&kubeconfig)?).explain("write a kubeconfig")?;
+        Ok(path)
+    }
+
     /// Writes a kubeconfig file for the bearer of `token`; `name` is its name and the user's.
     pub fn kubeconfig_for_token(&self, name: &str, token: &str) -> Result<PathBuf> {
         let admin = &self.connection.admin;

@@ -2,6 +2,7 @@
 //! of its own ServiceAccount and the rights of the chart, never as the administrator.
 
 mod binary;
+pub mod command;
 mod daemon;
 pub mod people;
 

@@ -21,6 +21,9 @@ const EVERYTHING: Grant = may(
         "stagepolicies",
     ],
 );
+/// What a digest is made of beside Comity's kinds: whoever approves one can work it out.
+const SERVED: Grant = may(READ, "", &["services"]);
+const HOME: Grant = may(&["get"], "", &["namespaces"]);
 /// Writing decisions down. What is decided takes the verb of the action beside it.
 const DECIDE: Grant = may(&["create"], "comity.dev", &["grantdecisions"]);
 
@@ -31,19 +34,24 @@ const fn consent(verbs: &'static [&'static str]) -> Grant {
 
 /// Each role: its name, and its rules. The verb of `Countersign` is in none: it is the partner's side.
 pub const ROLES: &[(&str, &[Grant])] = &[
-    ("comity:viewer", &[EVERYTHING]),
+    ("comity:viewer", &[EVERYTHING, SERVED, HOME]),
     (
         "comity:requester",
         &[
             EVERYTHING,
+            SERVED,
+            HOME,
             may(&["create", "update", "patch", "delete"], "comity.dev", &["partnergrants"]),
             DECIDE,
             consent(&["sponsor", "rehearse", "enrol"]),
         ],
     ),
-    ("comity:approver", &[EVERYTHING, DECIDE, consent(&["approve", "deny", "extend"])]),
-    ("comity:reviewer", &[EVERYTHING, DECIDE, consent(&["attest", "shorten", "expire"])]),
-    ("comity:responder", &[EVERYTHING, DECIDE, consent(&["quarantine", "release", "shorten", "expire"])]),
+    ("comity:approver", &[EVERYTHING, SERVED, HOME, DECIDE, consent(&["approve", "deny", "extend"])]),
+    ("comity:reviewer", &[EVERYTHING, SERVED, HOME, DECIDE, consent(&["attest", "shorten", "expire"])]),
+    (
+        "comity:responder",
+        &[EVERYTHING, SERVED, HOME, DECIDE, consent(&["quarantine", "release", "shorten", "expire"])],
+    ),
 ];
 
 /// Every ClusterRole.

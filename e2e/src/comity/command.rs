@@ -1,0 +1,76 @@
+//! Commands that people give, by the binary itself: what they print, and how they end.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+};
+
+use super::{binary, people::Decider};
+use crate::{Cluster, Error, Explain as _, Result, process};
+
+/// Somebody at a command line, without a terminal.
+pub struct Desk {
+    kubeconfig: PathBuf,
+    program: PathBuf,
+}
+
+/// What came of a command.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its exit code.
+    pub code: i32,
+    /// What it printed.
+    pub out: String,
+    /// What it said beside that.
+    pub err: String,
+}
+
+impl Desk {
+    /// Somebody with the rights of their group, in a namespace.
+    pub async fn of(cluster: &Cluster, who: Decider, namespace: &str) -> Result<Self> {
+        Self::of_groups(cluster, who.name, &[who.group], namespace).await
+    }
+
+    /// Somebody in these groups, in a namespace.
+    pub async fn of_groups(cluster: &Cluster, who: &str, groups: &[&str], namespace: &str) -> Result<Self> {
+        let kubeconfig = cluster.kubeconfig_for_user(who, groups, namespace)?;
+        Ok(Self { kubeconfig, program: binary().await? })
+    }
+
+    /// The same, with the program under another name.
+    pub fn calling(self, directory: &Path, name: &str) -> Result<Self> {
+        let program = directory.join(name);
+        if !program.exists() {
+            std::os::unix::fs::symlink(&self.program, &program).explain("link the program")?;
+        }
+        Ok(Self { program, ..self })
+    }
+
+    /// Gives a command, and awaits its end.
+    pub async fn says(&self, arguments: &[&str]) -> Result<Answer> {
+        let mut command = process::bound(&self.program);
+        command.args(arguments).env("KUBECONFIG", &self.kubeconfig).env("TZ", "UTC").env_remove("NO_COLOR");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let ended = move || process::spawn(command).and_then(Child::wait_with_output);
+        let output =
+            tokio::task::spawn_blocking(ended).await.explain("run a command")?.explain("run comity")?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let code = output.status.code().unwrap_or(-1);
+        Ok(Answer { code, out: text(&output.stdout), err: text(&output.stderr) })
+    }
+
+    /// Gives a command that ends with this code, and says these words.
+    pub async fn hears(&self, arguments: &[&str], code: i32, words: &[&str]) -> Result<Answer> {
+        let answer = self.says(arguments).await?;
+        let heard = format!("{}{}", answer.out, answer.err);
+        let missing: Vec<_> = words.iter().filter(|word| !heard.contains(**word)).collect();
+        if answer.code == code && missing.is_empty() {
+            return Ok(answer);
+        }
+        let asked = arguments.join(" ");
+        Err(Error::Failed(format!(
+            "comity {asked} ended with {} and not {code}, or didn't say {missing:?}:\n{heard}",
+            answer.code
+        )))
+    }
+}

@@ -1,0 +1,111 @@
+//! `comity status` and `comity explain`: how a grant stands, and why.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+
+use super::grant::{GrantView, Picture, tree, why};
+use super::page::{plain, plain_json};
+use super::person::{Person, read, to_its_end, watch};
+use super::{Failure, called};
+use crate::api::decision::DecisionAction;
+use crate::cluster::caller::Caller;
+use crate::generate::admission::cel::CONSENT_GROUP;
+
+/// Show how a grant stands: what is open until when, what the next stage waits for, and who can give it
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  comity status northpay-fraud -n risk-data
+  comity status northpay-fraud -n risk-data -o json")]
+pub(super) struct StatusArguments {
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// Explain why a grant stands as it does: conditions, consents, what holds each clause, what to do next
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  comity explain northpay-fraud -n risk-data
+  comity explain northpay-fraud -n risk-data -o yaml")]
+pub(super) struct ExplainArguments {
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// Which grant, and how it is shown.
+#[derive(Args, Debug)]
+struct Shown {
+    /// The grant
+    grant: String,
+
+    /// How it is told
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+
+    #[command(flatten)]
+    person: Person,
+}
+
+/// How it is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Format {
+    /// A tree for people
+    Text,
+    /// One JSON object
+    Json,
+    /// One YAML document
+    Yaml,
+}
+
+impl StatusArguments {
+    /// Shows how it stands.
+    pub(super) fn status(self) -> Result<ExitCode, Failure> {
+        to_its_end(self.shown.tell(false))
+    }
+}
+
+impl ExplainArguments {
+    /// Explains why.
+    pub(super) fn explain(self) -> Result<ExitCode, Failure> {
+        to_its_end(self.shown.tell(true))
+    }
+}
+
+impl Shown {
+    async fn tell(self, explain: bool) -> Result<(), Failure> {
+        let caller = self.person.connect().await?;
+        let reading = read(&caller, &self.grant).await?;
+        let picture = Picture::of(&reading);
+        let view = if explain {
+            GrantView::explained(&picture, may(&caller, &self.grant).await)
+        } else {
+            GrantView::of(&picture)
+        };
+        let text = match self.output {
+            Format::Text => {
+                let watch = watch(picture.now);
+                let page = if explain { why(&view, &watch, called()) } else { tree(&view, &watch, called()) };
+                page.text(self.person.is_coloured())
+            }
+            Format::Json => plain_json(&serde_json::to_string_pretty(&view)?) + "\n",
+            Format::Yaml => lines(&serde_saphyr::to_string(&view)?),
+        };
+        std::io::stdout().lock().write_all(text.as_bytes())?;
+        Ok(())
+    }
+}
+
+/// Every line with nothing in it that a terminal acts on.
+fn lines(text: &str) -> String {
+    text.lines().map(|line| plain(line) + "\n").collect()
+}
+
+/// What the caller may decide about a grant. What can't be told isn't claimed.
+async fn may(caller: &Caller, grant: &str) -> Vec<&'static str> {
+    let asked = DecisionAction::ALL.map(|action| async move {
+        let may = caller.may(action.verb(), CONSENT_GROUP, "partnergrants", grant).await;
+        may.unwrap_or(false).then(|| action.verb())
+    });
+    futures::future::join_all(asked).await.into_iter().flatten().collect()
+}
