@@ -1,6 +1,7 @@
 //! L5, the command line: the only reader of flags and environment. One file per command.
 
 mod crd;
+mod decide;
 mod diff;
 mod generate;
 mod grant;
@@ -45,6 +46,15 @@ struct Arguments {
 enum Command {
     Status(status::StatusArguments),
     Explain(status::ExplainArguments),
+    Approve(decide::ApproveArguments),
+    Deny(decide::DenyArguments),
+    Extend(decide::ExtendArguments),
+    Shorten(decide::ShortenArguments),
+    Expire(decide::ExpireArguments),
+    Quarantine(decide::QuarantineArguments),
+    Release(decide::ReleaseArguments),
+    Attest(decide::AttestArguments),
+    Sponsor(decide::SponsorArguments),
     Diff(diff::Arguments),
     Run(run::Arguments),
     Sign(sign::Arguments),
@@ -62,6 +72,15 @@ pub fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Status(arguments) => arguments.status(),
         Command::Explain(arguments) => arguments.explain(),
+        Command::Approve(arguments) => arguments.approve(),
+        Command::Deny(arguments) => arguments.deny(),
+        Command::Extend(arguments) => arguments.extend(),
+        Command::Shorten(arguments) => arguments.shorten(),
+        Command::Expire(arguments) => arguments.expire(),
+        Command::Quarantine(arguments) => arguments.quarantine(),
+        Command::Release(arguments) => arguments.release(),
+        Command::Attest(arguments) => arguments.attest(),
+        Command::Sponsor(arguments) => arguments.sponsor(),
         Command::Diff(arguments) => arguments.diff(),
         Command::Run(arguments) => arguments.run(),
         Command::Sign(arguments) => arguments.sign(),

@@ -1,6 +1,8 @@
 //! What people do at the command line, on a real API server and beside a running Comity: each command by
 //! the binary itself, with the rights of who gives it.
 
+#[path = "cli/deciding.rs"]
+mod deciding;
 #[path = "cli/looking.rs"]
 mod looking;
 #[path = "life/story.rs"]

@@ -1,6 +1,8 @@
 //! Text for a terminal. Whatever it is made of, and whoever wrote that, no character of it moves the
 //! cursor, changes a colour, or turns the direction of reading: only this file writes such ones. Pure.
 
+use std::fmt::Write as _;
+
 /// How a piece of text stands out.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) enum Style {
@@ -103,7 +105,8 @@ pub(super) fn plain_json(text: &str) -> String {
     for letter in text.chars() {
         if letter != '\n' && acts(letter) {
             for unit in letter.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                // Writing to a string can't fail.
+                let _infallible = write!(out, "\\u{unit:04x}");
             }
         } else {
             out.push(letter);

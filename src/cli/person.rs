@@ -15,6 +15,8 @@ use crate::api::PartnerGrant;
 use crate::cluster::caller::{Access, CallError, Caller};
 use crate::cluster::reading::Reading;
 
+/// There was nothing to do: what was asked for is so already.
+pub(super) const UNCHANGED: u8 = 0;
 /// It failed, as anything may.
 const FAILED: u8 = 1;
 /// The command line asks for something that can't be.
@@ -43,7 +45,7 @@ pub(super) struct Person {
     #[arg(short, long, value_name = "NAME", value_parser = super::value::name)]
     namespace: Option<String>,
 
-    /// No colours; there are none either where output isn't a terminal, or where NO_COLOR is set
+    /// No colours; there are none either where output isn't a terminal, or where `NO_COLOR` is set
     #[arg(long, env = "NO_COLOR", hide_env = true, value_name = "ANYTHING")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "1", hide_possible_values = true)]
     no_color: Option<String>,
@@ -81,6 +83,11 @@ impl Stop {
     pub(super) fn new(code: u8, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
+
+    /// Its code.
+    pub(super) const fn code(&self) -> u8 {
+        self.code
+    }
 }
 
 /// The exit code of a failure.
@@ -97,7 +104,7 @@ pub(super) fn to_its_end(work: impl Future<Output = Result<(), Failure>>) -> Res
 
 /// Reads a grant and what it depends on; where that fails, says what to do.
 pub(super) async fn read(caller: &Caller, name: &str) -> Result<Reading, Failure> {
-    let error = match Reading::of(caller, name).await {
+    let error = match Box::pin(Reading::of(caller, name)).await {
         Ok(reading) => return Ok(reading),
         Err(error) => error,
     };

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::api::stage::Stage;
 use crate::pki::SpiffeId;
 
 /// An address and a port.
@@ -21,6 +22,13 @@ pub(super) fn name(text: &str) -> Result<String, String> {
     } else {
         Err("use lower case letters, digits and dashes, at most 63, with no dash at either end".to_owned())
     }
+}
+
+/// A stage, in any case of letters.
+pub(super) fn stage(text: &str) -> Result<Stage, String> {
+    let wanted = text.to_lowercase();
+    let found = Stage::ALL.into_iter().find(|stage| stage.lower() == wanted);
+    found.ok_or_else(|| "it is sandbox, rehearsal or production".to_owned())
 }
 
 /// A SPIFFE trust domain.

@@ -257,10 +257,10 @@ impl Caller {
 
 /// Whether a watch that failed so fails again.
 fn is_final(error: &watcher::Error) -> bool {
-    let status = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status,
-        _ => return false,
+    let (watcher::Error::InitialListFailed(kube::Error::Api(status))
+    | watcher::Error::WatchStartFailed(kube::Error::Api(status))) = error
+    else {
+        return false;
     };
     matches!(status.code, 401 | 403 | 404)
 }

@@ -10,7 +10,7 @@ mod words;
 #[cfg(test)]
 pub(super) mod tests;
 
-pub(super) use picture::{Picture, Seen};
+pub(super) use picture::{Live, Picture, Seen};
 pub(super) use tree::tree;
 pub(super) use view::GrantView;
 pub(super) use why::why;

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 
 use crate::api::condition::ConditionType;
-use crate::api::grant::PartnerGrantStatus;
+use crate::api::grant::{OpeningState, PartnerGrantStatus};
 use crate::api::stage::Stage;
 use crate::cluster::reading::Reading;
 use crate::grant::consent::Forum;
@@ -96,11 +96,6 @@ impl<'a> Picture<'a> {
         self.status.conditions.iter().find(|condition| condition.type_ == wanted.as_str())
     }
 
-    /// Whether a condition holds; nothing said is no.
-    pub(in crate::cli) fn holds(&self, wanted: ConditionType) -> bool {
-        self.condition(wanted).is_some_and(|condition| condition.status == "True")
-    }
-
     /// The stages that people are asked for now, with the digest of today, and since when.
     pub(in crate::cli) fn waiting(&self) -> Vec<(Stage, Timestamp)> {
         let (Some(journal), Some(digest)) = (self.sound_journal(), self.digest()) else { return Vec::new() };
@@ -125,5 +120,45 @@ impl<'a> Picture<'a> {
             None => *stage <= wanted || self.status.openings.iter().any(|opening| opening.stage == *stage),
         };
         Stage::ALL.into_iter().filter(offers).collect()
+    }
+}
+
+/// Something that is open, or held with its end running.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::cli) struct Live {
+    pub(in crate::cli) stage: Stage,
+    pub(in crate::cli) digest: String,
+    pub(in crate::cli) namespace: String,
+    pub(in crate::cli) end: Timestamp,
+}
+
+impl Picture<'_> {
+    /// What isn't over: as the journal has it; where that can't be read, as Comity says.
+    pub(in crate::cli) fn live(&self) -> Vec<Live> {
+        let over = |state: OpeningState| matches!(state, OpeningState::Closing | OpeningState::Closed);
+        let recorded = self.sound_journal().map(|journal| {
+            let open = journal.openings.iter().filter(|opening| !opening.is_closed());
+            let open = open.map(|opening| Live {
+                stage: opening.stage,
+                digest: opening.digest.clone(),
+                namespace: opening.namespace.clone(),
+                end: opening.end,
+            });
+            open.collect()
+        });
+        let told = || {
+            let open = self.status.openings.iter().filter(|opening| !over(opening.state));
+            let open = open.map(|opening| Live {
+                stage: opening.stage,
+                digest: opening.digest.clone(),
+                namespace: opening.namespace.0.clone(),
+                end: opening.expires_at.0,
+            });
+            open.collect()
+        };
+        let mut live: Vec<Live> = recorded.unwrap_or_else(told);
+        live.retain(|live| self.now < live.end);
+        live.sort_by_key(|live| live.stage);
+        live
     }
 }

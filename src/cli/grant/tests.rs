@@ -9,6 +9,7 @@ use kube::ResourceExt as _;
 
 use super::*;
 use crate::api::condition::{ConditionType, Finding, Reason, merge};
+use crate::api::enforcement::{EnforcedClause, EnforcementState, Enforcer};
 use crate::api::grant::{OpeningState, OpeningStatus};
 use crate::api::name::{self, ANNOTATION_AUTHORED_BY, ANNOTATION_REQUESTED_BY};
 use crate::api::record::{GrantIdentity, RecordEvent, RecordReason, TakenDecision};
@@ -207,14 +208,12 @@ fn what_waits_for_people_is_told_with_who_can_give_it() {
 #[test]
 fn why_it_waits_is_explained() {
     let mut told = Told::at_the_last_gate();
-    let clause =
-        |clause: &str, by: Vec<_>, state, message: Option<&str>| crate::api::enforcement::EnforcedClause {
-            clause: clause.to_owned(),
-            by,
-            state,
-            message: message.map(str::to_owned),
-        };
-    use crate::api::enforcement::{EnforcementState, Enforcer};
+    let clause = |clause: &str, by: Vec<_>, state, message: Option<&str>| EnforcedClause {
+        clause: clause.to_owned(),
+        by,
+        state,
+        message: message.map(str::to_owned),
+    };
     told.reading.grant.status.get_or_insert_default().enforcement = vec![
         clause("destination.egress", vec![Enforcer::NetworkPolicy], EnforcementState::Enforced, None),
         clause("destination.dns", vec![Enforcer::NetworkPolicy], EnforcementState::Enforced, None),

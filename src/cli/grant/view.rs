@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::picture::{Picture, Seen};
 use crate::api::condition::{ConditionType, Reason};
 use crate::api::enforcement::EnforcedClause;
-use crate::api::grant::OpeningState;
+use crate::api::grant::{OpeningState, OpeningStatus};
 use crate::api::record::RecordReason;
 use crate::api::stage::Stage;
 use crate::journal::consent::Approved;
@@ -235,27 +235,31 @@ fn said(picture: &Picture<'_>) -> Vec<Said> {
 /// Every opening of a stage: as the journal has it where it can be read, since what it says stands
 /// whatever became of the status.
 fn stage_view(picture: &Picture<'_>, stage: Stage) -> StageView {
-    let openings = match picture.sound_journal() {
-        Some(journal) => {
-            let of_stage = journal.openings.iter().filter(|opening| opening.stage == stage);
-            of_stage.map(|opening| recorded(picture, opening)).collect()
-        }
-        None => {
-            let of_stage = picture.status.openings.iter().filter(|opening| opening.stage == stage);
-            let told = of_stage.map(|opening| OpeningView {
-                digest: opening.digest.clone(),
-                state: opening.state,
-                namespace: opening.namespace.0.clone(),
-                opened_at: opening.opened_at.0,
-                expires_at: opening.expires_at.0,
-                closed_for: None,
-            });
-            told.collect()
-        }
+    let journal = picture.sound_journal().map(|journal| {
+        let of_stage = journal.openings.iter().filter(|opening| opening.stage == stage);
+        of_stage.map(|opening| recorded(picture, opening)).collect()
+    });
+    let by_status = || {
+        let of_stage = picture.status.openings.iter().filter(|opening| opening.stage == stage);
+        of_stage.map(told).collect()
     };
+    let openings = journal.unwrap_or_else(by_status);
     StageView { stage, wanted: stage <= picture.reading.grant.spec.stage, openings }
 }
 
+/// An opening, as Comity says.
+fn told(opening: &OpeningStatus) -> OpeningView {
+    OpeningView {
+        digest: opening.digest.clone(),
+        state: opening.state,
+        namespace: opening.namespace.0.clone(),
+        opened_at: opening.opened_at.0,
+        expires_at: opening.expires_at.0,
+        closed_for: None,
+    }
+}
+
+/// An opening, as the journal has it, and in the state that Comity says.
 fn recorded(picture: &Picture<'_>, opening: &Opening) -> OpeningView {
     let told = picture.status.openings.iter().find(|told| told.namespace.0 == opening.namespace);
     let by_journal = match opening.state {

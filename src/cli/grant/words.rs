@@ -4,7 +4,7 @@ use crate::api::decision::DecisionAction;
 use crate::generate::admission::cel::CONSENT_GROUP;
 use crate::generate::rbac::people::ROLES;
 
-/// The ClusterRoles that let somebody decide so, in words.
+/// The cluster roles that let somebody decide so, in words.
 pub(in crate::cli) fn clusterroles_to_decide(action: DecisionAction) -> String {
     let gives = |rules: &[crate::generate::rbac::Grant]| {
         rules.iter().any(|rule| rule.group == CONSENT_GROUP && rule.verbs.contains(&action.verb()))
