@@ -73,7 +73,7 @@ fn request(page: &mut Page, picture: &Picture<'_>, choice: &Choice, watch: &Watc
         Some(before) => {
             let title =
                 format!("What changes against {}, opened {}:", before.stage, watch.tell(before.opened_at));
-            (title, before.policy.clone())
+            (title, (*before.policy).clone())
         }
         None => ("What it allows, since nothing was opened before:".to_owned(), nothing(&terms.policy)),
     };
