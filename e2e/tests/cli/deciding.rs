@@ -129,7 +129,7 @@ async fn quarantine_release_and_the_ends() -> Result<()> {
     let later = story.opened(&wish, Stage::Sandbox).await?;
     let moved = later.expires_at.0.duration_since(before.expires_at.0).as_secs();
     ensure(moved == 3600, || format!("its end moved by {moved} s"))?;
-    let far = said(&["extend", "northpay", "--by", "700d"]);
+    let far = said(&["extend", "northpay", "--by", "700d", "--on-behalf-of", "security"]);
     olga.hears(&far, 6, &["can be open until", "BeyondContract"]).await?;
     per.hears(&said(&["shorten", "northpay", "sandbox", "--in", "30m"]), 0, &["Now Sandbox ends"]).await?;
     let sooner = story.opened(&wish, Stage::Sandbox).await?;
