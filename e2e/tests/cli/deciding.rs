@@ -120,12 +120,10 @@ async fn quarantine_release_and_the_ends() -> Result<()> {
     olga.hears(&said(&["release", "northpay"]), 6, &["somebody else has to release it"]).await?;
     per.hears(&said(&["release", "northpay"]), 0, &["Now Sandbox is open until"]).await?;
     let before = story.opened(&wish, Stage::Sandbox).await?;
-    olga.hears(
-        &said(&["extend", "northpay", "--by", "1h"]),
-        0,
-        &["ends now", "ends then", "Now Sandbox ends"],
-    )
-    .await?;
+    let ambiguous = ["you are in security, sees: say for which it counts"];
+    olga.hears(&said(&["extend", "northpay", "--by", "1h"]), 2, &ambiguous).await?;
+    let extend = said(&["extend", "northpay", "--by", "1h", "--on-behalf-of", "security"]);
+    olga.hears(&extend, 0, &["ends now", "ends then", "Now Sandbox ends"]).await?;
     let later = story.opened(&wish, Stage::Sandbox).await?;
     let moved = later.expires_at.0.duration_since(before.expires_at.0).as_secs();
     ensure(moved == 3600, || format!("its end moved by {moved} s"))?;
