@@ -72,9 +72,13 @@ pub struct GrantRecordSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub message: Option<String>,
-    /// With `Opened`: everything that it allows.
+    /// With `Opened`: everything that it allows. With `Narrowed`: everything that it still allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<EffectivePolicy>,
+    /// With what narrows an opening: the digest of what stood then, where anything was agreed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 80))]
+    pub stands: Option<String>,
     /// With `Opened`: which revisions of what it depends on. Whoever changes one of them later may not
     /// approve the change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -225,6 +229,8 @@ pub enum RecordReason {
     Expired,
     /// The next stage opened.
     Promoted,
+    /// Another opening of its stage, for what was agreed since, took over.
+    Superseded,
     /// `spec.stage` was lowered.
     Demoted,
     /// The grant was deleted.
@@ -252,6 +258,11 @@ pub enum RecordReason {
 impl RecordReason {
     /// Whether a stage that was closed for this reason can open again within its recorded end.
     pub const fn can_reopen(self) -> bool {
-        matches!(self, Self::Promoted | Self::Demoted)
+        matches!(self, Self::Promoted | Self::Demoted) || self.is_loss()
+    }
+
+    /// Whether it says that nothing was left of what was agreed to.
+    pub const fn is_loss(self) -> bool {
+        matches!(self, Self::NotAccepted | Self::PolicyChanged)
     }
 }

@@ -267,7 +267,7 @@ fn certificates(site: &Site<'_>, here: &LiveObjects) -> Certificates {
         name: name::TRUST_CONFIG_MAP.to_owned(),
     };
     let Some(published) = here.get(&key).map(Live::value) else {
-        let nobody = site.opening.policy.certified().is_empty();
+        let nobody = site.policy.certified().is_empty();
         return if nobody { Certificates::Ready } else { Certificates::None };
     };
     let data = published.get("data");
@@ -276,7 +276,7 @@ fn certificates(site: &Site<'_>, here: &LiveObjects) -> Certificates {
         return Certificates::Refused(why.to_owned());
     }
     let has = |workload: &str| data.is_some_and(|data| data.get(name::trust_key(workload)).is_some());
-    let all = site.opening.policy.certified().iter().all(|workload| has(&workload.name.0));
+    let all = site.policy.certified().iter().all(|workload| has(&workload.name.0));
     if all { Certificates::Ready } else { Certificates::Pending }
 }
 

@@ -87,7 +87,7 @@ const CLAUSES: [(&str, Holder); 42] = [
     ),
     ("stages.soak", ByWith(&[Controller], LIVING)),
     ("stages.afterPromotion", ByWith(&[Controller], LIVING)),
-    ("stages.overlap", Nothing("taking over from a live opening isn't built yet")),
+    ("stages.overlap", ByWith(&[Controller], LIVING)),
     ("stages.quota", By(&[ResourceQuota])),
     (
         "approvals",
@@ -245,7 +245,7 @@ fn refine_egress(told: &mut [EnforcedClause], view: &View<'_>, scene: &Scene<'_>
     for opening in openings.filter(|opening| opening.stage == Stage::Production) {
         in_production = true;
         let site = scene.site(opening, &names);
-        let egress = &opening.policy.destination.egress;
+        let egress = &site.policy.destination.egress;
         let closed: Vec<&str> = egress
             .iter()
             .filter(|egress| super::build::network::exceptions(&site, egress).is_none())
@@ -269,8 +269,8 @@ fn ingress(view: &View<'_>, scene: &Scene<'_>, applied: bool) -> EnforcedClause 
         .places
         .iter()
         .filter(|place| is_open(view, place))
-        .filter_map(|place| place.opening)
-        .flat_map(|opening| &opening.policy.datasets)
+        .filter_map(|place| Some(place.remains.policy(place.opening?)))
+        .flat_map(|policy| &policy.datasets)
         .filter(|dataset| dataset.endpoint.is_some())
         .map(|dataset| dataset.name.0.as_str())
         .collect();

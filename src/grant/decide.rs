@@ -17,14 +17,18 @@ use super::check::{Doomed, NamespaceStanding, Standing};
 use super::gate::Waiting;
 use super::hear::Hearing;
 use crate::api::GrantDecision;
+use crate::api::effective::EffectivePolicy;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::journal::append::Entry;
-use crate::journal::wanted::{GrantFacts, Wanted, gave_way, review_lapses_at, wanted};
+use crate::journal::remains::Remains;
+use crate::journal::wanted::{
+    Circumstances, GrantFacts, Wanted, gave_way, gives_way_at, kept_until, review_lapses_at,
+};
 use crate::journal::{Broken, Journal, Opening, Recorded};
 use crate::plan::objects::{Key, Wanted as Object};
-use crate::policy::{Agreement, Problem};
+use crate::policy::standing::Outlook;
 
-use close::{certificates_waited_for, clear, shut, tidy};
+use close::{certificates_waited_for, clear, confine, shut, tidy};
 
 /// Everything that deciding goes by.
 #[derive(Debug)]
@@ -33,8 +37,8 @@ pub struct View<'a> {
     pub facts: GrantFacts,
     /// Whether the grant carries Comity's finalizer.
     pub finalized: bool,
-    /// What is agreed, or why nothing is.
-    pub agreement: &'a Result<Agreement, Vec<Problem>>,
+    /// What everything that it depends on comes to.
+    pub outlook: &'a Outlook,
     /// What the records say.
     pub journal: &'a Result<Journal, Broken>,
     /// Every place of this grant: its openings', and namespaces that no record speaks of.
@@ -88,6 +92,8 @@ pub struct Place<'a> {
     pub namespace: &'a str,
     /// The opening that it is for; `None` where no record speaks of it.
     pub opening: Option<&'a Opening>,
+    /// What is left of that.
+    pub remains: &'a Remains,
     /// What stands in it.
     pub standing: Standing,
 }
@@ -136,7 +142,7 @@ impl View<'_> {
 
     /// By what decisions are looked at; nothing where the journal is broken.
     pub fn hearing(&self) -> Option<Hearing<'_>> {
-        Hearing::of(self.journal, self.agreement, self.made_again, self.now)
+        Hearing::of(self.journal, &self.outlook.agreement, self.made_again, self.now)
     }
 
     /// Whether an opening has all that it is made of.
@@ -148,12 +154,29 @@ impl View<'_> {
                 .any(|place| place.namespace == opening.namespace && place.standing.is_complete())
     }
 
+    /// What an opening gives that can be used; `None`: nothing.
+    pub fn gives(&self, opening: &Opening) -> Option<&EffectivePolicy> {
+        let mut places = self.places.iter();
+        let place = places.find(|place| place.namespace == opening.namespace)?;
+        let policy = place.remains.policy(place.opening?);
+        (self.wanted(place) == Wanted::Open).then_some(policy)
+    }
+
+    /// What openings are looked at by.
+    fn circumstances<'b>(
+        &'b self,
+        journal: &'b Journal,
+        is_complete: &'b dyn Fn(&Opening) -> bool,
+    ) -> Circumstances<'b> {
+        Circumstances { journal, facts: self.facts, outlook: self.outlook, is_complete, now: self.now }
+    }
+
     /// What the place should be now.
     pub fn wanted(&self, place: &Place<'_>) -> Wanted {
         match (self.journal, place.opening) {
             (Ok(journal), Some(opening)) => {
                 let is_complete = |opening: &Opening| self.is_complete(opening);
-                wanted(opening, journal, self.facts, self.agreement, &is_complete, self.now)
+                self.circumstances(journal, &is_complete).wanted(opening, place.remains)
             }
             (Ok(_), None) => Wanted::Closed(RecordReason::NamespaceLost),
             // What is being deleted has nothing left that a mended journal could bring back.
@@ -166,7 +189,8 @@ impl View<'_> {
 /// The next step of a grant.
 pub fn decide(view: &View<'_>) -> Decision {
     let mut decision = Decision { look_again: moments(view), ..Decision::default() };
-    decision.step = shut(view).or_else(|| heard(view)).or_else(|| tidy(view)).or_else(|| clear(view));
+    let closing = shut(view).or_else(|| tidy(view)).or_else(|| confine(view));
+    decision.step = closing.or_else(|| heard(view)).or_else(|| clear(view));
     // Nothing is opened, or over, while something couldn't be closed.
     if !view.failed.is_empty() {
         return decision;
@@ -231,8 +255,18 @@ fn is_over(view: &View<'_>) -> bool {
 
 /// Whether nothing was ever opened, and nobody answered the request for what stands now.
 fn first_request_lapsed(view: &View<'_>, journal: &Journal) -> bool {
-    let digest = view.agreement.as_ref().map(|agreement| &agreement.digest);
-    digest.is_ok_and(|digest| journal.consents.lapsed.iter().any(|(_, lapsed)| lapsed == digest))
+    let digest = view.outlook.digest();
+    digest.is_some_and(|digest| journal.consents.lapsed.iter().any(|(_, lapsed)| lapsed == digest))
+}
+
+/// When an opening of which less is left than was agreed to changes by time alone.
+fn changes_at(place: &Place<'_>) -> Vec<Timestamp> {
+    let Some(opening) = place.opening.filter(|opening| !opening.is_closed()) else { return Vec::new() };
+    let mut moments = vec![kept_until(opening), opening.narrowed_again_at()];
+    if let Remains::Narrowed { policy, until } = place.remains {
+        moments.extend([policy.time.not_before.as_ref().map(|begin| begin.0), Some(*until)]);
+    }
+    moments.into_iter().flatten().collect()
 }
 
 /// The moments at which something changes by time alone.
@@ -241,13 +275,21 @@ fn moments(view: &View<'_>) -> Vec<Timestamp> {
         view.openings().iter().filter(|opening| !opening.is_closed()).map(|opening| opening.end).collect();
     if let Ok(journal) = view.journal {
         moments.extend(view.openings().iter().filter_map(|opening| review_lapses_at(opening, journal)));
+        let serves = |opening: &Opening| !opening.is_closed();
+        moments.extend(
+            view.openings()
+                .iter()
+                .filter(|opening| !opening.is_closed())
+                .filter_map(|opening| gives_way_at(opening, journal, view.outlook, &serves)),
+        );
     }
+    moments.extend(view.places.iter().flat_map(changes_at));
     moments.extend(view.places.iter().filter_map(certificates_waited_for));
     moments.extend(view.pods.values().filter_map(|pods| match pods {
         Pods::Ending(then) => Some(*then),
         Pods::Gone | Pods::Running => None,
     }));
-    match view.agreement {
+    match &view.outlook.agreement {
         Ok(agreement) => {
             moments.extend(agreement.not_before);
             moments.extend(agreement.review_at);

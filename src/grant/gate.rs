@@ -7,13 +7,15 @@ use jiff::Timestamp;
 
 use super::consent::Forum;
 use crate::api::condition::{Reason, whole_seconds};
+use crate::api::effective::EffectivePolicy;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::api::stage::Stage;
 use crate::journal::append::Entry;
+use crate::journal::remains::is_lost;
 use crate::journal::wanted::GrantFacts;
 use crate::journal::{Journal, Opening};
 use crate::policy::consent::ConsentRule;
-use crate::policy::{Agreement, StageTerms};
+use crate::policy::{Agreement, StageTerms, lattice};
 
 /// What the next stage waits for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -34,12 +36,38 @@ pub struct Candidate<'a> {
     pub terms: &'a StageTerms,
     /// What is agreed.
     pub agreement: &'a Agreement,
-    /// The opening of the stage before it, if there is one before it.
-    pub before: Option<&'a Opening>,
-    /// Whether the stage before it is open and has all that it is made of.
-    pub before_is_complete: bool,
+    /// The opening that has to come before it.
+    pub before: Before<'a>,
     /// The time.
     pub now: Timestamp,
+}
+
+/// What has to be open before a stage is.
+#[derive(Clone, Copy)]
+pub enum Before<'a> {
+    /// Nothing.
+    Nothing,
+    /// This stage, and it never was.
+    Never(Stage),
+    /// This one.
+    Opened {
+        /// Which.
+        opening: &'a Opening,
+        /// Whether it is open and has all that it is made of.
+        is_complete: bool,
+    },
+}
+
+/// What the gates go by.
+pub struct Gates<'a> {
+    /// Who has to be asked.
+    pub forum: Forum<'a>,
+    /// What the grant itself says.
+    pub facts: GrantFacts,
+    /// Whether an opening is open and has all that it is made of.
+    pub is_complete: &'a dyn Fn(&Opening) -> bool,
+    /// What an opening gives that can be used; `None`: nothing.
+    pub gives: &'a dyn Fn(&Opening) -> Option<&'a EffectivePolicy>,
 }
 
 type Gate = fn(&Candidate<'_>) -> Option<Waiting>;
@@ -47,28 +75,57 @@ type Gate = fn(&Candidate<'_>) -> Option<Waiting>;
 /// The gates, in the order in which they are told of.
 const GATES: [Gate; 3] = [its_time_has_come, the_stage_before_is_healthy, the_stage_before_has_soaked];
 
-/// The entry that opens the next stage; `Ok(None)` where there is no next stage to open.
-pub fn next_opening(
-    forum: &Forum<'_>,
-    facts: GrantFacts,
-    is_complete: &dyn Fn(&Opening) -> bool,
-) -> Result<Option<Entry>, Waiting> {
-    let Forum { journal, agreement, now, .. } = *forum;
-    let Some(stage) = next_stage(journal, agreement, facts.ceiling) else { return Ok(None) };
-    let Some(terms) = agreement.stages.get(&stage) else { return Ok(None) };
-    let before = stage_before(stage, agreement)
-        .and_then(|before| journal.openings.iter().rev().find(|opening| opening.stage == before));
-    let before_is_complete = before.is_some_and(is_complete);
-    let candidate = Candidate { stage, terms, agreement, before, before_is_complete, now };
-    if let Some(waiting) = GATES.iter().find_map(|gate| gate(&candidate)) {
-        return Err(waiting);
+impl Gates<'_> {
+    /// The entry that opens the next stage; `Ok(None)` where there is no next stage to open.
+    pub fn next_opening(&self) -> Result<Option<Entry>, Waiting> {
+        let Forum { journal, agreement, now, .. } = self.forum;
+        let Some(stage) = next_stage(journal, agreement, self.facts.ceiling) else { return Ok(None) };
+        let Some(terms) = agreement.stages.get(&stage).filter(|_| self.is_anything_missing()) else {
+            return Ok(None);
+        };
+        let candidate = Candidate { stage, terms, agreement, before: self.before(stage), now };
+        if let Some(waiting) = GATES.iter().find_map(|gate| gate(&candidate)) {
+            return Err(waiting);
+        }
+        if let Some(asked) = ask(&self.forum, stage)? {
+            return Ok(Some(asked));
+        }
+        let revisions = agreement.authorship.iter().map(|written| written.revision.clone()).collect();
+        let entry = Entry::opened(stage, &agreement.digest, end(terms, agreement, now), &terms.policy);
+        Ok(Some(Entry { revisions, ..entry }))
     }
-    if let Some(asked) = ask(forum, stage)? {
-        return Ok(Some(asked));
+
+    /// Whether what is agreed now gives anything that the furthest stage, which is open for what was
+    /// agreed before, doesn't. Where it doesn't, people aren't asked: what is less is less already.
+    fn is_anything_missing(&self) -> bool {
+        let Forum { journal, agreement, .. } = self.forum;
+        let stages = agreement.stages.iter().filter(|(stage, _)| **stage <= self.facts.ceiling);
+        let Some((stage, terms)) = stages.max_by_key(|(stage, _)| **stage) else { return false };
+        let mut live = journal.openings.iter().rev().filter(|opening| opening.stage == *stage);
+        let live = live.find_map(|opening| Some((opening, (self.gives)(opening)?)));
+        let Some((opening, policy)) = live else { return true };
+        let longer = opening.opened_at.checked_add(terms.duration).is_ok_and(|end| end > opening.end);
+        let sooner = opening.end < agreement.not_after;
+        (longer && sooner) || lattice::compare(Some(policy), Some(&terms.policy)).gains()
     }
-    let revisions = agreement.authorship.iter().map(|written| written.revision.clone()).collect();
-    let entry = Entry::opened(stage, &agreement.digest, end(terms, agreement, now), &terms.policy);
-    Ok(Some(Entry { revisions, ..entry }))
+
+    /// What has to be open before a stage is. Sandbox is the same whatever was agreed since, and nobody
+    /// goes back to it from further on; a rehearsal is one of what is agreed now.
+    fn before(&self, stage: Stage) -> Before<'_> {
+        let Forum { journal, agreement, .. } = self.forum;
+        let Some(before) = stage_before(stage, agreement) else { return Before::Nothing };
+        let openings = &journal.openings;
+        if before == Stage::Sandbox && openings.iter().any(|opening| opening.stage >= stage) {
+            return Before::Nothing;
+        }
+        let is_it = |opening: &&Opening| {
+            opening.stage == before && (before == Stage::Sandbox || opening.digest == agreement.digest)
+        };
+        openings.iter().rev().find(is_it).map_or(Before::Never(before), |opening| Before::Opened {
+            opening,
+            is_complete: (self.is_complete)(opening),
+        })
+    }
 }
 
 /// Whether people agree that a stage opens: nothing more to write where they do; else the request,
@@ -118,10 +175,21 @@ fn refused(stage: Stage, lapsed: bool) -> Waiting {
     Waiting { reason: Reason::ConsentRefused, message, until: None }
 }
 
-/// The first stage up to the ceiling that was never opened. Each opens at most once: a second
-/// opening would be a second end.
+/// The stage that opens next for what is agreed now: each opens once for it, since a second opening
+/// would be a second end. What was agreed anew while something is open starts at Rehearsal, unless
+/// nothing came so far, or is left of what did.
 pub fn next_stage(journal: &Journal, agreement: &Agreement, ceiling: Stage) -> Option<Stage> {
-    agreement.stages.keys().copied().find(|stage| *stage <= ceiling && !journal.was_opened(*stage))
+    let offered = || agreement.stages.keys().copied().filter(|stage| *stage <= ceiling);
+    let openings = &journal.openings;
+    let ours = openings.iter().filter(|opening| opening.digest == agreement.digest);
+    if let Some(furthest) = ours.map(|opening| opening.stage).max() {
+        return offered().find(|stage| *stage > furthest);
+    }
+    let last = openings.iter().max_by_key(|opening| opening.stage);
+    if last.is_none_or(|last| last.stage == Stage::Sandbox && is_lost(last)) {
+        return offered().next();
+    }
+    offered().find(|stage| *stage >= Stage::Rehearsal).or_else(|| offered().next_back())
 }
 
 /// The stage that has to have been open before this one, among those that the contract offers.
@@ -146,15 +214,16 @@ fn its_time_has_come(candidate: &Candidate<'_>) -> Option<Waiting> {
 
 fn the_stage_before_is_healthy(candidate: &Candidate<'_>) -> Option<Waiting> {
     let stage = candidate.stage;
-    let before = stage_before(stage, candidate.agreement)?;
     let message = match candidate.before {
-        _ if candidate.before_is_complete => return None,
-        None => format!("{stage} waits until {before} has been open and healthy"),
-        Some(opening) if opening.digest != candidate.agreement.digest => format!(
-            "{stage} waits for {before}, which was opened under a policy that has changed since; put the contract, \
-             partner, datasets and boundary back as they were, or make a new grant"
+        Before::Nothing | Before::Opened { is_complete: true, .. } => return None,
+        Before::Never(before) => format!("{stage} waits until {before} has been open and healthy"),
+        Before::Opened { opening, .. } if candidate.now >= opening.end => format!(
+            "{stage} can't open any more: {} was open until {}; change what is asked for, or make a new grant",
+            opening.stage, opening.end
         ),
-        Some(_) => format!("{stage} waits until {before} is open and healthy; see the other conditions"),
+        Before::Opened { opening, .. } => {
+            format!("{stage} waits until {} is open and healthy; see the other conditions", opening.stage)
+        }
     };
     Some(Waiting { reason: Reason::WaitingForTime, message, until: None })
 }
@@ -162,7 +231,7 @@ fn the_stage_before_is_healthy(candidate: &Candidate<'_>) -> Option<Waiting> {
 /// The soak begins anew whenever the stage before was closed and opened again. A moment that can't
 /// be told never comes.
 fn the_stage_before_has_soaked(candidate: &Candidate<'_>) -> Option<Waiting> {
-    let before = candidate.before?;
+    let Before::Opened { opening: before, .. } = candidate.before else { return None };
     let soak = candidate.agreement.stages.get(&before.stage)?.soak;
     let soaked = before.open_since.checked_add(soak).unwrap_or(Timestamp::MAX);
     if candidate.now >= soaked && soaked < Timestamp::MAX {

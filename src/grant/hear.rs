@@ -101,7 +101,7 @@ impl<'a> Hearing<'a> {
             let may = opening.end < end && end <= latest_end(opening, forum.agreement);
             (may && forum.extension(stage, end).is_ok()).then(|| {
                 let message = format!("{stage} is open until {end}, as was agreed");
-                Entry { new_end: Some(end), ..about(RecordEvent::Extended, stage, digest, message) }
+                Entry { end: Some(end), ..about(RecordEvent::Extended, stage, digest, message) }
             })
         })
     }
@@ -165,7 +165,7 @@ impl<'a> Hearing<'a> {
         let message =
             format!("{} agrees that {stage} ends at {end}: {}", act.person, act.decision.spec.reason);
         let entry = about(RecordEvent::Approved, stage, digest, message);
-        Ok(Entry { decision: Some(act.taken(until)), new_end: Some(end), ..entry })
+        Ok(Entry { decision: Some(act.taken(until)), end: Some(end), ..entry })
     }
 
     /// Ends come earlier: at the moment that was decided, or at `at`.
@@ -186,7 +186,7 @@ impl<'a> Hearing<'a> {
         let message = format!("{} ends it at {}: {}", act.person, whole_seconds(end), spec.reason);
         let entry = Entry::of_grant(RecordEvent::Shortened, Some(RecordReason::Decided), message);
         let digest = spec.digest.as_ref().map(|digest| digest.as_str().to_owned());
-        Ok(Entry { only_stage: spec.stage, digest, new_end: Some(end), ..entry })
+        Ok(Entry { only_stage: spec.stage, digest, end: Some(end), ..entry })
     }
 
     fn expire(&self, act: Act<'_>) -> Heard {
@@ -195,7 +195,7 @@ impl<'a> Hearing<'a> {
         }
         let message = format!("{} ends the grant: {}", act.person, act.decision.spec.reason);
         let entry = Entry::of_grant(RecordEvent::Shortened, Some(RecordReason::Decided), message);
-        Ok(Entry { new_end: Some(self.now), ..entry })
+        Ok(Entry { end: Some(self.now), ..entry })
     }
 
     fn quarantine(&self, act: Act<'_>) -> Heard {

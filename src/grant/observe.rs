@@ -13,12 +13,14 @@ use super::gate;
 use super::hear::Hearing;
 use crate::api::condition::Reason;
 use crate::api::grant::PartnerGrantStatus;
+use crate::api::record::RecordReason;
 use crate::api::{GrantDecision, PartnerGrant, SharingContract, name};
 use crate::cluster::catalogue::Catalogue;
+use crate::journal::remains::{Remains, remains};
 use crate::journal::wanted::GrantFacts;
 use crate::journal::{Broken, Journal, Opening};
 use crate::plan::objects::{Key, Kind, LiveObjects};
-use crate::policy::{Agreement, Problem, resolve::resolve};
+use crate::policy::standing::Outlook;
 
 /// What stands of a grant, and what this pass has learnt.
 #[derive(Debug)]
@@ -27,14 +29,16 @@ pub struct Scene<'a> {
     pub grant: &'a PartnerGrant,
     /// How Comity is installed.
     pub installation: &'a Installation,
-    /// What is agreed, or why nothing is.
-    pub agreement: Result<Agreement, Vec<Problem>>,
+    /// What everything that it depends on comes to.
+    pub outlook: Outlook,
     /// What the records say.
     pub journal: Result<Journal, Broken>,
     /// The contract, if there is one.
     pub contract: Option<Arc<SharingContract>>,
     /// The objects of the grant.
     pub live: LiveObjects,
+    /// For each opening's namespace: what is left of it.
+    pub remains: BTreeMap<String, Remains>,
     /// For each opening's namespace: the datasets whose pods Comity may add an ingress policy for.
     pub ingress: BTreeSet<String>,
     /// Whether the grant carries the finalizer.
@@ -72,10 +76,11 @@ impl<'a> Scene<'a> {
         let mut scene = Self {
             grant,
             installation,
-            agreement: resolve(&gathered.operands(grant), now),
+            outlook: Outlook::of(&gathered.operands(grant), now),
             journal,
             contract: gathered.contract().cloned(),
             live: LiveObjects::new(),
+            remains: BTreeMap::new(),
             ingress: BTreeSet::new(),
             finalized: grant.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER),
             pods: BTreeMap::new(),
@@ -93,7 +98,7 @@ impl<'a> Scene<'a> {
 
     /// Looks again at what is agreed: another grant may have been accepted beside this one.
     pub fn agree(&mut self, catalogue: &Catalogue) {
-        self.agreement = resolve(&catalogue.gather(self.grant).operands(self.grant), self.now);
+        self.outlook = Outlook::of(&catalogue.gather(self.grant).operands(self.grant), self.now);
     }
 
     /// Looks again at what a step may have changed.
@@ -108,6 +113,7 @@ impl<'a> Scene<'a> {
         for opening in openings {
             note_namespace(&mut self.live, catalogue, &opening.namespace);
         }
+        self.remains = remains_of(openings, &self.outlook);
         self.ingress = openings.iter().flat_map(|opening| isolated_datasets(catalogue, opening)).collect();
         self.conflict =
             self.next_namespace().filter(|namespace| catalogue.objects.namespace(namespace).is_some());
@@ -115,7 +121,7 @@ impl<'a> Scene<'a> {
 
     /// The namespace that the next stage would get.
     fn next_namespace(&self) -> Option<String> {
-        let (Ok(journal), Ok(agreement)) = (&self.journal, &self.agreement) else { return None };
+        let (Ok(journal), Ok(agreement)) = (&self.journal, &self.outlook.agreement) else { return None };
         let stage = gate::next_stage(journal, agreement, self.grant.spec.stage)?;
         let uid = self.grant.uid()?;
         Some(name::stage_namespace(&self.grant.name_any(), &uid, stage, &agreement.digest))
@@ -125,6 +131,7 @@ impl<'a> Scene<'a> {
     pub fn site<'b>(&'b self, opening: &'b Opening, names: &'b Names) -> Site<'b> {
         Site {
             opening,
+            policy: self.remains_of(opening).policy(opening),
             grant: &names.grant,
             grant_namespace: &names.namespace,
             grant_uid: &names.uid,
@@ -133,9 +140,14 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// What is left of an opening; of one that wasn't looked at, nothing.
+    fn remains_of(&self, opening: &Opening) -> &Remains {
+        self.remains.get(&opening.namespace).unwrap_or(&NOTHING)
+    }
+
     /// By what decisions are looked at; nothing where the journal is broken.
     pub fn hearing(&self) -> Option<Hearing<'_>> {
-        Hearing::of(&self.journal, &self.agreement, self.made_again, self.now)
+        Hearing::of(&self.journal, &self.outlook.agreement, self.made_again, self.now)
     }
 
     /// Everything that deciding goes by.
@@ -145,7 +157,7 @@ impl<'a> Scene<'a> {
         View {
             facts: GrantFacts { ceiling: spec.stage, suspended: spec.suspend, deleting },
             finalized: self.finalized,
-            agreement: &self.agreement,
+            outlook: &self.outlook,
             journal: &self.journal,
             places: self.places(names),
             decisions: &self.decisions,
@@ -167,6 +179,7 @@ impl<'a> Scene<'a> {
             .map(|opening| Place {
                 namespace: &opening.namespace,
                 opening: Some(opening),
+                remains: self.remains_of(opening),
                 standing: standing(&self.site(opening, names), &self.live),
             })
             .collect();
@@ -175,13 +188,29 @@ impl<'a> Scene<'a> {
         places.extend(others.filter(|key| !recorded.contains(key.name.as_str())).map(|key| Place {
             namespace: &key.name,
             opening: None,
+            remains: &NOTHING,
             standing: orphan(&key.name, &self.live),
         }));
         let sites: Vec<Site<'_>> = openings.iter().map(|opening| self.site(opening, names)).collect();
         let lost = unclaimed(&sites, &self.live);
-        places.extend(lost.map(|standing| Place { namespace: "", opening: None, standing }));
+        places.extend(lost.map(|standing| Place {
+            namespace: "",
+            opening: None,
+            remains: &NOTHING,
+            standing,
+        }));
         places
     }
+}
+
+/// What is left where nobody knows of anything.
+static NOTHING: Remains = Remains::Nothing(RecordReason::NotAccepted);
+
+/// What is left of each opening, by its namespace. Of what was closed for good nothing is asked.
+pub(super) fn remains_of(openings: &[Opening], outlook: &Outlook) -> BTreeMap<String, Remains> {
+    let lives = |opening: &&Opening| opening.closed_for().is_none_or(RecordReason::can_reopen);
+    let told = openings.iter().filter(lives);
+    told.map(|opening| (opening.namespace.clone(), remains(opening, outlook))).collect()
 }
 
 /// Whether anything says that a grant had records once: its finalizer, which it gets after the first

@@ -248,7 +248,7 @@ async fn record(
         Err(_) => Appended::Failed,
     });
     match appended {
-        Err(error) if closes(entry.event) && !matches!(error, WriteError::Exists { .. }) => {
+        Err(error) if may_wait(entry) && !matches!(error, WriteError::Exists { .. }) => {
             tracing::warn!(error = %error, "a record can't be written; closing goes on without it");
             let refused = matches!(error, WriteError::Forbidden { .. });
             scene.records = if refused { Records::Refused } else { Records::Failing };
@@ -258,16 +258,18 @@ async fn record(
             if entry.event == RecordEvent::Requested {
                 scene.agree(&context.catalogue);
             }
-            let is_warning = entry.event == RecordEvent::Suspended;
+            let is_warning = matches!(entry.event, RecordEvent::Suspended | RecordEvent::Narrowed);
             context.events.tell(scene.grant, is_warning, entry.event.as_str(), &entry.message);
         }
     }
     Ok(true)
 }
 
-/// Whether a record tells of an end, and not of a beginning.
-const fn closes(event: RecordEvent) -> bool {
-    matches!(event, RecordEvent::Closed | RecordEvent::Suspended | RecordEvent::Ended)
+/// Whether what has to be done doesn't wait for a record: it tells of an end and not of a beginning,
+/// or of what a person decided.
+const fn may_wait(entry: &Entry) -> bool {
+    use RecordEvent::{Closed, Ended, Narrowed, Suspended};
+    matches!(entry.event, Closed | Suspended | Ended | Narrowed) || entry.decision.is_some()
 }
 
 /// Makes a stage's namespace, unless one of that name exists: that one is looked at next.

@@ -33,7 +33,7 @@ pub fn status(
         observed_generation: generation,
         expires_at: open.iter().map(|opening| opening.end).max().map(Time),
         open_stages: open.iter().map(|opening| opening.stage).collect(),
-        request_digest: view.agreement.as_ref().ok().map(|agreement| agreement.digest.clone()),
+        request_digest: view.outlook.digest().map(str::to_owned),
         openings: openings(view),
         enforcement,
         conditions: merge(old, &findings, generation, view.now),
@@ -88,7 +88,7 @@ fn accepted(view: &View<'_>, generation: Option<i64>) -> Finding {
     if let Some(message) = changed_after_end(view, generation) {
         return Finding::no(ConditionType::Accepted, Reason::Ended, message);
     }
-    match view.agreement {
+    match &view.outlook.agreement {
         Ok(_) => {
             Finding::yes(ConditionType::Accepted, Reason::Accepted, "everything that it refers to permits it")
         }
@@ -159,7 +159,7 @@ fn active(view: &View<'_>, open: &[&Opening], situation: &Situation) -> Finding 
         let message = format!("{} open until {}", stages.join(" and "), last.end);
         return Finding::yes(ConditionType::Active, Reason::Open, message);
     }
-    if let (Ok(_), Some((stage, RecordReason::Expired))) = (view.agreement, last_closing(view)) {
+    if let (Ok(_), Some((stage, RecordReason::Expired))) = (&view.outlook.agreement, last_closing(view)) {
         return Finding::no(ConditionType::Active, Reason::Expired, format!("the time of {stage} is over"));
     }
     let message = format!("{}{}", situation.message, certificates_left(view));

@@ -18,8 +18,12 @@ pub struct Entry {
     pub event: RecordEvent,
     /// To which stage, and with which digest.
     pub stage: Option<(Stage, String)>,
-    /// With `Opened`: when it ends, and everything that it allows.
-    pub opened: Option<(Timestamp, Box<EffectivePolicy>)>,
+    /// With `Opened`: when it ends. With what moves an end, or agrees that it be moved: the new one.
+    pub end: Option<Timestamp>,
+    /// With `Opened` and `Narrowed`: everything that it allows.
+    pub policy: Option<Box<EffectivePolicy>>,
+    /// With what narrows an opening: the digest of what stands.
+    pub stands: Option<String>,
     /// With `Requested`: the digest of what was asked for.
     pub digest: Option<String>,
     /// Why, in a word.
@@ -30,8 +34,6 @@ pub struct Entry {
     pub revisions: Vec<Revision>,
     /// With what people decided: the decision.
     pub decision: Option<TakenDecision>,
-    /// With what moves an end, or agrees that it be moved: the new end.
-    pub new_end: Option<Timestamp>,
     /// Why, for people.
     pub message: String,
 }
@@ -42,13 +44,14 @@ impl Entry {
         Self {
             event,
             stage: None,
-            opened: None,
+            end: None,
+            policy: None,
+            stands: None,
             digest: None,
             reason,
             only_stage: None,
             revisions: Vec::new(),
             decision: None,
-            new_end: None,
             message: message.into(),
         }
     }
@@ -64,9 +67,21 @@ impl Entry {
         let message = format!("{stage} is open until {end}");
         Self {
             stage: Some((stage, digest.to_owned())),
-            opened: Some((end, Box::new(policy.clone()))),
+            end: Some(end),
+            policy: Some(Box::new(policy.clone())),
             ..Self::of_grant(RecordEvent::Opened, None, message)
         }
+    }
+
+    /// An opening allows this much since, as far as it goes with what stands.
+    pub fn narrowed(
+        opening: &Opening,
+        policy: &EffectivePolicy,
+        stands: Option<&str>,
+        message: String,
+    ) -> Self {
+        let entry = Self::of_opening(RecordEvent::Narrowed, opening, RecordReason::PolicyChanged, message);
+        Self { policy: Some(Box::new(policy.clone())), stands: stands.map(str::to_owned), ..entry }
     }
 
     /// A stage that was closed is opened again, within the end that was recorded first.
@@ -92,15 +107,11 @@ pub fn next_record(
         generation,
         stage: entry.stage.as_ref().map(|(stage, _)| *stage).or(entry.only_stage),
         digest: entry.stage.as_ref().map(|(_, digest)| digest.clone()).or_else(|| entry.digest.clone()),
-        expires_at: entry
-            .opened
-            .as_ref()
-            .map(|(end, _)| *end)
-            .or(entry.new_end)
-            .map(|end| Time(whole_seconds(end))),
+        expires_at: entry.end.map(|end| Time(whole_seconds(end))),
         reason: entry.reason,
         message: (!entry.message.is_empty()).then(|| cut(&entry.message, 1024)),
-        policy: entry.opened.as_ref().map(|(_, policy)| policy.as_ref().clone()),
+        policy: entry.policy.as_deref().cloned(),
+        stands: entry.stands.clone(),
         revisions: entry.revisions.clone(),
         decision: entry.decision.clone(),
     }

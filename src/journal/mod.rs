@@ -5,6 +5,7 @@
 
 pub mod append;
 pub mod consent;
+pub mod remains;
 pub mod wanted;
 
 use std::sync::Arc;
@@ -67,6 +68,21 @@ pub struct Opening {
     pub interrupted: Option<(u32, Timestamp)>,
     /// Whether people moved its end later.
     pub extended: bool,
+    /// What was narrowed of it.
+    pub narrowed: Narrowed,
+}
+
+/// What the journal says of how an opening was narrowed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Narrowed {
+    /// What it allows since; `None`: all that it was opened with.
+    pub policy: Option<Box<EffectivePolicy>>,
+    /// Why, for people.
+    pub message: Option<String>,
+    /// The digest of what stood when that was last written down.
+    pub stood: Option<String>,
+    /// How often that was written down, and when it was last; `None`: never.
+    pub written: Option<(u32, Timestamp)>,
 }
 
 /// Where an opening stands by the journal.
@@ -75,7 +91,12 @@ pub enum Recorded {
     /// It was opened.
     Open,
     /// Access was closed for the time being.
-    Suspended,
+    Suspended {
+        /// Why.
+        reason: RecordReason,
+        /// When.
+        at: Timestamp,
+    },
     /// It was closed.
     Closed {
         /// Why.
@@ -159,9 +180,9 @@ impl Journal {
         self.openings.iter().find(|opening| opening.stage == stage && opening.digest == digest)
     }
 
-    /// Whether this stage was ever opened, with whichever digest.
-    pub fn was_opened(&self, stage: Stage) -> bool {
-        self.openings.iter().any(|opening| opening.stage == stage)
+    /// The openings that came after this one, in that order.
+    pub fn after<'a>(&'a self, opening: &'a Opening) -> impl Iterator<Item = &'a Opening> {
+        self.openings.iter().skip_while(|known| known.namespace != opening.namespace).skip(1)
     }
 
     /// Takes the next record.
@@ -185,8 +206,9 @@ impl Journal {
     fn apply(&mut self, record: &GrantRecordSpec) -> Option<()> {
         match record.event {
             RecordEvent::Opened => self.open(record)?,
-            RecordEvent::Suspended => self.find(record)?.interrupt(Recorded::Suspended, record.at.0),
-            RecordEvent::Resumed => self.find(record)?.go_on(record.at.0),
+            RecordEvent::Suspended => self.find(record)?.suspend(record),
+            RecordEvent::Resumed => self.find(record)?.resume(record),
+            RecordEvent::Narrowed => self.find(record)?.narrow(record),
             RecordEvent::Closed => {
                 let (reason, at) = (record.reason?, record.at.0);
                 self.find(record)?.interrupt(Recorded::Closed { reason, at }, at);
@@ -227,6 +249,7 @@ impl Journal {
             open_since: record.at.0,
             interrupted: None,
             extended: false,
+            narrowed: Narrowed::default(),
         });
         Some(())
     }
@@ -259,6 +282,34 @@ impl Opening {
         self.state = state;
     }
 
+    /// Takes that access was closed for the time being.
+    fn suspend(&mut self, record: &GrantRecordSpec) {
+        let reason = record.reason.unwrap_or(RecordReason::Suspended);
+        self.interrupt(Recorded::Suspended { reason, at: record.at.0 }, record.at.0);
+        if record.stands.is_some() {
+            self.narrowed.stood.clone_from(&record.stands);
+        }
+    }
+
+    /// Takes that access was opened again, or that nothing is narrowed any more.
+    fn resume(&mut self, record: &GrantRecordSpec) {
+        if record.reason == Some(RecordReason::PolicyChanged) {
+            self.narrow(record);
+        }
+        self.go_on(record.at.0);
+    }
+
+    /// Takes what it allows since.
+    fn narrow(&mut self, record: &GrantRecordSpec) {
+        let count = self.narrowed.written.map_or(0, |(count, _)| count);
+        self.narrowed = Narrowed {
+            policy: record.policy.clone().map(Box::new),
+            message: record.message.clone(),
+            stood: record.stands.clone(),
+            written: Some((count.saturating_add(1), record.at.0)),
+        };
+    }
+
     /// Takes that it is open again.
     fn go_on(&mut self, at: Timestamp) {
         if self.state != Recorded::Open {
@@ -272,10 +323,13 @@ impl Opening {
     /// Every interruption takes a record, and so does opening again. Closing never waits, so
     /// opening does: whoever turns a grant off and on in a loop doesn't fill the cluster's store.
     pub fn opens_again_at(&self) -> Option<Timestamp> {
-        let (count, last) = self.interrupted?;
-        let beyond = count.checked_sub(INTERRUPTIONS_AT_ONCE)?.checked_sub(1)?;
-        let pause = 2_i64.checked_pow(beyond).map_or(LONGEST_PAUSE, |seconds| seconds.min(LONGEST_PAUSE));
-        Some(last.checked_add(SignedDuration::from_secs(pause)).unwrap_or(Timestamp::MAX))
+        after_pause(self.interrupted?)
+    }
+
+    /// Before when it isn't written down again what it allows, because that was done so often; `None`:
+    /// at once. What it allows follows at once all the same.
+    pub fn narrowed_again_at(&self) -> Option<Timestamp> {
+        after_pause(self.narrowed.written?)
     }
 
     /// Whether the journal says that it was closed.
@@ -292,9 +346,19 @@ impl Opening {
     }
 }
 
+/// When the pause is over after something that happened so often, the last time then.
+fn after_pause((count, last): (u32, Timestamp)) -> Option<Timestamp> {
+    let beyond = count.checked_sub(INTERRUPTIONS_AT_ONCE)?.checked_sub(1)?;
+    let pause = 2_i64.checked_pow(beyond).map_or(LONGEST_PAUSE, |seconds| seconds.min(LONGEST_PAUSE));
+    Some(last.checked_add(SignedDuration::from_secs(pause)).unwrap_or(Timestamp::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SUSPENDED: Recorded =
+        Recorded::Suspended { reason: RecordReason::Suspended, at: Timestamp::UNIX_EPOCH };
 
     #[test]
     fn a_clock_that_was_set_back_past_the_newest_record_is_not_believed() {
@@ -318,11 +382,12 @@ mod tests {
             open_since: Timestamp::UNIX_EPOCH,
             interrupted: None,
             extended: false,
+            narrowed: Narrowed::default(),
         };
         let mut waits = Vec::new();
         for _ in 0..70 {
-            opening.interrupt(Recorded::Suspended, Timestamp::UNIX_EPOCH);
-            opening.interrupt(Recorded::Suspended, Timestamp::MAX);
+            opening.interrupt(SUSPENDED, Timestamp::UNIX_EPOCH);
+            opening.interrupt(SUSPENDED, Timestamp::MAX);
             waits.push(opening.opens_again_at().map(Timestamp::as_second));
             opening.go_on(Timestamp::UNIX_EPOCH);
         }
@@ -330,7 +395,7 @@ mod tests {
         assert_eq!(waits[8..12], [Some(1), Some(2), Some(4), Some(8)]);
         assert_eq!(waits[19..22], [Some(2048), Some(3600), Some(3600)]);
         assert_eq!(waits[69], Some(3600));
-        opening.interrupt(Recorded::Suspended, Timestamp::MAX);
+        opening.interrupt(SUSPENDED, Timestamp::MAX);
         assert_eq!(opening.opens_again_at(), Some(Timestamp::MAX), "what can't be told is never");
     }
 }

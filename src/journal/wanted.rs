@@ -3,15 +3,17 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::remains::{Remains, is_lost};
 use super::{Journal, Opening, Recorded};
 use crate::api::contract::AfterPromotion;
+use crate::api::effective::EffectivePolicy;
 use crate::api::record::RecordReason;
 use crate::api::stage::Stage;
 use crate::api::value::Duration;
-use crate::policy::{Agreement, Problem};
+use crate::policy::standing::Outlook;
 
-/// What is lost where an opening and its end are each written in whole seconds.
-const ROUNDING: SignedDuration = SignedDuration::from_secs(1);
+/// How long the namespace of an opening is kept of which nothing is left, since it may come back.
+pub const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// What matters of a grant's own fields.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,83 +37,150 @@ pub enum Wanted {
     Closed(RecordReason),
 }
 
-/// What `opening` should be at `now`. `is_complete` says whether an opening has all that it is
-/// made of, so that the stage before it can go.
-pub fn wanted(
-    opening: &Opening,
-    journal: &Journal,
-    facts: GrantFacts,
-    agreement: &Result<Agreement, Vec<Problem>>,
-    is_complete: &dyn Fn(&Opening) -> bool,
-    now: Timestamp,
-) -> Wanted {
-    if let Some(reason) = closing_reason(opening, journal, facts, now) {
-        return Wanted::Closed(reason);
-    }
-    if is_superseded(opening, journal, facts, agreement, is_complete, now) {
-        return Wanted::Closed(RecordReason::Promoted);
-    }
-    holding_reason(opening, journal, facts, agreement).map_or(Wanted::Open, Wanted::Held)
+/// What an opening is looked at by.
+#[derive(Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// What the journal says.
+    pub journal: &'a Journal,
+    /// What the grant itself says.
+    pub facts: GrantFacts,
+    /// What everything that it depends on comes to.
+    pub outlook: &'a Outlook,
+    /// Whether an opening has all that it is made of, so that what it takes over from can go.
+    pub is_complete: &'a dyn Fn(&Opening) -> bool,
+    /// The time.
+    pub now: Timestamp,
 }
 
-/// Why an opening is over, whatever the contract says now.
-fn closing_reason(
-    opening: &Opening,
-    journal: &Journal,
-    facts: GrantFacts,
-    now: Timestamp,
-) -> Option<RecordReason> {
-    if let Recorded::Closed { reason, .. } = opening.state
-        && !reason.can_reopen()
-    {
-        return Some(reason);
+impl Circumstances<'_> {
+    /// What an opening should be of which this much is left.
+    pub fn wanted(&self, opening: &Opening, remains: &Remains) -> Wanted {
+        let closing = self.closing_reason(opening).or_else(|| self.giving_way_reason(opening));
+        if let Some(reason) = closing {
+            return Wanted::Closed(reason);
+        }
+        match self.holding_reason(remains) {
+            None => Wanted::Open,
+            Some(reason) if reason.is_loss() && self.is_kept_no_longer(opening) => Wanted::Closed(reason),
+            Some(reason) => Wanted::Held(reason),
+        }
     }
-    if now >= opening.end {
-        return Some(RecordReason::Expired);
+
+    /// Why an opening is over, whatever the contract says now.
+    fn closing_reason(&self, opening: &Opening) -> Option<RecordReason> {
+        if let Recorded::Closed { reason, .. } = opening.state
+            && !reason.can_reopen()
+        {
+            return Some(reason);
+        }
+        if self.now >= opening.end {
+            return Some(RecordReason::Expired);
+        }
+        if review_lapses_at(opening, self.journal).is_some_and(|lapse| lapse <= self.now) {
+            return Some(RecordReason::ReviewLapsed);
+        }
+        if self.facts.deleting {
+            return Some(RecordReason::Deleted);
+        }
+        if self.journal.ended.is_some() {
+            return Some(RecordReason::NothingLeft);
+        }
+        (opening.stage > self.facts.ceiling).then_some(RecordReason::Demoted)
     }
-    if review_lapses_at(opening, journal).is_some_and(|lapse| lapse <= now) {
-        return Some(RecordReason::ReviewLapsed);
+
+    /// Why an opening gives way to one that came after it.
+    fn giving_way_reason(&self, opening: &Opening) -> Option<RecordReason> {
+        if gives_way_at(opening, self.journal, self.outlook, &|later| self.serves(later))
+            .is_some_and(|at| at <= self.now)
+        {
+            return Some(RecordReason::Superseded);
+        }
+        let terms = self.outlook.terms(opening.stage);
+        if terms.is_some_and(|terms| terms.after_promotion == AfterPromotion::Keep) {
+            return None;
+        }
+        let mut later = self.journal.after(opening).filter(|later| later.stage > opening.stage);
+        let promoted =
+            gave_way(opening, self.journal, self.facts.ceiling) || later.any(|later| self.serves(later));
+        promoted.then_some(RecordReason::Promoted)
     }
-    if facts.deleting {
-        return Some(RecordReason::Deleted);
+
+    /// Whether an opening is one that the partner works in, or could but for what holds all of them.
+    fn serves(&self, opening: &Opening) -> bool {
+        opening.stage <= self.facts.ceiling
+            && opening.closed_for().is_none_or(RecordReason::can_reopen)
+            && self.now < opening.end
+            && (self.is_complete)(opening)
     }
-    if journal.ended.is_some() {
-        return Some(RecordReason::NothingLeft);
+
+    /// Why nobody may use an opening for the time being.
+    fn holding_reason(&self, remains: &Remains) -> Option<RecordReason> {
+        if self.journal.consents.quarantined.is_some() {
+            return Some(RecordReason::Quarantined);
+        }
+        if self.facts.suspended {
+            return Some(RecordReason::Suspended);
+        }
+        match remains {
+            Remains::Agreed => None,
+            Remains::Nothing(reason) => Some(*reason),
+            Remains::Narrowed { policy, until } => {
+                let begun = policy.time.not_before.as_ref().is_none_or(|begin| begin.0 <= self.now);
+                (!begun || *until <= self.now).then_some(RecordReason::PolicyChanged)
+            }
+        }
     }
-    (opening.stage > facts.ceiling).then_some(RecordReason::Demoted)
+
+    /// Whether nothing is left of an opening for so long that its namespace goes too.
+    fn is_kept_no_longer(&self, opening: &Opening) -> bool {
+        kept_until(opening).is_some_and(|until| until <= self.now)
+    }
 }
 
-/// When an opening ends because nobody has confirmed that it is still wanted; `None`: never. A length
-/// that can't be read is none at all.
+/// Until when the namespace of an opening is kept of which nothing is left; `None`: something is, as
+/// far as the journal knows.
+pub fn kept_until(opening: &Opening) -> Option<Timestamp> {
+    match opening.state {
+        Recorded::Suspended { at, .. } if is_lost(opening) => {
+            Some(at.checked_add(KEPT_FOR).unwrap_or(opening.end))
+        }
+        Recorded::Closed { at, .. } if is_lost(opening) => Some(at),
+        _ => None,
+    }
+}
+
+/// When an opening gives way to one of its stage that was opened after it, for what was agreed since,
+/// and `serves` now; `None`: there is none.
+pub fn gives_way_at(
+    opening: &Opening,
+    journal: &Journal,
+    outlook: &Outlook,
+    serves: &dyn Fn(&Opening) -> bool,
+) -> Option<Timestamp> {
+    let overlap = outlook.terms(opening.stage).map(|terms| terms.overlap).unwrap_or_default();
+    let mut later = journal.after(opening).filter(|later| later.stage == opening.stage);
+    let heir = later.find(|later| serves(later))?;
+    Some(heir.opened_at.checked_add(overlap).unwrap_or(opening.end))
+}
+
+/// When an opening ends because nobody has confirmed that it is still wanted; `None`: never. What was
+/// asked for since counts from when that was written down.
 pub fn review_lapses_at(opening: &Opening, journal: &Journal) -> Option<Timestamp> {
-    let reviews = opening.policy.reviews.as_ref()?;
     let last = journal.consents.attested_at.map_or(opening.opened_at, |last| last.max(opening.opened_at));
-    let length = |duration: &Duration| duration.length().unwrap_or_default();
-    let due = last.checked_add(length(&reviews.every)).unwrap_or(opening.end);
-    Some(due.checked_add(length(&reviews.grace)).unwrap_or(opening.end))
+    let lapse = |policy: &EffectivePolicy, last: Timestamp| {
+        let reviews = policy.reviews.as_ref()?;
+        let due = last.checked_add(length(&reviews.every)).unwrap_or(opening.end);
+        Some(due.checked_add(length(&reviews.grace)).unwrap_or(opening.end))
+    };
+    let agreed = lapse(&opening.policy, last);
+    let since = opening.narrowed.written.map_or(last, |(_, at)| last.max(at));
+    let narrowed = opening.narrowed.policy.as_ref().and_then(|policy| lapse(policy, since));
+    [agreed, narrowed].into_iter().flatten().min()
 }
 
-/// Whether a later stage has taken over.
-fn is_superseded(
-    opening: &Opening,
-    journal: &Journal,
-    facts: GrantFacts,
-    agreement: &Result<Agreement, Vec<Problem>>,
-    is_complete: &dyn Fn(&Opening) -> bool,
-    now: Timestamp,
-) -> bool {
-    let terms = agreement.as_ref().ok().and_then(|agreement| agreement.stages.get(&opening.stage));
-    if terms.is_some_and(|terms| terms.after_promotion == AfterPromotion::Keep) {
-        return false;
-    }
-    gave_way(opening, journal, facts.ceiling)
-        || journal.openings.iter().any(|later| {
-            later.stage > opening.stage
-                && later.stage <= facts.ceiling
-                && later.closed_for().is_none_or(RecordReason::can_reopen)
-                && now < later.end
-                && is_complete(later)
-        })
+/// A length; none at all, where it can't be read.
+fn length(duration: &Duration) -> SignedDuration {
+    duration.length().unwrap_or_default()
 }
 
 /// Whether an opening was closed because a later stage, which the grant still reaches to, took
@@ -119,34 +188,4 @@ fn is_superseded(
 pub fn gave_way(opening: &Opening, journal: &Journal, ceiling: Stage) -> bool {
     opening.closed_for() == Some(RecordReason::Promoted)
         && journal.openings.iter().any(|later| later.stage > opening.stage && later.stage <= ceiling)
-}
-
-/// Why nobody may use an opening for the time being.
-fn holding_reason(
-    opening: &Opening,
-    journal: &Journal,
-    facts: GrantFacts,
-    agreement: &Result<Agreement, Vec<Problem>>,
-) -> Option<RecordReason> {
-    if journal.consents.quarantined.is_some() {
-        return Some(RecordReason::Quarantined);
-    }
-    if facts.suspended {
-        return Some(RecordReason::Suspended);
-    }
-    match agreement {
-        Err(_) => Some(RecordReason::NotAccepted),
-        Ok(agreement) if agreement.digest != opening.digest => Some(RecordReason::PolicyChanged),
-        Ok(agreement) if !is_agreed(opening, agreement) => Some(RecordReason::PolicyChanged),
-        Ok(_) => None,
-    }
-}
-
-/// Whether an opening gives its stage no more time than is agreed, whoever wrote its record.
-fn is_agreed(opening: &Opening, agreement: &Agreement) -> bool {
-    let Some(terms) = agreement.stages.get(&opening.stage) else { return false };
-    let longest = if opening.extended { terms.ceiling } else { terms.duration };
-    let longest = longest.checked_add(ROUNDING);
-    let latest = longest.and_then(|longest| opening.opened_at.checked_add(longest).ok());
-    latest.is_some_and(|latest| opening.end <= latest) && opening.end <= agreement.not_after
 }

@@ -123,6 +123,8 @@ pub struct StageTerms {
     pub consent: ConsentRule,
     /// How long it has to have been open before the next one opens.
     pub soak: SignedDuration,
+    /// How long what was opened for an older digest stays beside what takes over from it.
+    pub overlap: SignedDuration,
     /// What becomes of it when the next one opens.
     pub after_promotion: AfterPromotion,
     /// How long its certificates are valid.

@@ -5,42 +5,93 @@
 //! so that nothing new is opened under it. What is open already loses only what isn't allowed any
 //! more. Each operand is read as a policy that allows everything that it doesn't speak of.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::checks::{ContractCheck, GrantCheck, GrantInput};
-use super::checks::{endpoints, partner, quota, request};
-use super::{Operands, boundary, lattice, terms};
+use super::checks::{endpoints, live, partner, quota, request};
+use super::resolve::resolve;
+use super::{Agreement, Operands, Problem, StageTerms, boundary, lattice, terms};
 use crate::api::contract::{Actor, Egress, EgressPort};
 use crate::api::dataset::{DatasetSpec, Sharing};
 use crate::api::effective::{EffectiveDataset, EffectivePolicy};
 use crate::api::{SharingBoundary, Stage};
 
+/// What a grant comes to, as everything that it depends on stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outlook {
+    /// What is agreed, or why nothing new can be opened.
+    pub agreement: Result<Agreement, Vec<Problem>>,
+    /// Where nothing is agreed: what is allowed all the same of what is open already, at each stage. A
+    /// stage that nothing is allowed at is absent.
+    pub standing: BTreeMap<Stage, StageTerms>,
+}
+
+impl Outlook {
+    /// What everything comes to at `now`.
+    pub fn of(operands: &Operands<'_>, now: Timestamp) -> Self {
+        let agreement = resolve(operands, now);
+        let standing = if agreement.is_err() { standing(operands, now) } else { BTreeMap::new() };
+        Self { agreement, standing }
+    }
+
+    /// What is allowed at a stage as everything stands; `None`: nothing.
+    pub fn terms(&self, stage: Stage) -> Option<&StageTerms> {
+        match &self.agreement {
+            Ok(agreement) => agreement.stages.get(&stage),
+            Err(_) => self.standing.get(&stage),
+        }
+    }
+
+    /// The digest of what is agreed, if anything is.
+    pub fn digest(&self) -> Option<&str> {
+        self.agreement.as_ref().ok().map(|agreement| agreement.digest.as_str())
+    }
+}
+
 /// What leaves nothing at all.
-const NOTHING_AFTER: [GrantCheck; 4] = [
+const NOTHING_AFTER: [GrantCheck; 6] = [
     partner::not_in_contract,
     partner::namespace_not_allowed,
     partner::control_missing,
     request::purpose_beyond_contract,
+    live::duplicate,
+    live::too_many,
 ];
 
 /// What leaves no way to the data: a policy can't name the pods, or they serve another stage too.
 const UNREACHABLE_AFTER: [ContractCheck; 2] = [endpoints::service_unusable, endpoints::stages_share_pods];
 
-/// What they allow together at a stage. `None`: nothing, since one is missing, can't be read, or
+/// What they allow together, at each stage. Nothing at all where one is missing, can't be read, or
 /// stands against all of it.
-pub fn standing(operands: &Operands<'_>, stage: Stage, now: Timestamp) -> Option<EffectivePolicy> {
-    let namespace = operands.grant.namespace()?;
+pub fn standing(operands: &Operands<'_>, now: Timestamp) -> BTreeMap<Stage, StageTerms> {
+    let namespace = operands.grant.namespace().unwrap_or_default();
     let boundaries = boundary::matching(&operands.boundaries, &namespace, &operands.namespace_labels);
-    operands.partner?;
-    let input = GrantInput::of(operands, operands.contract?, &boundaries, now);
-    let terms = input.terms;
+    let (Some(contract), Some(_)) = (operands.contract, operands.partner) else { return BTreeMap::new() };
+    let input = GrantInput::of(operands, contract, &boundaries, now);
     let stands = NOTHING_AFTER.iter().all(|check| check(&input).is_empty());
-    if !stands || !quota::quota_unusable(&terms).is_empty() {
-        return None;
+    if !stands || !quota::quota_unusable(&input.terms).is_empty() {
+        return BTreeMap::new();
     }
-    let mut policy = terms::agreement(operands, &boundaries)?.stages.remove(&stage)?.policy;
-    if !UNREACHABLE_AFTER.iter().all(|check| check(&terms).is_empty()) {
+    let reachable = UNREACHABLE_AFTER.iter().all(|check| check(&input.terms).is_empty());
+    let stages = terms::agreement(operands, &boundaries).map(|agreement| agreement.stages);
+    let met = |(stage, terms): (Stage, StageTerms)| {
+        let policy = within_all(terms.policy, reachable, operands, &boundaries)?;
+        Some((stage, StageTerms { policy, ..terms }))
+    };
+    stages.into_iter().flatten().filter_map(met).collect()
+}
+
+/// What of a policy boundaries and datasets allow. `None`: nothing.
+fn within_all(
+    mut policy: EffectivePolicy,
+    reachable: bool,
+    operands: &Operands<'_>,
+    boundaries: &[&SharingBoundary],
+) -> Option<EffectivePolicy> {
+    if !reachable {
         policy.datasets.iter_mut().for_each(|dataset| dataset.endpoint = None);
     }
     let by_boundary = boundaries.iter().map(|boundary| within_boundary(&policy, boundary));

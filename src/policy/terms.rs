@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 
@@ -84,13 +84,15 @@ impl Builder<'_> {
         let asked = asked.filter(|request| request.stage == self.rule.stage);
         let lengths = asked.map(|request| &request.duration).chain([&self.rule.max_duration]);
         let shortest = lengths.map(positive).collect::<Option<Vec<_>>>()?.into_iter().min()?;
-        let soak = self.rule.soak.as_ref().map_or(Some(jiff::SignedDuration::ZERO), Duration::length)?;
+        let length =
+            |given: &Option<Duration>| given.as_ref().map_or(Some(SignedDuration::ZERO), Duration::length);
         let (ttl, credential_ttl) = self.credential_ttl()?;
         Some(StageTerms {
             duration: shortest.min(self.limit.duration),
             ceiling: positive(&self.rule.max_duration)?.min(self.limit.duration),
             consent: self.approvals.get(&self.rule.stage)?.clone(),
-            soak,
+            soak: length(&self.rule.soak)?,
+            overlap: length(&self.rule.overlap)?,
             after_promotion: self.rule.after_promotion,
             credential_ttl,
             policy: self.policy(ttl)?,
@@ -98,7 +100,7 @@ impl Builder<'_> {
     }
 
     /// The shortest of the lifetimes that contract and boundaries give certificates.
-    fn credential_ttl(&self) -> Option<(Duration, jiff::SignedDuration)> {
+    fn credential_ttl(&self) -> Option<(Duration, SignedDuration)> {
         let ceilings = self.boundaries.iter().map(|boundary| &boundary.spec.ceilings.credential_ttl);
         shortest(ceilings.chain(&self.contract.spec.security.credential_ttl))
     }
@@ -201,9 +203,7 @@ impl Builder<'_> {
 
 /// The shortest of some durations, as it was written and how long it is. `None` where there is
 /// none, or one that can't be read.
-fn shortest<'a>(
-    durations: impl IntoIterator<Item = &'a Duration>,
-) -> Option<(Duration, jiff::SignedDuration)> {
+fn shortest<'a>(durations: impl IntoIterator<Item = &'a Duration>) -> Option<(Duration, SignedDuration)> {
     let read = durations.into_iter().map(|duration| Some((duration, positive(duration)?)));
     let (written, length) =
         read.collect::<Option<Vec<_>>>()?.into_iter().min_by_key(|(_, length)| *length)?;

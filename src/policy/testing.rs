@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
 use super::resolve::resolve;
+use super::standing::Outlook;
 use super::{Agreement, Operands, OtherGrant, Problem, ServiceFacts};
 use crate::api::condition::Reason;
 use crate::api::effective::TargetPort;
@@ -78,6 +79,11 @@ impl World {
     /// What is agreed.
     pub fn resolve(&self) -> Result<Agreement, Vec<Problem>> {
         resolve(&self.operands(), self.now)
+    }
+
+    /// What everything comes to.
+    pub fn outlook(&self) -> Outlook {
+        Outlook::of(&self.operands(), self.now)
     }
 
     /// What is agreed, where nothing stands against it.

@@ -1,14 +1,16 @@
 //! Which stages are open, by the signer's own reading of what people wrote and of the journal.
 //! Pure, and by the same rules as those that `comity run` goes by. No status is believed.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::opening::Opening;
 use crate::api::PartnerGrant;
-use crate::journal::wanted::{GrantFacts, Wanted, wanted};
+use crate::api::effective::EffectivePolicy;
+use crate::journal::remains::{Remains, remains};
+use crate::journal::wanted::{Circumstances, GrantFacts, Wanted};
 use crate::journal::{self, Journal, Recorded};
-use crate::policy::{Agreement, Problem};
+use crate::policy::standing::Outlook;
 
 /// What the grant, its journal and all that it depends on come to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,42 +22,48 @@ pub struct Derived {
 }
 
 /// Derives every opening of a grant. One that isn't open is there too, to be cleared.
-pub fn derive(
-    grant: &PartnerGrant,
-    journal: &Journal,
-    agreement: &Result<Agreement, Vec<Problem>>,
-    clock: Timestamp,
-) -> Derived {
+pub fn derive(grant: &PartnerGrant, journal: &Journal, outlook: &Outlook, clock: Timestamp) -> Derived {
     let now = journal.time(clock);
     let facts = GrantFacts {
         ceiling: grant.spec.stage,
         suspended: grant.spec.suspend,
         deleting: grant.metadata.deletion_timestamp.is_some(),
     };
+    // Whether another opening has taken over is for `comity run` to see, and to record.
+    let circumstances = Circumstances { journal, facts, outlook, is_complete: &|_| false, now };
     let openings = journal
         .openings
         .iter()
         .map(|recorded| {
-            // Whether a later stage has taken over is for `comity run` to see, and to record.
-            let wanted = wanted(recorded, journal, facts, agreement, &|_| false, now);
+            let remains = remains(recorded, outlook);
+            let wanted = circumstances.wanted(recorded, &remains);
             let open = wanted == Wanted::Open && recorded.state == Recorded::Open;
-            opening(grant, recorded, agreement, open)
+            opening(grant, recorded, outlook, &remains, open)
         })
         .collect();
-    Derived { openings, look_again: look_again(agreement, now) }
+    Derived { openings, look_again: look_again(outlook, now) }
 }
 
 fn opening(
     grant: &PartnerGrant,
     recorded: &journal::Opening,
-    agreement: &Result<Agreement, Vec<Problem>>,
+    outlook: &Outlook,
+    remains: &Remains,
     open: bool,
 ) -> Opening {
-    let terms = agreement.as_ref().ok().and_then(|agreement| agreement.stages.get(&recorded.stage));
-    // A record is believed to say that a stage was opened and when it ends (`wanted` holds one that
-    // gives too much), but not whose its certificates are: `comity run` writes records, and its
-    // token may be stolen. What is signed is what was agreed.
-    let policy = terms.filter(|_| open).map_or(recorded.policy.as_ref(), |terms| &terms.policy);
+    let terms = outlook.terms(recorded.stage);
+    // A record is believed to say that a stage was opened and when it ends, but not whose its
+    // certificates are: `comity run` writes records, and its token may be stolen. What is signed is
+    // what stands, and of what was opened for another digest only what the two have in common.
+    let policy = match remains {
+        Remains::Agreed if outlook.digest() == Some(recorded.digest.as_str()) => {
+            terms.map(|terms| &terms.policy)
+        }
+        remains => Some(remains.policy(recorded)),
+    };
+    let policy = policy.filter(|_| open).unwrap_or(&recorded.policy);
+    let ttl = |policy: &EffectivePolicy| policy.security.credential_ttl.as_ref()?.length();
+    let contract_end = terms.map_or(policy.time.not_after.0, |terms| terms.policy.time.not_after.0);
     Opening {
         namespace: grant.namespace().unwrap_or_default(),
         grant: grant.name_any(),
@@ -65,17 +73,17 @@ fn opening(
         contract_uid: policy.contract_uid.0.clone(),
         stage: recorded.stage,
         digest: recorded.digest.clone(),
-        end: recorded.end,
-        contract_end: policy.time.not_after.0,
-        ttl: terms.map_or(SignedDuration::ZERO, |terms| terms.credential_ttl),
+        end: remains.until(recorded),
+        contract_end,
+        ttl: ttl(policy).filter(|_| terms.is_some()).unwrap_or_default(),
         workloads: policy.certified().iter().map(|workload| workload.name.0.clone()).collect(),
         open: open && terms.is_some(),
     }
 }
 
 /// When time alone may change what is agreed.
-fn look_again(agreement: &Result<Agreement, Vec<Problem>>, now: Timestamp) -> Option<Timestamp> {
-    let moments: Vec<Timestamp> = match agreement {
+fn look_again(outlook: &Outlook, now: Timestamp) -> Option<Timestamp> {
+    let moments: Vec<Timestamp> = match &outlook.agreement {
         Ok(agreement) => [agreement.review_at, Some(agreement.not_after)].into_iter().flatten().collect(),
         Err(problems) => problems.iter().filter_map(|problem| problem.until).collect(),
     };

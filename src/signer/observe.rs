@@ -21,7 +21,7 @@ use crate::cluster::catalogue::Catalogue;
 use crate::cluster::services;
 use crate::journal::Journal;
 use crate::plan::objects::Live;
-use crate::policy::resolve::resolve;
+use crate::policy::standing::Outlook;
 use crate::policy::{Operands, OtherGrant};
 
 /// Reads live what the signer goes by.
@@ -59,13 +59,13 @@ impl Observer {
     /// What the watches last told of a grant comes to. A journal that is broken opens nothing.
     pub fn cached(&self, grant: &PartnerGrant, now: Timestamp) -> Derived {
         let gathered = self.catalogue.gather(grant);
-        let agreement = resolve(&gathered.operands(grant), now);
+        let outlook = Outlook::of(&gathered.operands(grant), now);
         match self
             .catalogue
             .records
             .journal(&grant.namespace().unwrap_or_default(), &grant.uid().unwrap_or_default())
         {
-            Ok(journal) => derive(grant, &journal, &agreement, now),
+            Ok(journal) => derive(grant, &journal, &outlook, now),
             Err(broken) => {
                 tracing::warn!(%broken, "the journal of this grant is broken: nothing is signed");
                 Derived::default()
@@ -102,8 +102,8 @@ impl Observer {
         let (Some(live), Some(journal)) = (live, journal) else {
             return Ok((Opening { open: false, ..opening.clone() }, site));
         };
-        let agreement = resolve(&ground.operands(&live, journal.requested), now);
-        let derived = derive(&live, &journal, &agreement, now);
+        let outlook = Outlook::of(&ground.operands(&live, journal.requested), now);
+        let derived = derive(&live, &journal, &outlook, now);
         let found = derived.openings.into_iter().find(|found| found.place() == place);
         Ok((found.unwrap_or_else(|| Opening { open: false, ..opening.clone() }), site))
     }

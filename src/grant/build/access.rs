@@ -12,7 +12,7 @@ use crate::plan::objects::{Kind, Wanted};
 /// A RoleBinding for each role. Its subject is a ServiceAccount that is never created: it can be
 /// impersonated by the access proxy, but nobody can run as it or get a token for it.
 pub fn role_bindings(site: &Site<'_>) -> Vec<Wanted> {
-    let roles: BTreeSet<Role> = site.opening.policy.people.iter().map(|person| person.role).collect();
+    let roles: BTreeSet<Role> = site.policy.people.iter().map(|person| person.role).collect();
     roles.into_iter().map(|role| role_binding(site, role)).collect()
 }
 

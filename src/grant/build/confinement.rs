@@ -21,7 +21,7 @@ fn wanted(site: &Site<'_>, kind: Kind, name: &str, content: Value) -> Wanted {
 /// What contract, boundary and defaults allow, and never a Service that opens a port on a node or a
 /// balancer, whatever a record says.
 fn quota(site: &Site<'_>) -> Wanted {
-    let mut hard = json!(site.opening.policy.quota.hard);
+    let mut hard = json!(site.policy.quota.hard);
     for never in DEFAULTS.iter().filter(|line| matches!(line.most, Most::Never)) {
         hard[never.resource] = Value::from("0");
     }
@@ -40,7 +40,7 @@ fn limits(site: &Site<'_>) -> Wanted {
 
 /// The parameters of the admission policies.
 fn stage_policy(site: &Site<'_>) -> Wanted {
-    let policy = &site.opening.policy;
+    let policy = &site.policy;
     let compute = &policy.destination.compute;
     let workloads: Vec<StageWorkload> = policy
         .workloads

@@ -9,6 +9,7 @@ pub mod network;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::api::effective::EffectivePolicy;
 use crate::api::name;
 use crate::journal::Opening;
 use crate::plan::objects::Wanted;
@@ -31,6 +32,8 @@ pub struct Installation {
 pub struct Site<'a> {
     /// The opening.
     pub opening: &'a Opening,
+    /// What is allowed of it.
+    pub policy: &'a EffectivePolicy,
     /// The grant's name.
     pub grant: &'a str,
     /// The grant's namespace.

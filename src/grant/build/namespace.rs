@@ -22,7 +22,7 @@ pub enum Gate {
 /// The namespace of an opening, with its gate.
 pub fn namespace(site: &Site<'_>, gate: Gate) -> Wanted {
     let mut labels = site.labels();
-    labels.extend(pod_security(site.opening.policy.security.pod_security.lower()));
+    labels.extend(pod_security(site.policy.security.pod_security.lower()));
     with_gate(&site.opening.namespace, labels, gate)
 }
 

@@ -25,7 +25,7 @@ pub fn default_deny(site: &Site<'_>) -> Vec<Wanted> {
 pub fn allowed_paths(site: &Site<'_>) -> Vec<Wanted> {
     let mut paths = vec![within(site)];
     paths.extend(dns(site));
-    for dataset in &site.opening.policy.datasets {
+    for dataset in &site.policy.datasets {
         if let Some(endpoint) = &dataset.endpoint {
             paths.push(to_dataset(site, dataset, endpoint));
             if site.ingress.contains(&dataset.name.0) {
@@ -81,7 +81,7 @@ fn dns(site: &Site<'_>) -> Option<Wanted> {
             "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
         }],
     });
-    (site.opening.policy.destination.dns == Dns::Cluster).then(|| policy(site, name::ALLOW_DNS, &spec))
+    (site.policy.destination.dns == Dns::Cluster).then(|| policy(site, name::ALLOW_DNS, &spec))
 }
 
 /// Pods reach what serves a dataset at this stage.
@@ -117,7 +117,7 @@ fn into_dataset(site: &Site<'_>, dataset: &EffectiveDataset, endpoint: &Effectiv
 
 /// Production sends to where the contract says, less what is the cluster's own.
 fn destinations(site: &Site<'_>) -> Option<Wanted> {
-    let clauses = &site.opening.policy.destination.egress;
+    let clauses = &site.policy.destination.egress;
     let rules: Vec<Value> = clauses.iter().filter_map(|egress| destination(site, egress)).collect();
     let spec = json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": rules});
     let applies = site.opening.stage == Stage::Production && !rules.is_empty();

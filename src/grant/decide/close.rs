@@ -11,9 +11,9 @@ use crate::api::contract::QuarantinedPods;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::grant::build::namespace::Gate;
 use crate::grant::check::{Certificates, Doomed, NamespaceStanding, Standing};
-use crate::journal::Recorded;
 use crate::journal::append::Entry;
 use crate::journal::wanted::Wanted;
+use crate::journal::{Opening, Recorded};
 use crate::plan::objects::Key;
 
 /// How long clearing waits for `comity sign` to take back its certificates. They end by
@@ -67,6 +67,19 @@ pub(super) fn tidy(view: &View<'_>) -> Option<Step> {
     })
 }
 
+/// Confines again what is open and isn't confined as it should be, since less is allowed now, or
+/// since somebody meddled with it.
+pub(super) fn confine(view: &View<'_>) -> Option<Step> {
+    let is_open = |place: &&Place<'_>| {
+        let standing = &place.standing.namespace;
+        let gate_open =
+            matches!(standing, NamespaceStanding::Ours { pods_closed: false, terminating: false, .. });
+        gate_open && view.wanted(place) == Wanted::Open && !has_failed(view, place)
+    };
+    let mut missing = view.places.iter().filter(is_open).map(|place| &place.standing.confinement.missing);
+    missing.find(|missing| !missing.is_empty()).map(|missing| Step::Apply(missing.clone()))
+}
+
 /// Deletes what is there, but for what couldn't be deleted in this pass.
 fn delete(view: &View<'_>, doomed: &[Doomed]) -> Option<Step> {
     let doomed: Vec<Doomed> =
@@ -85,17 +98,24 @@ fn has_failed(view: &View<'_>, place: &Place<'_>) -> bool {
 fn record_of(view: &View<'_>, place: &Place<'_>, gate: Gate, reason: RecordReason) -> Option<Entry> {
     let opening = place.opening?;
     match (gate, opening.state) {
-        (Gate::Closing, Recorded::Open | Recorded::Suspended) => {
+        (Gate::Closing, Recorded::Open | Recorded::Suspended { .. }) => {
             let message = format!("{} was closed at {}: {reason:?}", opening.stage, whole_seconds(view.now));
             Some(Entry::of_opening(RecordEvent::Closed, opening, reason, message))
         }
-        (Gate::Closed, Recorded::Open) => {
-            let message =
-                format!("access to {} was closed for now: {reason:?}; its end stands", opening.stage);
-            Some(Entry::of_opening(RecordEvent::Suspended, opening, reason, message))
+        (Gate::Closed, Recorded::Open) => Some(suspended(view, opening, reason)),
+        // From then on it is counted how long its namespace is kept.
+        (Gate::Closed, Recorded::Suspended { reason: known, .. }) if reason.is_loss() && !known.is_loss() => {
+            Some(suspended(view, opening, reason))
         }
         _ => None,
     }
+}
+
+/// What is said of an opening that nobody can use for now.
+fn suspended(view: &View<'_>, opening: &Opening, reason: RecordReason) -> Entry {
+    let message = format!("access to {} was closed for now: {reason:?}; its end stands", opening.stage);
+    let stands = view.outlook.digest().filter(|_| reason.is_loss()).map(str::to_owned);
+    Entry { stands, ..Entry::of_opening(RecordEvent::Suspended, opening, reason, message) }
 }
 
 /// Clears what is closed: certificates first, then pods, the namespace last, since its default
@@ -110,7 +130,7 @@ pub(super) fn clear(view: &View<'_>) -> Option<Step> {
 
 /// Deletes the pods of a quarantined place whose contract doesn't keep them for whoever looks into it.
 fn clear_quarantined(view: &View<'_>, place: &Place<'_>) -> Option<Step> {
-    let quarantine = place.opening?.policy.quarantine.as_ref()?;
+    let quarantine = place.remains.policy(place.opening?).quarantine.as_ref()?;
     let is_held = view.wanted(place) == Wanted::Held(RecordReason::Quarantined);
     let is_here = matches!(place.standing.namespace, NamespaceStanding::Ours { terminating: false, .. });
     if quarantine.pods != QuarantinedPods::Delete || !is_held || !is_here || has_failed(view, place) {

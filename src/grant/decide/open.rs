@@ -2,16 +2,18 @@
 
 use jiff::Timestamp;
 
-use super::{Place, Step, View};
+use super::{Place, Records, Step, View};
 use crate::api::condition::Reason;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::grant::build::namespace::Gate;
 use crate::grant::check::{Certificates, NamespaceStanding};
 use crate::grant::consent::Forum;
-use crate::grant::gate::{self, Waiting};
+use crate::grant::gate::{Gates, Waiting};
 use crate::journal::append::Entry;
+use crate::journal::remains::Remains;
 use crate::journal::wanted::Wanted;
 use crate::journal::{Journal, Opening, Recorded};
+use crate::policy::lattice;
 
 /// Opens what has to be open: first what was opened already, then the next stage.
 pub(super) fn open(view: &View<'_>) -> (Option<Step>, Option<Waiting>) {
@@ -22,7 +24,7 @@ pub(super) fn open(view: &View<'_>) -> (Option<Step>, Option<Waiting>) {
     if journal.next == 1 {
         // Anybody who may write grants may write any number that nobody accepts. Of those nothing is
         // written down, and nothing keeps them.
-        let Ok(agreement) = view.agreement else { return (None, None) };
+        let Ok(agreement) = &view.outlook.agreement else { return (None, None) };
         let entry = Entry::of_grant(RecordEvent::Requested, None, "access was asked for, and is permitted");
         let entry = Entry { digest: Some(agreement.digest.clone()), ..entry };
         return (Some(Step::Record(Box::new(entry))), None);
@@ -36,22 +38,53 @@ pub(super) fn open(view: &View<'_>) -> (Option<Step>, Option<Waiting>) {
     for place in view.places.iter().filter(|place| view.wanted(place) == Wanted::Open) {
         match open_place(view, place) {
             Ok(Some(step)) => return (Some(step), None),
-            Ok(None) => {}
+            Ok(None) => {
+                if let Some(entry) = narrowing(view, place) {
+                    return (Some(Step::Record(Box::new(entry))), None);
+                }
+            }
             Err(wait) => waiting = waiting.or(Some(wait)),
         }
     }
     if waiting.is_some() { (None, waiting) } else { open_next(view, journal) }
 }
 
+/// What the journal has to say of what a place allows since, unless it says so already. What it
+/// allows comes first: less is given at once, whether or not it can be written down.
+fn narrowing(view: &View<'_>, place: &Place<'_>) -> Option<Entry> {
+    let opening = place.opening?;
+    let now = match place.remains {
+        Remains::Agreed => None,
+        Remains::Narrowed { policy, .. } => Some(policy),
+        Remains::Nothing(_) => return None,
+    };
+    let pauses = opening.narrowed_again_at().is_some_and(|until| view.now < until);
+    if now == opening.narrowed.policy.as_ref() || pauses || view.records != Records::Writable {
+        return None;
+    }
+    let stage = opening.stage;
+    let Some(policy) = now else {
+        let message = format!("{stage} allows all again that was agreed to");
+        let reason = RecordReason::PolicyChanged;
+        return Some(Entry::of_opening(RecordEvent::Resumed, opening, reason, message));
+    };
+    let lost = lattice::diff(Some(&opening.policy), Some(policy));
+    let lost: Vec<String> = lost.iter().map(ToString::to_string).collect();
+    let message = format!("{stage} allows less than was agreed to: {}", lost.join("; "));
+    Some(Entry::narrowed(opening, policy, view.outlook.digest(), message))
+}
+
 /// Opens the next stage, when its gates are met.
 fn open_next(view: &View<'_>, journal: &Journal) -> (Option<Step>, Option<Waiting>) {
-    let Ok(agreement) = view.agreement else { return (None, None) };
+    let Ok(agreement) = &view.outlook.agreement else { return (None, None) };
     if view.facts.suspended || journal.consents.quarantined.is_some() || journal.consents.is_expired {
         return (None, None);
     }
     let forum = Forum { journal, agreement, made_again: view.made_again, now: view.now };
     let is_complete = |opening: &Opening| view.is_complete(opening);
-    match gate::next_opening(&forum, view.facts, &is_complete) {
+    let gives = |opening: &Opening| view.gives(opening);
+    let gates = Gates { forum, facts: view.facts, is_complete: &is_complete, gives: &gives };
+    match gates.next_opening() {
         Ok(Some(_)) if view.conflict.is_some() => (None, view.conflict.as_deref().map(conflict)),
         Ok(entry) => (entry.map(|entry| Step::Record(Box::new(entry))), None),
         Err(waiting) => (None, Some(waiting)),
@@ -68,7 +101,7 @@ fn open_place(view: &View<'_>, place: &Place<'_>) -> Result<Option<Step>, Waitin
     }
     match opening.state {
         Recorded::Closed { .. } => return Ok(Some(Step::Record(Box::new(Entry::reopened(opening))))),
-        Recorded::Suspended => {
+        Recorded::Suspended { .. } => {
             let message = format!("access to {} is opened again; its end stands", opening.stage);
             let reason = RecordReason::Suspended;
             let entry = Entry::of_opening(RecordEvent::Resumed, opening, reason, message);

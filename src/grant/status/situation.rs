@@ -57,7 +57,7 @@ pub(super) fn situation(
 
 /// What holds access back although it was opened, or could be.
 fn held(view: &View<'_>) -> Option<Situation> {
-    if view.agreement.is_err() {
+    if view.outlook.agreement.is_err() {
         let accepted = accepted(view, None);
         let (reason, message) = (accepted.reason, accepted.message);
         return Some(Situation { reason, message, kind: SituationKind::Moving });

@@ -9,9 +9,9 @@ use crate::api::{Stage, name};
 use crate::grant::decide::Step;
 use crate::grant::status::status;
 use crate::plan::objects::{Key, Kind, Live};
-use crate::policy::Problem;
+use crate::policy::{Agreement, Problem};
 
-fn open_stages(world: &World) -> Vec<Stage> {
+pub(super) fn open_stages(world: &World) -> Vec<Stage> {
     let (scene, names) = (world.scene(), world.names());
     let view = scene.view(&names);
     status(&view, &world.decide(), &[], Some(1), Vec::new()).open_stages
@@ -29,11 +29,11 @@ pub(super) fn told(world: &World, kind: &str) -> Condition {
     status.conditions.into_iter().find(|condition| condition.type_ == kind).expect("is told")
 }
 
-fn events(world: &World) -> Vec<(RecordEvent, Option<Stage>)> {
+pub(super) fn events(world: &World) -> Vec<(RecordEvent, Option<Stage>)> {
     world.records.iter().map(|record| (record.event, record.stage)).collect()
 }
 
-fn problem() -> Problem {
+pub(super) fn problem() -> Problem {
     Problem {
         reason: Reason::UnknownPartner,
         clause: "partnerRef".to_owned(),
@@ -178,10 +178,10 @@ fn suspending_closes_access_and_keeps_the_namespace_and_the_end() {
 }
 
 #[test]
-fn a_changed_contract_closes_access_and_putting_it_back_resumes_within_the_end() {
+fn a_contract_that_leaves_nothing_closes_access_and_putting_it_back_resumes_within_the_end() {
     let mut world = World::new(Stage::Sandbox);
     world.settle();
-    world.agreement = Ok(agreement("v1:sha256:two"));
+    world.agreement = Ok(other());
     world.settle();
     assert!(!world.any_access());
     assert_eq!(condition(&world, "Stalled"), says("True", Reason::PolicyChanged));
@@ -349,13 +349,20 @@ fn a_soak_that_cant_be_over_in_time_is_never_over_and_says_so() {
     }
 }
 
+/// What leaves nothing of what was agreed before.
+pub(super) fn other() -> Agreement {
+    let mut agreed = agreement("v1:sha256:two");
+    agreed.stages.values_mut().for_each(|terms| terms.policy.purpose = "another".into());
+    agreed
+}
+
 /// Closes it in one way and another, and undoes that at once, so many times.
 fn toggle(world: &mut World, times: usize) {
     for time in 0..times {
         if time.is_multiple_of(2) {
             world.grant.spec.suspend = true;
         } else {
-            world.agreement = Ok(agreement("v1:sha256:two"));
+            world.agreement = Ok(other());
         }
         world.settle();
         assert!(!world.any_access(), "closing is never delayed");
@@ -372,7 +379,8 @@ fn whoever_turns_a_grant_off_and_on_in_a_loop_waits_and_closing_never_does() {
     toggle(&mut world, 8);
     assert_eq!(open_stages(&world), [Stage::Sandbox], "the first eight are opened again at once");
     toggle(&mut world, 100);
-    assert_eq!(world.records.len(), 2 + 8 * 2 + 1, "one more closing, and it waits");
+    // One more closing, that nothing is left of it, and that somebody is asked for what stands instead.
+    assert_eq!(world.records.len(), 2 + 8 * 2 + 3, "it waits");
     let ready = told(&world, "Ready");
     assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", "Interrupted"));
     assert!(ready.message.contains(&format!("opened again at {}", at(1))), "{}", ready.message);

@@ -1,6 +1,7 @@
 //! The life of a grant, tried in a world in memory: every interleaving that the seed gives of
 //! people, clock, crashes and other hands, against the promises.
 
+mod change;
 mod conductor;
 mod consent;
 mod deciding;

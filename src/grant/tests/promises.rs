@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
+use super::change::less;
+use super::life::other;
 use super::world::{World, agreement, at};
 use crate::api::condition::Reason;
 use crate::api::record::RecordEvent;
@@ -12,7 +14,7 @@ use crate::api::{Stage, name};
 use crate::grant::decide::Step;
 use crate::journal::{Journal, Opening};
 use crate::plan::objects::Kind;
-use crate::policy::Problem;
+use crate::policy::{Agreement, Problem};
 
 /// Something that happens.
 #[derive(Clone, Debug)]
@@ -52,7 +54,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => prop::sample::select(&Stage::ALL[..]).prop_map(Happening::Ceiling),
         1 => any::<bool>().prop_map(Happening::Suspend),
         1 => (1..12_usize).prop_map(Happening::Toggle),
-        2 => (0..4_u8).prop_map(Happening::Agreement),
+        2 => (0..5_u8).prop_map(Happening::Agreement),
         2 => (0..40_usize).prop_map(Happening::Meddle),
         1 => Just(Happening::LoseNamespace),
         1 => Just(Happening::LoseJournal),
@@ -76,7 +78,8 @@ fn happen(world: &mut World, happening: &Happening) {
         Happening::Suspend(suspend) => world.grant.spec.suspend = *suspend,
         Happening::Toggle(times) => toggle(world, *times),
         Happening::Agreement(0) => world.agreement = Err(vec![problem()]),
-        Happening::Agreement(1) => world.agreement = Ok(agreement("v1:sha256:two")),
+        Happening::Agreement(1) => world.agreement = Ok(other()),
+        Happening::Agreement(2) => world.agreement = Ok(narrower()),
         Happening::Agreement(_) => world.agreement = Ok(agreement("v1:sha256:one")),
         Happening::Meddle(which) => world.meddle(*which),
         Happening::LoseNamespace => world.namespaces().iter().take(1).for_each(|name| world.terminate(name)),
@@ -88,6 +91,13 @@ fn happen(world: &mut World, happening: &Happening) {
             world.grant.metadata.deletion_timestamp.get_or_insert(now);
         }
     }
+}
+
+/// What allows less than what was agreed first.
+fn narrower() -> Agreement {
+    let mut agreed = agreement("v1:sha256:three");
+    agreed.stages.values_mut().for_each(|terms| less(&mut terms.policy));
+    agreed
 }
 
 /// Suspends and resumes, and each time waits until Comity has done what there is to do.
@@ -192,9 +202,13 @@ fn check_rest(world: &World) {
     let journal = world.journal();
     let wanted = world.agreement.as_ref().is_ok_and(|agreement| {
         journal.openings.iter().any(|opening| {
-            world.now < opening.end && !opening.is_closed() && opening.digest == agreement.digest
+            let purpose = agreement.stages.get(&opening.stage).map(|terms| &terms.policy.purpose);
+            world.now < opening.end && !opening.is_closed() && purpose == Some(&opening.policy.purpose)
         })
     });
+    let is_narrow = world.agreement.as_ref().is_ok_and(|agreement| agreement.digest == narrower().digest);
+    let wide = world.live.values().any(|live| live.value().to_string().contains("192.0.2.0/28"));
+    assert!(!is_narrow || !wide, "P4: what is live is wider than what stands");
     let may = wanted && !world.grant.spec.suspend && journal.ended.is_none();
     assert!(may || !world.any_access(), "P4/P2: access although nothing permits it");
     assert_eq!(world.decide().step, None, "P8: at rest there is nothing to do");

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 use crate::api::boundary::Quota;
-use crate::api::contract::{AfterPromotion, Compute, Destination, KeyDelivery, Security};
+use crate::api::contract::{AfterPromotion, Compute, Destination, KeyDelivery, Security, TimeTerms};
 use crate::api::effective::{EffectiveDataset, EffectiveEndpoint, EffectivePolicy, TargetPort};
 use crate::api::grant::{PartnerGrantSpec, Person, Reference, Role, Workload};
 use crate::api::record::{GrantIdentity, GrantRecordSpec, RevisedKind, Revision};
@@ -17,13 +18,14 @@ use crate::api::{GrantDecision, PartnerGrant, Stage, name};
 use crate::grant::build::Installation;
 use crate::grant::build::namespace::{namespace, unrecorded};
 use crate::grant::decide::{Decision, Pods, Records, Step, decide};
-use crate::grant::observe::{Names, Scene, once_had_records};
+use crate::grant::observe::{Names, Scene, once_had_records, remains_of};
 use crate::journal::Journal;
 use crate::journal::append::next_record;
 use crate::plan::objects::{Key, Kind, Live, LiveObjects, Wanted};
 use crate::policy::authorship::Authorship;
 use crate::policy::consent::ConsentRule;
 use crate::policy::quota::ceilings;
+use crate::policy::standing::Outlook;
 use crate::policy::{Agreement, Problem, StageTerms};
 
 /// A grant and all that stands of it.
@@ -32,6 +34,7 @@ use crate::policy::{Agreement, Problem, StageTerms};
 pub struct World {
     pub grant: PartnerGrant,
     pub agreement: Result<Agreement, Vec<Problem>>,
+    pub standing: BTreeMap<Stage, StageTerms>,
     pub records: Vec<GrantRecordSpec>,
     pub live: LiveObjects,
     pub finalized: bool,
@@ -62,6 +65,7 @@ impl World {
         Self {
             grant,
             agreement: Ok(agreement("v1:sha256:one")),
+            standing: BTreeMap::new(),
             records: Vec::new(),
             live: LiveObjects::new(),
             finalized: false,
@@ -84,13 +88,19 @@ impl World {
 
     /// What stands, as one pass sees it.
     pub fn scene(&self) -> Scene<'_> {
+        let outlook = Outlook { agreement: self.agreement.clone(), standing: self.standing.clone() };
+        let journal = Journal::fold(&self.records).and_then(|journal| {
+            journal.unless_lost(once_had_records(&self.grant, self.finalized, &self.live))
+        });
         Scene {
             grant: &self.grant,
             installation: &self.installation,
-            agreement: self.agreement.clone(),
-            journal: Journal::fold(&self.records).and_then(|journal| {
-                journal.unless_lost(once_had_records(&self.grant, self.finalized, &self.live))
-            }),
+            remains: journal
+                .as_ref()
+                .map(|journal| remains_of(&journal.openings, &outlook))
+                .unwrap_or_default(),
+            outlook,
+            journal,
             contract: None,
             live: self.live.clone(),
             ingress: BTreeSet::from(["transactions".to_owned()]),
@@ -339,6 +349,7 @@ fn terms(stage: Stage) -> StageTerms {
         ceiling: SignedDuration::from_secs(200),
         consent: ConsentRule::default(),
         soak: SignedDuration::from_secs(soak),
+        overlap: SignedDuration::ZERO,
         after_promotion: AfterPromotion::Close,
         credential_ttl: SignedDuration::from_secs(30),
         policy: policy(),
@@ -377,6 +388,7 @@ pub fn policy() -> EffectivePolicy {
             ..Security::default()
         },
         quota: Quota { hard: ceilings(&named) },
+        time: TimeTerms { not_after: Time(at(100_000)), ..TimeTerms::default() },
         people: people(),
         workloads: workloads(),
         ..EffectivePolicy::default()

@@ -222,6 +222,7 @@ fn each_value_of_a_record_counts_in_its_digest() {
         expires_at: Some(moment),
         reason: None,
         message: Some("opened".to_owned()),
+        stands: None,
         policy: Some(policy),
         revisions: vec![Revision {
             kind: RevisedKind::Partner,

@@ -12,7 +12,7 @@ use crate::signer::testing::Story;
 
 fn derived(story: &Story) -> Vec<(Stage, bool)> {
     let world = &story.world;
-    let derived = derive(&world.grant, &story.journal, &world.resolve(), world.now);
+    let derived = derive(&world.grant, &story.journal, &world.outlook(), world.now);
     derived.openings.iter().map(|opening| (opening.stage, opening.open)).collect()
 }
 
@@ -20,7 +20,7 @@ fn derived(story: &Story) -> Vec<(Stage, bool)> {
 fn what_was_opened_has_all_that_its_certificates_say() {
     let story = Story::with_open(Stage::Sandbox);
     let world = &story.world;
-    let derived = derive(&world.grant, &story.journal, &world.resolve(), world.now);
+    let derived = derive(&world.grant, &story.journal, &world.outlook(), world.now);
     let [opening] = derived.openings.as_slice() else { panic!("{derived:?}") };
     assert!(opening.open);
     assert_eq!(opening.ttl, SignedDuration::from_hours(2));
@@ -44,7 +44,7 @@ fn no_key_is_made_where_the_contract_doesnt_let_keys_be_secrets() {
         story.world.contract.spec.security.key_delivery = delivery;
         story.open(Stage::Sandbox);
         let world = &story.world;
-        let derived = derive(&world.grant, &story.journal, &world.resolve(), world.now);
+        let derived = derive(&world.grant, &story.journal, &world.outlook(), world.now);
         assert_eq!(derived.openings[0].workloads, workloads);
         assert!(derived.openings[0].open);
     }
@@ -53,7 +53,7 @@ fn no_key_is_made_where_the_contract_doesnt_let_keys_be_secrets() {
 #[test]
 fn nothing_is_open_before_it_is_recorded() {
     let world = World::story();
-    let derived = derive(&world.grant, &Journal::empty(), &world.resolve(), world.now);
+    let derived = derive(&world.grant, &Journal::empty(), &world.outlook(), world.now);
     assert!(derived.openings.is_empty());
 }
 
@@ -64,7 +64,10 @@ fn whatever_speaks_against_it_closes_it() {
         ("suspended", |story| story.world.grant.spec.suspend = true),
         ("deleted", |story| story.world.grant.metadata.deletion_timestamp = Some(Time(story.world.now))),
         ("past its end", |story| story.world.now = story.journal.openings.first().unwrap().end),
-        ("the contract changed", |story| story.world.contract.spec.purposes.push("model-quality".into())),
+        ("the contract was made again, and says something else", |story| {
+            story.world.contract.metadata.uid = Some("another".to_owned());
+            story.world.contract.spec.purposes.push("model-quality".into());
+        }),
         ("the contract is void", |story| story.world.contract.spec.partners.clear()),
         ("no boundary", |story| story.world.boundaries.clear()),
         ("the namespace left the boundary", |story| story.world.namespace_labels.clear()),
@@ -75,6 +78,24 @@ fn whatever_speaks_against_it_closes_it() {
         change(&mut story);
         assert_eq!(derived(&story), [(Stage::Sandbox, false)], "{what}");
     }
+}
+
+#[test]
+fn what_was_narrowed_since_is_signed_for_as_far_as_it_still_goes() {
+    let mut story = Story::with_open(Stage::Sandbox);
+    story.world.boundary().spec.ceilings.credential_ttl = "1h".into();
+    assert!(story.world.resolve().is_err(), "nothing new is opened");
+    assert_eq!((only(&story).open, only(&story).ttl), (true, SignedDuration::from_hours(1)));
+    let mut story = Story::with_open(Stage::Sandbox);
+    story.world.grant.spec.workloads.clear();
+    assert_eq!((only(&story).open, only(&story).workloads.len()), (true, 0));
+    let mut story = Story::with_open(Stage::Sandbox);
+    let recorded = only(&story).end;
+    story.world.contract.spec.stages[0].max_duration = "1h".into();
+    story.world.grant.spec.stages.clear();
+    assert!(only(&story).open && only(&story).end < recorded, "no certificate is valid for longer");
+    story.world.contract.spec.purposes.push("model-quality".into());
+    assert!(only(&story).open, "what is more is no reason to close");
 }
 
 #[test]
@@ -145,7 +166,7 @@ fn a_record_cant_give_more_time_than_was_agreed() {
 /// The one opening of a story.
 fn only(story: &Story) -> Opening {
     let world = &story.world;
-    let derived = derive(&world.grant, &story.journal, &world.resolve(), world.now);
+    let derived = derive(&world.grant, &story.journal, &world.outlook(), world.now);
     let [opening] = derived.openings.as_slice() else { panic!("{derived:?}") };
     opening.clone()
 }
