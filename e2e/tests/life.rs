@@ -13,6 +13,8 @@ mod story;
 mod authority;
 #[path = "life/backup.rs"]
 mod backup;
+#[path = "life/change.rs"]
+mod change;
 #[path = "life/consent.rs"]
 mod consent;
 #[path = "life/deletion.rs"]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::contract::OperationName;
 use super::enforcement::EnforcedClause;
 use super::stage::Stage;
-use super::value::{Duration, Name, Text, Word};
+use super::value::{Duration, Line, Name, Text, Word};
 
 /// One partner's access under one contract.
 #[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
@@ -179,6 +179,9 @@ pub struct PartnerGrantStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 80))]
     pub request_digest: Option<String>,
+    /// What stands and isn't given, because it is more than was agreed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingChange>,
     /// Everything that was ever opened under this grant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["namespace".into()]))]
@@ -213,6 +216,28 @@ pub struct OpeningStatus {
     pub opened_at: Time,
     /// When it ends, whatever happens.
     pub expires_at: Time,
+    /// What isn't allowed any more of what was agreed to, because grant, contract, partner, datasets
+    /// or boundary became narrower since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[schemars(length(max = 32))]
+    pub narrowed: Vec<Line>,
+}
+
+/// What stands and isn't given, because it is more than was agreed to. It opens beside what is live,
+/// through the gates of its stages, and takes over from it.
+#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingChange {
+    /// The digest of what would be opened.
+    #[schemars(length(max = 80))]
+    pub digest: String,
+    /// The stage that would open next for it.
+    pub next: Stage,
+    /// What it gives that isn't given now.
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[schemars(length(max = 32))]
+    pub changes: Vec<Line>,
 }
 
 /// Where an opening stands.

@@ -162,6 +162,12 @@ impl View<'_> {
         (self.wanted(place) == Wanted::Open).then_some(policy)
     }
 
+    /// Until when an opening can be used, as everything stands.
+    pub fn until(&self, opening: &Opening) -> Timestamp {
+        let place = self.places.iter().find(|place| place.namespace == opening.namespace);
+        place.map_or(opening.end, |place| place.remains.until(opening))
+    }
+
     /// What openings are looked at by.
     fn circumstances<'b>(
         &'b self,

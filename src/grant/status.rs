@@ -1,8 +1,11 @@
 //! What is said of a grant: conditions, openings and ends, from the view and the decision. Pure.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+mod change;
 mod situation;
 
 use super::decide::{Decision, Place, View};
@@ -31,9 +34,10 @@ pub fn status(
     let findings = findings(view, decision, &open, generation);
     PartnerGrantStatus {
         observed_generation: generation,
-        expires_at: open.iter().map(|opening| opening.end).max().map(Time),
-        open_stages: open.iter().map(|opening| opening.stage).collect(),
+        expires_at: open.iter().map(|opening| view.until(opening)).max().map(Time),
+        open_stages: open.iter().map(|opening| opening.stage).collect::<BTreeSet<_>>().into_iter().collect(),
         request_digest: view.outlook.digest().map(str::to_owned),
+        pending: change::pending(view, &open),
         openings: openings(view),
         enforcement,
         conditions: merge(old, &findings, generation, view.now),
@@ -154,9 +158,12 @@ fn provisioned(view: &View<'_>) -> Finding {
 }
 
 fn active(view: &View<'_>, open: &[&Opening], situation: &Situation) -> Finding {
-    if let Some(last) = open.iter().max_by_key(|opening| opening.end) {
-        let stages: Vec<String> = open.iter().map(|opening| opening.stage.to_string()).collect();
-        let message = format!("{} open until {}", stages.join(" and "), last.end);
+    if let Some(until) = open.iter().map(|opening| view.until(opening)).max() {
+        let stages: BTreeSet<Stage> = open.iter().map(|opening| opening.stage).collect();
+        let stages: Vec<String> = stages.iter().map(ToString::to_string).collect();
+        let less = view.places.iter().any(|place| !change::narrowed(place).is_empty());
+        let less = if less { "; less is allowed than was agreed to: see status.openings" } else { "" };
+        let message = format!("{} open until {until}{less}", stages.join(" and "));
         return Finding::yes(ConditionType::Active, Reason::Open, message);
     }
     if let (Ok(_), Some((stage, RecordReason::Expired))) = (&view.outlook.agreement, last_closing(view)) {
@@ -219,7 +226,8 @@ fn openings(view: &View<'_>) -> Vec<OpeningStatus> {
             state,
             namespace: opening.namespace.as_str().into(),
             opened_at: Time(opening.opened_at),
-            expires_at: Time(opening.end),
+            expires_at: Time(view.until(opening)),
+            narrowed: change::narrowed(place),
         })
     });
     let all: Vec<OpeningStatus> = told.collect();

@@ -67,7 +67,7 @@ fn stage_line(seen: &Seen, stage: Stage, now: Timestamp) -> Line {
         Recorded::Closed { reason, .. } => {
             vec![(Tone::Faint, format!("  ● {heading} closed: {reason:?}; {count} objects left"))]
         }
-        Recorded::Suspended => vec![(Tone::Bad, format!("  ● {heading} suspended"))],
+        Recorded::Suspended { .. } => vec![(Tone::Bad, format!("  ● {heading} suspended"))],
         Recorded::Open => {
             let seconds = seconds_left(&opening, now);
             let bar = bar(&opening, now);

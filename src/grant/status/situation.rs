@@ -83,8 +83,8 @@ fn held(view: &View<'_>) -> Option<Situation> {
     holding.map(|_| Situation {
         reason: Reason::PolicyChanged,
         message: format!(
-            "{stage}what was opened isn't what contract, partner, datasets and boundary say now; put them back as \
-             they were, or make a new grant; the end stands"
+            "{stage}nothing is left of what was agreed to, by what grant, contract, partner, datasets and boundary \
+             say now; put them back as they were, or have what they say agreed to; the end stands"
         ),
         kind: SituationKind::Stuck,
     })
@@ -133,7 +133,8 @@ pub(super) fn refused(view: &View<'_>) -> Option<Situation> {
         };
         let message = format!(
             "{} is open until {}, but its certificates aren't renewed, and end by themselves: {why}",
-            opening.stage, opening.end
+            opening.stage,
+            view.until(opening)
         );
         let (kind, reason) = (SituationKind::Moving, Reason::CertificateRefused);
         Some(Situation { reason, message, kind })
@@ -145,7 +146,8 @@ fn unguarded(view: &View<'_>, open: &[&Opening]) -> Option<Situation> {
     let (last, lacking) = (open.last()?, view.lacking?);
     let message = format!(
         "{} is open until {}, but Comity's admission policies aren't all in force: {lacking}; install them again",
-        last.stage, last.end
+        last.stage,
+        view.until(last)
     );
     Some(Situation { reason: Reason::Unguarded, message, kind: SituationKind::Moving })
 }
@@ -167,7 +169,7 @@ fn closing(view: &View<'_>, decision: &Decision) -> Option<Situation> {
 
 fn rest(view: &View<'_>, decision: &Decision, open: &[&Opening]) -> Situation {
     if let (Some(last), None) = (open.last(), &decision.step) {
-        let message = format!("{} is open until {}", last.stage, last.end);
+        let message = format!("{} is open until {}", last.stage, view.until(last));
         return Situation { reason: Reason::Open, message, kind: SituationKind::Settled };
     }
     let (reason, message) = if view.facts.deleting {

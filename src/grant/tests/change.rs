@@ -4,14 +4,15 @@ use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::deciding::{ONE, about};
-use super::life::{condition, events, open_stages, problem, says, told};
+use super::life::{condition, events, problem, says, status_of, told};
 use super::world::{World, agreement, at};
 use crate::api::condition::Reason;
 use crate::api::contract::Egress;
 use crate::api::decision::DecisionAction;
 use crate::api::effective::EffectivePolicy;
+use crate::api::grant::OpeningState;
 use crate::api::record::{RecordEvent, RecordReason};
-use crate::api::value::Cidr;
+use crate::api::value::{Cidr, Line};
 use crate::api::{Stage, name};
 use crate::plan::objects::Kind;
 use crate::policy::Agreement;
@@ -55,6 +56,15 @@ fn open(stage: Stage) -> World {
     world
 }
 
+/// The stage of each opening that can be used.
+fn open_stages(world: &World) -> Vec<Stage> {
+    let openings = status_of(world).openings;
+    let open = openings.iter().filter(|opening| opening.state == OpeningState::Open);
+    let mut stages: Vec<Stage> = open.map(|opening| opening.stage).collect();
+    stages.sort();
+    stages
+}
+
 fn destinations(world: &World) -> Vec<String> {
     let policies = world.live.iter().filter(|(key, _)| key.kind == Kind::NetworkPolicy);
     let text: Vec<String> = policies.map(|(_, live)| live.value().to_string()).collect();
@@ -85,6 +95,13 @@ fn what_becomes_less_is_less_at_once_and_comes_back_when_it_is_put_back() {
     let message = record.message.clone().unwrap_or_default();
     assert!(message.contains("egress 192.0.2.8/29:443: removed"), "{message}");
     assert_eq!(condition(&world, "Ready"), says("True", Reason::Open), "nothing is asked for");
+    let status = status_of(&world);
+    assert_eq!(status.pending, None);
+    let lost: Vec<&str> = status.openings[2].narrowed.iter().map(|line| line.0.as_str()).collect();
+    assert_eq!(
+        lost,
+        ["egress 192.0.2.8/29:443: removed", "person ana@northpay.example ModelEngineer: removed"]
+    );
     world.agreement = Ok(long(ONE, |_| ()));
     world.settle();
     assert_eq!((destinations(&world), world.bindings()), (vec!["192.0.2.0/28".to_owned()], 1));
@@ -126,6 +143,9 @@ fn what_becomes_more_waits_and_is_rehearsed_beside_what_is_live() {
     world.settle();
     assert_eq!(open_stages(&world), [Stage::Production]);
     assert_eq!(destinations(&world), ["192.0.2.0/28"], "more isn't given");
+    let pending = status_of(&world).pending.expect("it is told what waits");
+    assert_eq!((pending.digest.as_str(), pending.next), (TWO, Stage::Rehearsal));
+    assert_eq!(pending.changes, [Line("egress 198.51.100.0/28:443: added".to_owned())]);
     let ready = told(&world, "Ready");
     assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", "ConsentPending"));
     assert!(ready.message.starts_with("Rehearsal waits for 1 more person"), "{}", ready.message);

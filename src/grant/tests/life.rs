@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::world::{World, agreement, at};
 use crate::api::condition::Reason;
+use crate::api::grant::PartnerGrantStatus;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::api::{Stage, name};
 use crate::grant::decide::Step;
@@ -11,10 +12,13 @@ use crate::grant::status::status;
 use crate::plan::objects::{Key, Kind, Live};
 use crate::policy::{Agreement, Problem};
 
-pub(super) fn open_stages(world: &World) -> Vec<Stage> {
+pub(super) fn status_of(world: &World) -> PartnerGrantStatus {
     let (scene, names) = (world.scene(), world.names());
-    let view = scene.view(&names);
-    status(&view, &world.decide(), &[], Some(1), Vec::new()).open_stages
+    status(&scene.view(&names), &world.decide(), &[], Some(1), Vec::new())
+}
+
+fn open_stages(world: &World) -> Vec<Stage> {
+    status_of(world).open_stages
 }
 
 pub(super) fn condition(world: &World, kind: &str) -> (String, String) {
