@@ -5,26 +5,20 @@
 
 pub mod append;
 pub mod consent;
+mod opening;
 pub mod remains;
 pub mod wanted;
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use self::consent::Consents;
-use crate::api::effective::EffectivePolicy;
+pub use self::opening::{INTERRUPTIONS_AT_ONCE, Narrowed, Opening, Recorded};
 use crate::api::name;
 use crate::api::record::{GrantRecordSpec, RecordEvent, RecordReason};
 use crate::api::stage::Stage;
 use crate::policy::digest::record_digest;
-
-/// After so many interruptions an opening is still opened again at once. Each one beyond doubles the
-/// wait, from a second on.
-pub const INTERRUPTIONS_AT_ONCE: u32 = 8;
-
-/// The longest that an opening waits to be opened again, in seconds.
-const LONGEST_PAUSE: i64 = 3600;
 
 /// What a grant's records say.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,67 +37,6 @@ pub struct Journal {
     pub newest: Option<Timestamp>,
     /// What people decided.
     pub consents: Consents,
-}
-
-/// What the journal says of one opening.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Opening {
-    /// The stage.
-    pub stage: Stage,
-    /// The digest of exactly what was opened.
-    pub digest: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// When it was first opened.
-    pub opened_at: Timestamp,
-    /// When it ends, whatever happens. Only what people decide moves it further away.
-    pub end: Timestamp,
-    /// Everything that it allows. A journal is copied for each look at it, this isn't.
-    pub policy: Arc<EffectivePolicy>,
-    /// Where it stands by the journal.
-    pub state: Recorded,
-    /// Since when it is open without interruption, or was before the last one.
-    pub open_since: Timestamp,
-    /// How often it was interrupted, and when it was last; `None`: never.
-    pub interrupted: Option<(u32, Timestamp)>,
-    /// Whether people moved its end later.
-    pub extended: bool,
-    /// What was narrowed of it.
-    pub narrowed: Narrowed,
-}
-
-/// What the journal says of how an opening was narrowed.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Narrowed {
-    /// What it allows since; `None`: all that it was opened with.
-    pub policy: Option<Box<EffectivePolicy>>,
-    /// Why, for people.
-    pub message: Option<String>,
-    /// The digest of what stood when that was last written down.
-    pub stood: Option<String>,
-    /// How often that was written down, and when it was last; `None`: never.
-    pub written: Option<(u32, Timestamp)>,
-}
-
-/// Where an opening stands by the journal.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Recorded {
-    /// It was opened.
-    Open,
-    /// Access was closed for the time being.
-    Suspended {
-        /// Why.
-        reason: RecordReason,
-        /// When.
-        at: Timestamp,
-    },
-    /// It was closed.
-    Closed {
-        /// Why.
-        reason: RecordReason,
-        /// When.
-        at: Timestamp,
-    },
 }
 
 /// How a grant ended.
@@ -272,93 +205,9 @@ impl Journal {
     }
 }
 
-impl Opening {
-    /// Takes that access was closed, for now or for good.
-    fn interrupt(&mut self, state: Recorded, at: Timestamp) {
-        if self.state == Recorded::Open {
-            let before = self.interrupted.map_or(0, |(count, _)| count);
-            self.interrupted = Some((before.saturating_add(1), at));
-        }
-        self.state = state;
-    }
-
-    /// Takes that access was closed for the time being.
-    fn suspend(&mut self, record: &GrantRecordSpec) {
-        let reason = record.reason.unwrap_or(RecordReason::Suspended);
-        self.interrupt(Recorded::Suspended { reason, at: record.at.0 }, record.at.0);
-        if record.stands.is_some() {
-            self.narrowed.stood.clone_from(&record.stands);
-        }
-    }
-
-    /// Takes that access was opened again, or that nothing is narrowed any more.
-    fn resume(&mut self, record: &GrantRecordSpec) {
-        if record.reason == Some(RecordReason::PolicyChanged) {
-            self.narrow(record);
-        }
-        self.go_on(record.at.0);
-    }
-
-    /// Takes what it allows since.
-    fn narrow(&mut self, record: &GrantRecordSpec) {
-        let count = self.narrowed.written.map_or(0, |(count, _)| count);
-        self.narrowed = Narrowed {
-            policy: record.policy.clone().map(Box::new),
-            message: record.message.clone(),
-            stood: record.stands.clone(),
-            written: Some((count.saturating_add(1), record.at.0)),
-        };
-    }
-
-    /// Takes that it is open again.
-    fn go_on(&mut self, at: Timestamp) {
-        if self.state != Recorded::Open {
-            self.open_since = at;
-        }
-        self.state = Recorded::Open;
-    }
-
-    /// Before when it isn't opened again, because it was interrupted so often; `None`: at once.
-    ///
-    /// Every interruption takes a record, and so does opening again. Closing never waits, so
-    /// opening does: whoever turns a grant off and on in a loop doesn't fill the cluster's store.
-    pub fn opens_again_at(&self) -> Option<Timestamp> {
-        after_pause(self.interrupted?)
-    }
-
-    /// Before when it isn't written down again what it allows, because that was done so often; `None`:
-    /// at once. What it allows follows at once all the same.
-    pub fn narrowed_again_at(&self) -> Option<Timestamp> {
-        after_pause(self.narrowed.written?)
-    }
-
-    /// Whether the journal says that it was closed.
-    pub const fn is_closed(&self) -> bool {
-        matches!(self.state, Recorded::Closed { .. })
-    }
-
-    /// Why it was closed, if it was.
-    pub const fn closed_for(&self) -> Option<RecordReason> {
-        match self.state {
-            Recorded::Closed { reason, .. } => Some(reason),
-            _ => None,
-        }
-    }
-}
-
-/// When the pause is over after something that happened so often, the last time then.
-fn after_pause((count, last): (u32, Timestamp)) -> Option<Timestamp> {
-    let beyond = count.checked_sub(INTERRUPTIONS_AT_ONCE)?.checked_sub(1)?;
-    let pause = 2_i64.checked_pow(beyond).map_or(LONGEST_PAUSE, |seconds| seconds.min(LONGEST_PAUSE));
-    Some(last.checked_add(SignedDuration::from_secs(pause)).unwrap_or(Timestamp::MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const SUSPENDED: Recorded =
-        Recorded::Suspended { reason: RecordReason::Suspended, at: Timestamp::UNIX_EPOCH };
 
     #[test]
     fn a_clock_that_was_set_back_past_the_newest_record_is_not_believed() {
@@ -367,35 +216,5 @@ mod tests {
         assert_eq!(journal.time(at(1400)), at(5000));
         assert_eq!(journal.time(at(5001)), at(5001));
         assert_eq!(Journal::empty().time(at(1400)), at(1400));
-    }
-
-    #[test]
-    fn the_ninth_interruption_is_waited_for_and_each_after_it_twice_as_long_up_to_an_hour() {
-        let mut opening = Opening {
-            stage: Stage::Sandbox,
-            digest: String::new(),
-            namespace: String::new(),
-            opened_at: Timestamp::UNIX_EPOCH,
-            end: Timestamp::MAX,
-            policy: Arc::default(),
-            state: Recorded::Open,
-            open_since: Timestamp::UNIX_EPOCH,
-            interrupted: None,
-            extended: false,
-            narrowed: Narrowed::default(),
-        };
-        let mut waits = Vec::new();
-        for _ in 0..70 {
-            opening.interrupt(SUSPENDED, Timestamp::UNIX_EPOCH);
-            opening.interrupt(SUSPENDED, Timestamp::MAX);
-            waits.push(opening.opens_again_at().map(Timestamp::as_second));
-            opening.go_on(Timestamp::UNIX_EPOCH);
-        }
-        assert_eq!(waits[..8], [None; 8]);
-        assert_eq!(waits[8..12], [Some(1), Some(2), Some(4), Some(8)]);
-        assert_eq!(waits[19..22], [Some(2048), Some(3600), Some(3600)]);
-        assert_eq!(waits[69], Some(3600));
-        opening.interrupt(SUSPENDED, Timestamp::MAX);
-        assert_eq!(opening.opens_again_at(), Some(Timestamp::MAX), "what can't be told is never");
     }
 }

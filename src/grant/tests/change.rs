@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::deciding::{ONE, about};
-use super::life::{condition, events, problem, says, status_of, told};
+use super::seen::{condition, events, problem, says, status_of, told};
 use super::world::{World, agreement, at};
 use crate::api::condition::Reason;
 use crate::api::contract::Egress;

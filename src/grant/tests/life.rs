@@ -1,54 +1,12 @@
 //! The life of a grant, one sentence a test.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-
+use super::seen::{condition, events, open_stages, other, problem, says, told};
 use super::world::{World, agreement, at};
 use crate::api::condition::Reason;
-use crate::api::grant::PartnerGrantStatus;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::api::{Stage, name};
 use crate::grant::decide::Step;
-use crate::grant::status::status;
 use crate::plan::objects::{Key, Kind, Live};
-use crate::policy::{Agreement, Problem};
-
-pub(super) fn status_of(world: &World) -> PartnerGrantStatus {
-    let (scene, names) = (world.scene(), world.names());
-    status(&scene.view(&names), &world.decide(), &[], Some(1), Vec::new())
-}
-
-fn open_stages(world: &World) -> Vec<Stage> {
-    status_of(world).open_stages
-}
-
-pub(super) fn condition(world: &World, kind: &str) -> (String, String) {
-    let found = told(world, kind);
-    (found.status, found.reason)
-}
-
-pub(super) fn told(world: &World, kind: &str) -> Condition {
-    let (scene, names) = (world.scene(), world.names());
-    let view = scene.view(&names);
-    let status = status(&view, &world.decide(), &[], world.grant.metadata.generation, Vec::new());
-    status.conditions.into_iter().find(|condition| condition.type_ == kind).expect("is told")
-}
-
-pub(super) fn events(world: &World) -> Vec<(RecordEvent, Option<Stage>)> {
-    world.records.iter().map(|record| (record.event, record.stage)).collect()
-}
-
-pub(super) fn problem() -> Problem {
-    Problem {
-        reason: Reason::UnknownPartner,
-        clause: "partnerRef".to_owned(),
-        message: "there is no Partner northpay".to_owned(),
-        until: None,
-    }
-}
-
-pub(super) fn says(status: &str, reason: Reason) -> (String, String) {
-    (status.to_owned(), reason.to_string())
-}
 
 #[test]
 fn the_end_is_recorded_before_the_first_object() {
@@ -351,13 +309,6 @@ fn a_soak_that_cant_be_over_in_time_is_never_over_and_says_so() {
         world.settle();
         assert_eq!(condition(&world, "Ready"), says("True", Reason::Ended));
     }
-}
-
-/// What leaves nothing of what was agreed before.
-pub(super) fn other() -> Agreement {
-    let mut agreed = agreement("v1:sha256:two");
-    agreed.stages.values_mut().for_each(|terms| terms.policy.purpose = "another".into());
-    agreed
 }
 
 /// Closes it in one way and another, and undoes that at once, so many times.

@@ -9,5 +9,6 @@ mod life;
 mod loss;
 mod objects;
 mod promises;
+mod seen;
 mod trouble;
 pub(in crate::grant) mod world;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::change::less;
-use super::life::other;
+use super::seen::other;
 use super::world::{World, agreement, at};
 use crate::api::condition::Reason;
 use crate::api::record::RecordEvent;

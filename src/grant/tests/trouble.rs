@@ -1,6 +1,6 @@
 //! What is open and isn't held any more by all that should hold it says so, and nothing opens.
 
-use super::life::{condition, says, told};
+use super::seen::{condition, says, told};
 use super::world::World;
 use crate::api::condition::Reason;
 use crate::api::{Stage, name};
