@@ -100,6 +100,7 @@ impl Told {
             namespace: namespace.as_str().into(),
             opened_at: Time(self.reading.now),
             expires_at: Time(end),
+            narrowed: Vec::new(),
         };
         self.reading.grant.status.get_or_insert_default().openings.push(opening);
         self.reading.grant.status.get_or_insert_default().open_stages.push(stage);

@@ -264,7 +264,7 @@ fn recorded(picture: &Picture<'_>, opening: &Opening) -> OpeningView {
     let told = picture.status.openings.iter().find(|told| told.namespace.0 == opening.namespace);
     let by_journal = match opening.state {
         Recorded::Open => OpeningState::Open,
-        Recorded::Suspended => OpeningState::Held,
+        Recorded::Suspended { .. } => OpeningState::Held,
         Recorded::Closed { .. } => OpeningState::Closed,
     };
     OpeningView {
