@@ -9,7 +9,8 @@ mod written;
 use comity::api::name::ANNOTATION_DECIDED_BY;
 use e2e::{
     Cluster, Error, Result,
-    attempt::{all_let_through, all_refused, create},
+    attempt::{Attempt, all_let_through, all_refused, create},
+    comity::command::Desk,
     controlplane::Settings,
 };
 use ground::Ground;
@@ -63,6 +64,20 @@ async fn a_full_list_takes_nobody_else() -> Result<()> {
     kept.until_it_is_full().await
 }
 
+/// Somebody at the command line writes a decision that only a stamp lets in. Nothing of Comity's runs
+/// here, so nothing comes of it.
+async fn the_command_line_signs(ground: &Ground) -> Result<()> {
+    let rob = Desk::of_groups(&ground.admin, "rob", &[], &ground.namespace).await?;
+    let said = ["quarantine", "live", "--yes", "--reason", "strange requests", "--timeout", "3s"];
+    let answer =
+        rob.hears(&said, 7, &["stands, and hadn't taken effect", "waiting for Comity to take it up"]).await?;
+    let name = answer.err.split_whitespace().find(|word| word.starts_with("live-quarantine-"));
+    let name = name.ok_or_else(|| Error::Failed(answer.err.clone()))?;
+    let stored = Attempt::reading(&format!("{}/{name}", ground.decisions())).do_as(&ground.admin).await?;
+    assert_eq!(stored["metadata"]["annotations"][ANNOTATION_DECIDED_BY], "rob");
+    Ok(())
+}
+
 /// On a control plane of its own: here nothing stamps at first.
 #[tokio::test]
 async fn where_nothing_stamps_the_client_does_and_is_compared() -> Result<()> {
@@ -82,6 +97,7 @@ async fn where_nothing_stamps_the_client_does_and_is_compared() -> Result<()> {
     ground.in_force().await?;
     written::the_client_fills(&ground).await?;
     written::the_client_signs(&ground).await?;
+    the_command_line_signs(&ground).await?;
 
     e2e::comity::install(&ground.admin).await?;
     elder.nobody_knows_who_wrote_it_before().await

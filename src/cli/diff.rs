@@ -6,13 +6,14 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
 use super::Failure;
+use super::person::Colours;
 use crate::policy::lattice::Comparison;
 use object::Object;
 use report::Report;
@@ -35,6 +36,9 @@ pub(super) struct Arguments {
     /// How it is told
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
+
+    #[command(flatten)]
+    colours: Colours,
 }
 
 /// How a report is told.
@@ -49,7 +53,7 @@ enum Format {
 impl Arguments {
     /// Compares the two files.
     pub(super) fn diff(self) -> Result<ExitCode, Failure> {
-        let Self { old, new, boundary, output } = self;
+        let Self { old, new, boundary, output, colours } = self;
         if [&old, &new].into_iter().chain(&boundary).filter(|path| is_standard_input(path)).count() > 1 {
             return Err("standard input can be read once: give the other one as a file".into());
         }
@@ -57,7 +61,7 @@ impl Arguments {
         let report = Report::of(&read(&old)?, &read(&new)?, &boundaries)?;
         let mut out = std::io::stdout().lock();
         match output {
-            Format::Text => out.write_all(report.text(out.is_terminal()).as_bytes())?,
+            Format::Text => out.write_all(report.text(colours.are_shown()).as_bytes())?,
             Format::Json => writeln!(out, "{}", report.json()?)?,
         }
         Ok(exit_code(report.comparison).into())

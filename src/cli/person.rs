@@ -45,10 +45,25 @@ pub(super) struct Person {
     #[arg(short, long, value_name = "NAME", value_parser = super::value::name)]
     namespace: Option<String>,
 
+    #[command(flatten)]
+    colours: Colours,
+}
+
+/// Whether there are colours.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Colours {
     /// No colours; there are none either where output isn't a terminal, or where `NO_COLOR` is set
     #[arg(long, env = "NO_COLOR", hide_env = true, value_name = "ANYTHING")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "1", hide_possible_values = true)]
     no_color: Option<String>,
+}
+
+impl Colours {
+    /// Whether standard output is shown in colours.
+    pub(super) fn are_shown(&self) -> bool {
+        let refused = self.no_color.as_ref().is_some_and(|value| !value.is_empty());
+        !refused && std::io::stdout().is_terminal()
+    }
 }
 
 impl Person {
@@ -60,8 +75,7 @@ impl Person {
 
     /// Whether standard output is shown in colours.
     pub(super) fn is_coloured(&self) -> bool {
-        let refused = self.no_color.as_ref().is_some_and(|value| !value.is_empty());
-        !refused && std::io::stdout().is_terminal()
+        self.colours.are_shown()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::object::Object;
 use super::report::Report;
-use super::{Arguments, Comparison, Format, exit_code};
+use super::{Arguments, Colours, Comparison, Format, exit_code};
 
 const CONTRACT: &str = include_str!("../../../examples/fraud-scoring/05-contract.yaml");
 const BOUNDARY: &str = include_str!("../../../examples/fraud-scoring/02-boundary.yaml");
@@ -156,7 +156,8 @@ fn what_cannot_be_compared_is_refused_with_what_to_do() {
 fn files_that_cannot_be_read_are_named() {
     let diff = |old: &str, new: &str| {
         let (old, new) = (old.into(), new.into());
-        Arguments { old, new, boundary: Vec::new(), output: Format::Text }.diff()
+        let colours = Colours::default();
+        Arguments { old, new, boundary: Vec::new(), output: Format::Text, colours }.diff()
     };
     let missing = diff("no/such/file.yaml", "-").expect_err("there is no such file").to_string();
     assert!(missing.starts_with("no/such/file.yaml can't be read: "), "{missing}");
