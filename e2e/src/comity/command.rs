@@ -1,9 +1,15 @@
 //! Commands that people give, by the binary itself: what they print, and how they end.
 
 use std::{
+    ffi::OsStr,
+    fs::{File, OpenOptions},
+    io::{Read as _, Write as _},
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     process::{Child, Stdio},
 };
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::{binary, people::Decider};
 use crate::{Cluster, Error, Explain as _, Result, process};
@@ -12,6 +18,16 @@ use crate::{Cluster, Error, Explain as _, Result, process};
 pub struct Desk {
     kubeconfig: PathBuf,
     program: PathBuf,
+}
+
+/// A terminal, from both sides.
+fn terminal() -> std::io::Result<(File, File)> {
+    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+    grantpt(&near)?;
+    unlockpt(&near)?;
+    let name = ptsname(&near, Vec::new())?;
+    let far = OpenOptions::new().read(true).write(true).open(OsStr::from_bytes(name.as_bytes()))?;
+    Ok((File::from(near), far))
 }
 
 /// What came of a command.
@@ -57,6 +73,25 @@ impl Desk {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let code = output.status.code().unwrap_or(-1);
         Ok(Answer { code, out: text(&output.stdout), err: text(&output.stderr) })
+    }
+
+    /// Gives a command at a terminal, types these answers, and awaits its end. What is printed and what
+    /// is typed is in `out`, as somebody there sees it.
+    pub async fn types(&self, arguments: &[&str], answers: &'static str) -> Result<Answer> {
+        let (mut near, far) = terminal().explain("open a terminal")?;
+        let mut command = process::bound(&self.program);
+        command.args(arguments).env("KUBECONFIG", &self.kubeconfig).env("TZ", "UTC").env_remove("NO_COLOR");
+        command.stdin(far.try_clone()?).stdout(far.try_clone()?).stderr(far);
+        let session = move || -> std::io::Result<Answer> {
+            let mut child = process::spawn(command)?;
+            near.write_all(answers.as_bytes())?;
+            let mut seen = Vec::new();
+            // Where the other side is closed, reading fails: then all is read.
+            let _ = near.read_to_end(&mut seen);
+            let code = child.wait()?.code().unwrap_or(-1);
+            Ok(Answer { code, out: String::from_utf8_lossy(&seen).into_owned(), err: String::new() })
+        };
+        tokio::task::spawn_blocking(session).await.explain("run a command")?.explain("run comity")
     }
 
     /// Gives a command that ends with this code, and says these words.

@@ -142,6 +142,22 @@ async fn quarantine_release_and_the_ends() -> Result<()> {
 }
 
 #[tokio::test]
+async fn at_a_terminal_one_is_asked_why_and_whether() -> Result<()> {
+    let (story, wish) = open().await?;
+    let olga = desk(&story, OLGA).await?;
+    let no = olga.types(&["quarantine", "northpay"], "strange requests\nno\n").await?;
+    ensure(no.code == 8 && no.out.contains("nothing was written"), || format!("{no:?}"))?;
+    ensure(no.out.contains("Why (it stays in the journal): "), || no.out.clone())?;
+    ensure(written(&story).await? == 0, || "it was written all the same".to_owned())?;
+    let yes = olga.types(&["quarantine", "northpay"], "strange requests\nyes\n").await?;
+    ensure(yes.code == 0 && yes.out.contains("Type yes to go on: "), || format!("{yes:?}"))?;
+    ensure(yes.out.contains("\u{1b}[31m"), || format!("a terminal has colours: {yes:?}"))?;
+    story.told(&wish, ConditionType::Active, false, Reason::Quarantined).await?;
+    let plain = olga.types(&["status", "northpay", "--no-color"], "").await?;
+    ensure(plain.code == 0 && !plain.out.contains('\u{1b}'), || format!("{plain:?}"))
+}
+
+#[tokio::test]
 async fn nothing_is_waited_for_but_for_so_long() -> Result<()> {
     let (story, _) = open().await?;
     let olga = desk(&story, OLGA).await?;
