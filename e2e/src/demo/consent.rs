@@ -71,7 +71,7 @@ async fn own_approval(cluster: &Cluster) -> Result<String> {
     Ok(message)
 }
 
-async fn grant(cluster: &Cluster) -> Result<PartnerGrant> {
+pub(super) async fn grant(cluster: &Cluster) -> Result<PartnerGrant> {
     let api: Api<PartnerGrant> = Api::namespaced(cluster.client(), SUBJECT.namespace);
     Ok(api.get(SUBJECT.name).await?)
 }

@@ -2,6 +2,7 @@
 
 mod act;
 mod certificate;
+mod change;
 mod consent;
 mod ledger;
 mod paint;

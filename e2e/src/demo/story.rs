@@ -96,7 +96,9 @@ impl Story<'_> {
         )
         .await?;
         self.drift().await;
-        Ok(())
+        self.ledger.screen().heading("The contract changes under it");
+        self.change().await;
+        self.review().await
     }
 
     /// A stage that somebody acts in.
