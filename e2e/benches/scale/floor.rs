@@ -100,7 +100,7 @@ fn name_in(body: &str) -> String {
 }
 
 /// Sends every load, in its order, `workers` loads at once.
-async fn send_all(world: &World, loads: Vec<Vec<Request>>, workers: usize) -> Result<Floor> {
+pub async fn send_all(world: &World, loads: Vec<Vec<Request>>, workers: usize) -> Result<Floor> {
     let requests = loads.iter().map(Vec::len).sum();
     let began = Instant::now();
     let send_load = async |load: Vec<Request>| {

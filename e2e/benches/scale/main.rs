@@ -7,12 +7,15 @@
 #![expect(clippy::cast_precision_loss, reason = "what is counted here is far below 2^52")]
 
 mod chart;
+mod consent;
 mod expiry;
 mod floor;
+mod narrowing;
 mod opening;
 mod recorded;
 mod report;
 mod rest;
+mod spread;
 mod substitute;
 mod world;
 
@@ -104,7 +107,25 @@ async fn phases(grants: usize, workers: usize) -> Result<Report> {
     report.request_floor = floor::requests(&world, &opened, workers).await?;
     say("object floor, again");
     report.object_floor.push(floor::objects(&world, &objects, "floor-b", grants, workers).await?);
+    changes(&comity, &world.by_people(), &mut report).await?;
     Ok(report)
+}
+
+/// What people decide about grants that are live, and a contract that changes under them: last, since
+/// nothing of it is cleared.
+async fn changes(comity: &Comity, world: &World, report: &mut Report) -> Result<()> {
+    start(comity).await?;
+    say("grants for which people decide");
+    let batch = world::BATCH_DECIDED;
+    let grants: Vec<PartnerGrant> =
+        (0..report.grants).map(|number| world::decided(batch, number)).collect::<Result<_>>()?;
+    opening::open(world, &grants).await?;
+    let places = consent::rehearsing(world, batch, report.grants).await?;
+    say("their contract narrowed, and a bare loop that changes the same objects");
+    report.narrowing = narrowing::measure(world, comity, batch, &places, report.workers).await?;
+    say("approvals, promotions and quarantines, each spread evenly");
+    report.consent = consent::measure(world, batch, report.grants).await?;
+    Ok(())
 }
 
 /// Opens the grants that are measured, and takes what that showed and cost.

@@ -1,6 +1,9 @@
 //! The mutating requests that Comity made for a grant, from the API server's audit log.
 
+use std::collections::HashMap;
+
 use e2e::{Cluster, Error, Explain as _, Result, cluster::MUTATING};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::opening::Opened;
@@ -67,6 +70,27 @@ impl Recorded {
             self.requests.truncate(end);
         }
     }
+}
+
+/// What Comity changed in each of these namespaces since a moment.
+pub fn changes(cluster: &Cluster, places: &[String], since: Timestamp) -> Result<Vec<Vec<Request>>> {
+    let plane = cluster.control_plane().ok_or_else(|| Error::Failed("no audit log".to_owned()))?;
+    let log = std::fs::read_to_string(plane.audit_log()).explain("read the audit log")?;
+    let mut changes: HashMap<&str, Vec<Request>> =
+        places.iter().map(|place| (place.as_str(), Vec::new())).collect();
+    for line in log.lines().filter(|line| line.contains("comity-system:comity-run")) {
+        let event: Value = serde_json::from_str(line).explain("read a line of the audit log")?;
+        let Some(mut request) = request(&event) else { continue };
+        let is_new = request.at.parse::<Timestamp>().is_ok_and(|at| at >= since);
+        let namespace = event["objectRef"]["namespace"].as_str().unwrap_or_default();
+        let Some(found) = changes.get_mut(namespace).filter(|_| is_new) else { continue };
+        if request.method == "DELETE" {
+            // It names the UID of an object that will have been put back by then.
+            request.body = String::new();
+        }
+        found.push(request);
+    }
+    Ok(changes.into_values().collect())
 }
 
 /// The request that an audit event tells of, if Comity made it, and it succeeded.

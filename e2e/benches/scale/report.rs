@@ -2,7 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{floor::Floor, opening::Opened};
+use super::{
+    consent::{Consent, DECIDED_EVERY, PROMOTED_EVERY},
+    floor::Floor,
+    narrowing::Narrowing,
+    opening::Opened,
+};
 
 /// Everything that was measured.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +40,10 @@ pub struct Report {
     pub expiry: Vec<f64>,
     /// Seconds from deleting every grant until nothing was left.
     pub clearing: f64,
+    /// A contract that was narrowed under every grant.
+    pub narrowing: Narrowing,
+    /// What people decided.
+    pub consent: Consent,
 }
 
 impl Report {
@@ -66,6 +75,18 @@ impl Report {
         self.request_floor.seconds / self.seconds
     }
 
+    /// How much longer Comity takes to narrow what is live than a bare loop.
+    pub fn ratio_narrowing(&self) -> f64 {
+        self.narrowing.comity / self.narrowing.bare
+    }
+
+    /// Milliseconds from each decision until its effect, in rising order.
+    fn decisions(&self) -> Vec<f64> {
+        let mut all = [&self.consent.approval[..], &self.consent.quarantine].concat();
+        all.sort_by(f64::total_cmp);
+        all
+    }
+
     /// What each further grant costs `comity run`, in KiB.
     fn kib_per_grant(&self) -> f64 {
         let [before, after] = [self.memory_before[0], self.memory_after[0]];
@@ -90,11 +111,14 @@ impl Report {
             "rss_kib_per_grant": self.kib_per_grant(),
             "quiet_writes": self.quiet_writes,
             "restart": {"seconds": self.restart_seconds, "writes": self.restart_writes},
-            "expiry_ms": {
-                "p50": percentile(&self.expiry, 50),
-                "p99": percentile(&self.expiry, 99),
-                "max": percentile(&self.expiry, 100),
-            },
+            "expiry_ms": spread(&self.expiry),
+            "promotion_ms": spread(&self.consent.promotion),
+            "decision_ms": spread(&self.decisions()),
+            "approval_ms": spread(&self.consent.approval),
+            "quarantine_ms": spread(&self.consent.quarantine),
+            "ratio_narrowing": self.ratio_narrowing(),
+            "narrowing_seconds": {"comity": self.narrowing.comity, "bare": self.narrowing.bare},
+            "narrowing_requests": self.narrowing.requests,
             "apply_to_active_ms": {
                 "p50": percentile(&self.apply_to_active, 50),
                 "p99": percentile(&self.apply_to_active, 99),
@@ -105,7 +129,7 @@ impl Report {
 
     /// For people, in Markdown.
     pub fn table(&self) -> String {
-        let rows = self.speed().into_iter().chain(self.rest());
+        let rows = self.speed().into_iter().chain(self.rest()).chain(self.changes());
         let rows = rows.map(|Row(what, seen, goal)| format!("| {what:<40} | {seen:>18} | {goal:<12} |\n"));
         let rows: String = rows.collect();
         format!("| {:<40} | {:>18} | {:<12} |\n|---|--:|---|\n{rows}", "", "measured", "goal")
@@ -150,6 +174,28 @@ impl Report {
     }
 }
 
+impl Report {
+    /// What people decide, and a contract that changes under what is live.
+    fn changes(&self) -> Vec<Row> {
+        let Narrowing { comity, bare, requests } = self.narrowing;
+        let Consent { approval, promotion, quarantine } = &self.consent;
+        let promoted = format!("commit to Production, one each {} ms", PROMOTED_EVERY.as_millis());
+        let decided = format!("decision to effect, one each {} ms", DECIDED_EVERY.as_millis());
+        vec![
+            row(
+                &format!("narrowing: Comity, bare loop ({requests})"),
+                format!("{comity:.1}, {bare:.1} s"),
+                "",
+            ),
+            row("narrowing: Comity / bare loop", format!("{:.2}", self.ratio_narrowing()), "≤ 1.5"),
+            row(&promoted, three(promotion), "p99 ≤ 2 s"),
+            row(&decided, three(&self.decisions()), "p99 ≤ 500 ms"),
+            row("· last approval to its record", three(approval), ""),
+            row("· quarantine to no access", three(quarantine), ""),
+        ]
+    }
+}
+
 /// What, as measured, and the goal.
 struct Row(String, String, &'static str);
 
@@ -169,6 +215,15 @@ fn mebibytes(kibibytes: u64) -> f64 {
 
 fn pair(sorted: &[f64]) -> String {
     format!("{:.0}, {:.0} ms", percentile(sorted, 50), percentile(sorted, 99))
+}
+
+fn three(sorted: &[f64]) -> String {
+    format!("{:.0}, {:.0}, {:.0} ms", percentile(sorted, 50), percentile(sorted, 99), percentile(sorted, 100))
+}
+
+/// For programs.
+fn spread(sorted: &[f64]) -> Value {
+    json!({"p50": percentile(sorted, 50), "p99": percentile(sorted, 99), "max": percentile(sorted, 100)})
 }
 
 /// The value that `percent` of all don't exceed (nearest rank).

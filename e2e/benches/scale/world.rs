@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-use comity::api::{GrantRecord, PartnerGrant, name::LABEL_GRANT};
+use comity::api::{GrantRecord, PartnerGrant, Stage, name::LABEL_GRANT};
 use e2e::{Cluster, Explain as _, Result, comity::repository, eventually};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::NamespaceResourceScope;
@@ -43,7 +43,7 @@ pub struct World {
 impl World {
     /// Makes operands with room for so many grants.
     pub async fn make(admin: &Cluster, grants: usize) -> Result<Self> {
-        for file in ["00-namespace", "01-services"] {
+        for file in ["00-namespace", "01-services", "07-people"] {
             admin.apply(&repository().join(format!("examples/fraud-scoring/{file}.yaml"))).await?;
         }
         let contracts = grants.div_ceil(PARTNERS * PURPOSES);
@@ -62,6 +62,11 @@ impl World {
                 as_account(system, comity::api::name::SIGN).await?,
             ],
         })
+    }
+
+    /// The same, by people: what consent is asked for isn't asked for by automation.
+    pub fn by_people(&self) -> Self {
+        Self { cluster: self.admin.clone(), admin: self.admin.clone(), processes: self.processes.clone() }
     }
 
     /// Creates a grant.
@@ -114,6 +119,17 @@ impl World {
         let delete = async |name: String| api.delete(&name, &DeleteParams::default()).await;
         stream::iter(names).map(delete).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await?;
         Ok(())
+    }
+
+    /// Awaits that there is a namespace for each of so many grants of a batch, and no further one.
+    pub async fn await_one_namespace_each(&self, batch: &str, grants: usize) -> Result<()> {
+        let api: Api<Namespace> = Api::all(self.admin.client());
+        eventually("a namespace for each grant", CLEARED_WITHIN, async || {
+            let all = api.list_metadata(&ListParams::default()).await.map_err(|error| error.to_string())?;
+            let found = all.items.iter().filter(|namespace| is_of(&namespace.name_any(), batch)).count();
+            if found == grants { Ok(()) } else { Err(format!("{found} of {grants}")) }
+        })
+        .await
     }
 
     async fn remove_namespaces(&self, batch: &str) -> Result<()> {
@@ -174,6 +190,23 @@ pub fn grant(batch: &str, number: usize, duration: &str) -> Result<PartnerGrant>
     Ok(grant)
 }
 
+/// A grant for which people decide: Rehearsal first, and Production by consent.
+pub fn decided(batch: &str, number: usize) -> Result<PartnerGrant> {
+    let mut grant = grant(batch, number, "24h")?;
+    grant.spec.stage = Stage::Rehearsal;
+    let stages = Stage::ALL.map(|stage| json!({"stage": stage, "duration": "24h"}));
+    grant.spec.stages = serde_json::from_value(json!(stages))?;
+    Ok(grant)
+}
+
+/// The batch for which people decide.
+pub const BATCH_DECIDED: &str = "decided";
+
+/// The contracts of so many grants of a batch.
+pub fn contract_names(batch: &str, grants: usize) -> impl Iterator<Item = String> {
+    (0..grants.div_ceil(PARTNERS * PURPOSES)).map(move |number| contract_name(batch, number))
+}
+
 /// Each batch has contracts of its own: two live grants never have partner and purpose in common.
 fn contract_name(batch: &str, number: usize) -> String {
     format!("{batch}-{number}")
@@ -204,6 +237,16 @@ fn operands(contracts: usize) -> Result<Vec<Value>> {
             contract["metadata"]["name"] = json!(contract_name(batch, number));
             objects.push(contract);
         }
+    }
+    for stage in contract["spec"]["stages"].as_array_mut().into_iter().flatten() {
+        if stage["stage"] == json!(Stage::Rehearsal) {
+            stage["soak"] = json!("1s");
+        }
+    }
+    for number in 0..contracts {
+        let mut contract = contract.clone();
+        contract["metadata"]["name"] = json!(contract_name(BATCH_DECIDED, number));
+        objects.push(contract);
     }
     Ok(objects)
 }
