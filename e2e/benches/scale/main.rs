@@ -59,7 +59,7 @@ async fn main() -> std::process::ExitCode {
 /// Runs every phase and writes what came out.
 async fn measure(options: &Options) -> Result<()> {
     let grants = usize::from(options.grants);
-    let report = phases(grants, options.workers).await?;
+    let (report, changed) = phases(grants, options.workers).await?;
     print!("\n{}", report.table());
     let directory = e2e::comity::repository().join("target/bench");
     std::fs::create_dir_all(&directory).explain("make target/bench")?;
@@ -67,10 +67,10 @@ async fn measure(options: &Options) -> Result<()> {
     std::fs::write(directory.join("scale.json"), json + "\n").explain("write scale.json")?;
     std::fs::write(directory.join("scale.svg"), chart::svg(&report)).explain("write scale.svg")?;
     println!("\nwritten: target/bench/scale.json, target/bench/scale.svg");
-    Ok(())
+    changed
 }
 
-async fn phases(grants: usize, workers: usize) -> Result<Report> {
+async fn phases(grants: usize, workers: usize) -> Result<(Report, Result<()>)> {
     say("a control plane of its own, and Comity in it");
     let cluster = Cluster::start(Settings { audit_bodies: true, ..Settings::default() }).await?;
     let comity = Comity::start(&cluster).await?;
@@ -107,8 +107,8 @@ async fn phases(grants: usize, workers: usize) -> Result<Report> {
     report.request_floor = floor::requests(&world, &opened, workers).await?;
     say("object floor, again");
     report.object_floor.push(floor::objects(&world, &objects, "floor-b", grants, workers).await?);
-    changes(&comity, &world.by_people(), &mut report).await?;
-    Ok(report)
+    let changed = changes(&comity, &world.by_people(), &mut report).await;
+    Ok((report, changed))
 }
 
 /// What people decide about grants that are live, and a contract that changes under them: last, since
