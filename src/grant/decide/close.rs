@@ -145,6 +145,11 @@ fn clear_quarantined(view: &View<'_>, place: &Place<'_>) -> Option<Step> {
     }
 }
 
+/// Shuts and clears a place that is closing although it is to be open: a closing isn't taken back.
+pub(super) fn leave(view: &View<'_>, place: &Place<'_>) -> Option<Step> {
+    shut_place(view, place, Gate::Closing).or_else(|| clear_place(view, place))
+}
+
 fn clear_place(view: &View<'_>, place: &Place<'_>) -> Option<Step> {
     let NamespaceStanding::Ours { terminating: false, uid, .. } = &place.standing.namespace else {
         return None;

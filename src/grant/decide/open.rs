@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::close::leave;
 use super::{Place, Records, Step, View};
 use crate::api::condition::Reason;
 use crate::api::record::{RecordEvent, RecordReason};
@@ -99,6 +100,11 @@ fn open_place(view: &View<'_>, place: &Place<'_>) -> Result<Option<Step>, Waitin
     if let Some(pause) = pause(opening, view.now) {
         return Err(pause);
     }
+    if let NamespaceStanding::Ours { closing, terminating, .. } = standing.namespace
+        && (closing || terminating)
+    {
+        return leaving(view, place);
+    }
     match opening.state {
         Recorded::Closed { .. } => return Ok(Some(Step::Record(Box::new(Entry::reopened(opening))))),
         Recorded::Suspended { .. } => {
@@ -112,9 +118,6 @@ fn open_place(view: &View<'_>, place: &Place<'_>) -> Result<Option<Step>, Waitin
     match standing.namespace {
         NamespaceStanding::Absent => Ok(Some(Step::CreateNamespace(namespace))),
         NamespaceStanding::Foreign => Err(conflict(place.namespace)),
-        NamespaceStanding::Ours { closing, terminating, .. } if terminating || closing => {
-            reopened_namespace(place, terminating)
-        }
         NamespaceStanding::Ours { as_wanted_open, .. } => fill_place(view, place, as_wanted_open),
     }
 }
@@ -131,11 +134,11 @@ fn pause(opening: &Opening, now: Timestamp) -> Option<Waiting> {
     Some(Waiting { reason: Reason::Interrupted, message, until: Some(until) })
 }
 
-/// A namespace that was on its way out has to be gone before a new one takes its name.
-fn reopened_namespace(place: &Place<'_>, terminating: bool) -> Result<Option<Step>, Waiting> {
-    let NamespaceStanding::Ours { uid, .. } = &place.standing.namespace else { return Ok(None) };
-    if !terminating {
-        return Ok(Some(Step::DeleteNamespace(place.namespace.to_owned(), uid.clone())));
+/// A namespace that was on its way out has to be gone before a new one takes its name. It goes as any
+/// other does: deleted as it stands, its default deny might go before its pods.
+fn leaving(view: &View<'_>, place: &Place<'_>) -> Result<Option<Step>, Waiting> {
+    if let Some(step) = leave(view, place) {
+        return Ok(Some(step));
     }
     let message = format!("the namespace {} has to be gone before it is made again", place.namespace);
     Err(Waiting { reason: Reason::Opening, message, until: None })

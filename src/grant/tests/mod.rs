@@ -7,6 +7,7 @@ mod consent;
 mod deciding;
 mod life;
 mod loss;
+mod model;
 mod objects;
 mod promises;
 mod seen;

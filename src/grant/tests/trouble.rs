@@ -4,7 +4,8 @@ use super::seen::{condition, says, told};
 use super::world::World;
 use crate::api::condition::Reason;
 use crate::api::{Stage, name};
-use crate::plan::objects::{Kind, Live};
+use crate::grant::decide::Step;
+use crate::plan::objects::{Key, Kind, Live};
 
 #[test]
 fn no_pods_are_allowed_while_admission_isnt_in_force() {
@@ -46,4 +47,35 @@ fn an_open_stage_whose_certificates_are_refused_says_so_until_they_arent() {
     assert_eq!(world.decide().step, None, "what is open stays so");
     world.live.insert(key, before);
     assert_eq!(stands(&world), open);
+}
+
+#[test]
+fn a_stage_that_is_asked_for_again_while_it_closes_is_cleared_first_as_any_other_is() {
+    let mut world = World::new(Stage::Rehearsal);
+    world.settle();
+    world.grant.spec.stage = Stage::Sandbox;
+    let is_closing = |world: &World| {
+        world.live.values().any(|live| live.label(name::LABEL_CLOSING).is_some() && !live.terminating)
+    };
+    while !is_closing(&world) {
+        assert!(world.step(), "rehearsal closes");
+    }
+    world.grant.spec.stage = Stage::Rehearsal;
+    let mut looked = false;
+    loop {
+        match world.decide().step.expect("it is cleared") {
+            Step::CountPods(_) => looked = true,
+            Step::DeleteNamespace(..) => break,
+            _ => {}
+        }
+        if !world.step() {
+            world.others_act();
+        }
+    }
+    assert!(looked, "P5: its pods go before its default deny, which goes with the namespace");
+    let paths = |key: &Key| key.kind == Kind::NetworkPolicy && key.name != name::DEFAULT_DENY;
+    let left = world.live.keys().filter(|key| paths(key) && key.namespace.contains("rehearsal"));
+    assert_eq!(left.count(), 0, "P5: and so do its paths");
+    world.settle();
+    assert_eq!(condition(&world, "Ready"), says("True", Reason::Open));
 }
