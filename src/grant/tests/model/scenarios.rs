@@ -82,7 +82,6 @@ pub fn while_it_is_live(depth: usize) -> Scenario {
     let acts = decided(&[
         Act::Extend(Person::Olga, Group::Security, 480),
         Act::Extend(Person::Per, Group::DataOwners, 480),
-        Act::ExpireStage(Person::Kim),
         Act::Shorten(Person::Kim, 100),
         Act::Expire(Person::Kim),
         Act::Quarantine(Person::Kim),
@@ -126,7 +125,7 @@ pub fn rehearsed() -> Vec<Happening> {
 /// What is wider is opened beside what is live, and takes over.
 pub fn while_it_widens(depth: usize) -> Scenario {
     let acts =
-        decided(&[OLGA, PER, Act::Approve(Person::Kim, Group::Security), Act::Quarantine(Person::Kim)]);
+        decided(&[OLGA, PER, Act::Approve(Person::Kim, Group::Security), Act::ExpireStage(Person::Kim)]);
     let change = [
         Happening::Write(Version::Narrower),
         Happening::Write(Version::Original),

@@ -4,7 +4,7 @@ use super::acts::{Act, Group, Person};
 use super::broken::Broken;
 use super::explore::Scenario;
 use super::happen::Happening;
-use super::scenarios::{OLGA, PER, asked, decided, live};
+use super::scenarios::{OLGA, PER, asked, decided, live, rehearsed};
 use super::story::Version;
 use crate::api::Stage;
 
@@ -92,6 +92,15 @@ fn change(broken: Broken) -> Option<Scenario> {
         Broken::QuarantineForgotten => when_live(&[kim(Act::Quarantine), Happening::LoseStatus(0)], 2),
         Broken::ExpireIgnored => when_live(&[kim(Act::Expire)], 1),
         Broken::ReviewIgnored => from(extended(), FORWARD, 5),
+        Broken::WeakenedRuleUsed => {
+            let acts = [OLGA, Act::Approve(Person::Kim, Group::Security)];
+            from(rehearsed(), &decided(&acts), 2)
+        }
+        Broken::RehearsalSkipped => {
+            let wider = [&live()[..], &[Happening::Write(Version::Wider)]].concat();
+            from(wider, &decided(&[OLGA, PER]), 2)
+        }
+        Broken::NothingGivesWay => from([rehearsed(), decided(&[OLGA, PER])].concat(), FORWARD, 2),
         _ => return None,
     })
 }

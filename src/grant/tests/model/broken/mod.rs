@@ -85,6 +85,12 @@ pub enum Broken {
     ExpireIgnored,
     /// A review that nobody answered ends nothing.
     ReviewIgnored,
+    /// What weakens who is asked is used to open itself.
+    WeakenedRuleUsed,
+    /// What is wider opens in production at once.
+    RehearsalSkipped,
+    /// What was taken over from stays open.
+    NothingGivesWay,
     // P5: order.
     /// People are bound before the place is closed off.
     BoundFirst,
@@ -110,7 +116,7 @@ pub enum Broken {
 }
 
 impl Broken {
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 39] = [
         Self::EndCountedFromNow,
         Self::EndRenewedAtApply,
         Self::AccessBeforeRecord,
@@ -138,6 +144,9 @@ impl Broken {
         Self::QuarantineForgotten,
         Self::ExpireIgnored,
         Self::ReviewIgnored,
+        Self::WeakenedRuleUsed,
+        Self::RehearsalSkipped,
+        Self::NothingGivesWay,
         Self::BoundFirst,
         Self::GateBeforeQuota,
         Self::GateShutFirst,
@@ -175,7 +184,7 @@ impl Broken {
             Self::EndCountedFromNow => openings.iter_mut().for_each(|one| count_anew(one, now)),
             Self::FirstEndCuts => openings.iter_mut().for_each(|one| one.end = first_end(one)),
             Self::ReviewIgnored => for_each_policy(openings, |policy| policy.reviews = None),
-            Self::ExtendedByOne | Self::NobodyAsked => {
+            Self::ExtendedByOne | Self::NobodyAsked | Self::WeakenedRuleUsed => {
                 for_each_policy(openings, |policy| policy.approvals.clear());
             }
             Self::QuarantineForgotten if !look.seen.told => journal.consents.quarantined = None,
@@ -239,6 +248,13 @@ impl Broken {
             Self::RequesterCounts => forget_writer(agreement, "ada"),
             Self::AuthorCounts => forget_writer(agreement, "ben"),
             Self::NobodyAsked => ask_nobody(agreement),
+            Self::RehearsalSkipped if first.digest() != Some(agreement.digest.as_str()) => {
+                agreement.stages.remove(&Stage::Rehearsal);
+            }
+            Self::NothingGivesWay => {
+                let long = SignedDuration::from_hours(10_000);
+                agreement.stages.values_mut().for_each(|terms| terms.overlap = long);
+            }
             Self::ExtendedByOne if is_open(sight.journal.as_ref().as_ref().ok()) => ask_nobody(agreement),
             Self::ApprovalNeverOld => {
                 agreement.stages.values_mut().for_each(|terms| terms.consent.valid_for = None);
