@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::super::crd::TIME;
 use super::{list, text};
 
 /// Booleans that are meant, and why.
@@ -42,11 +43,13 @@ pub(super) fn check(path: &str, schema: &Value, found: &mut Vec<String>) {
 }
 
 fn string(schema: &Value, say: &mut impl FnMut(&str)) {
-    let bounded = ["maxLength", "enum"].iter().any(|bound| schema.get(bound).is_some());
-    if !bounded && text(schema, "/format") != "date-time" {
-        say("no maxLength, enum or format date-time: it could be of any size");
+    if !["maxLength", "enum"].iter().any(|bound| schema.get(bound).is_some()) {
+        say("no maxLength or enum: it could be of any size");
     }
     let pattern = text(schema, "/pattern");
+    if text(schema, "/format") == "date-time" && pattern != TIME {
+        say("a time without the pattern of times: what nobody can read would be stored");
+    }
     let rules = list(schema, "/x-kubernetes-validations");
     let is_duration = rules.iter().any(|rule| text(rule, "/rule").contains("duration(self)"));
     if is_duration && pattern != GEP_2257 {
@@ -137,7 +140,11 @@ mod tests {
     fn what_is_well_made_passes() {
         for (path, schema) in [
             ("spec.name", json!({"type": "string", "description": "x", "maxLength": 63})),
-            ("spec.at", json!({"type": "string", "description": "x", "format": "date-time"})),
+            (
+                "spec.at",
+                json!({"type": "string", "description": "x", "format": "date-time",
+                "maxLength": 35, "pattern": TIME}),
+            ),
             ("spec.kind", json!({"type": "string", "description": "x", "enum": ["A", "TCP"]})),
             ("spec.count", json!({"type": "integer", "description": "x", "format": "int32"})),
             ("spec.suspend", json!({"type": "boolean", "description": "x"})),
@@ -158,6 +165,8 @@ mod tests {
             json!({"type": "string", "description": "x"}),
             json!({"type": "string", "description": "x", "maxLength": 1, "nullable": true}),
             json!({"type": "string", "description": "x", "format": "uuid", "maxLength": 36}),
+            json!({"type": "string", "description": "x", "format": "date-time", "maxLength": 35}),
+            json!({"type": "string", "description": "x", "format": "date-time", "pattern": TIME}),
             json!({"type": "string", "description": "x", "enum": ["lower"]}),
             json!({"type": "string", "description": "x", "maxLength": 9, "pattern": "^P.*$",
                 "x-kubernetes-validations": [{"rule": "duration(self) > duration('0s')"}]}),
