@@ -6,6 +6,7 @@ mod conduct;
 mod foresee;
 mod outcome;
 mod preview;
+mod request;
 #[cfg(test)]
 mod tests;
 mod wish;

@@ -1,19 +1,18 @@
 //! What a decision opens or closes, shown before it is made. Pure.
 
 use super::foresee::{After, after};
+use super::request::request;
 use super::wish::{Choice, subject};
 use crate::api::condition::ConditionType;
 use crate::api::decision::DecisionAction;
-use crate::api::effective::{EffectiveDataset, EffectivePolicy};
 use crate::api::stage::Stage;
-use crate::cli::grant::{Live, Picture, clusterroles_to_read};
-use crate::cli::moment::{Watch, length};
+use crate::cli::grant::{Live, Picture};
+use crate::cli::moment::Watch;
 use crate::cli::page::{Page, Style};
 use crate::journal::append::Entry;
-use crate::policy::lattice::{self, Change, Comparison};
 
 /// How a line of what is shown begins: one word, in its column.
-fn fact(page: &mut Page, name: &str, said: impl Into<String>) {
+pub(super) fn fact(page: &mut Page, name: &str, said: impl Into<String>) {
     page.line(format!("  {name:<12}{}", said.into()));
 }
 
@@ -42,76 +41,6 @@ pub(super) fn preview(
     consequence(&mut page, picture, choice, watch);
     others(&mut page, picture, choice, foreseen);
     page
-}
-
-/// What would be opened: against what was, where something was.
-fn request(page: &mut Page, picture: &Picture<'_>, choice: &Choice, watch: &Watch) {
-    let stage = choice.stage.unwrap_or(picture.reading.grant.spec.stage);
-    let Some(Ok(agreement)) = &picture.agreement else {
-        let unread = picture.reading.unread.join(", ");
-        let role = clusterroles_to_read(&picture.reading.unread);
-        let said = format!(
-            "  you may not read {unread}, so what this revision is made of can't be shown, nor compared with its \
-             digest; {role}"
-        );
-        page.styled(Style::Warn, said);
-        return;
-    };
-    let Some(terms) = agreement.stages.get(&stage) else { return };
-    if choice.stage.is_some() {
-        let last = watch.absolute(agreement.not_after);
-        fact(
-            page,
-            "open for",
-            format!("{} from its opening, and never after {last}", length(terms.duration)),
-        );
-    }
-    let openings = picture.sound_journal().map_or(&[][..], |journal| &journal.openings);
-    let same = openings.iter().rfind(|opening| opening.stage == stage);
-    let before = same.or_else(|| openings.iter().max_by_key(|opening| opening.stage));
-    let (title, old) = match before {
-        Some(before) => {
-            let title =
-                format!("What changes against {}, opened {}:", before.stage, watch.tell(before.opened_at));
-            (title, (*before.policy).clone())
-        }
-        None => ("What it allows, since nothing was opened before:".to_owned(), nothing(&terms.policy)),
-    };
-    page.line(format!("  {title}"));
-    changes(page, &lattice::diff(Some(&old), Some(&terms.policy)));
-}
-
-/// A policy of the same partner and contract under which nothing can be reached, done or kept.
-fn nothing(policy: &EffectivePolicy) -> EffectivePolicy {
-    EffectivePolicy {
-        operations: Vec::new(),
-        models: Vec::new(),
-        datasets: policy.datasets.iter().map(out_of_reach).collect(),
-        people: Vec::new(),
-        workloads: Vec::new(),
-        destination: crate::api::contract::Destination { egress: Vec::new(), ..policy.destination.clone() },
-        ..policy.clone()
-    }
-}
-
-/// A dataset of which nothing is shared.
-fn out_of_reach(dataset: &EffectiveDataset) -> EffectiveDataset {
-    EffectiveDataset { fields: Vec::new(), artifacts: Vec::new(), endpoint: None, ..dataset.clone() }
-}
-
-fn changes(page: &mut Page, changes: &[Change]) {
-    if changes.is_empty() {
-        page.line("    nothing");
-    }
-    for change in changes {
-        let (style, sign) = match change.effect {
-            Comparison::Wider => (Style::Warn, '+'),
-            Comparison::Narrower => (Style::Good, '-'),
-            Comparison::Both => (Style::Warn, '~'),
-            Comparison::Equal => (Style::Faint, '='),
-        };
-        page.styled(style, format!("    {sign} {}", change.said()));
-    }
 }
 
 /// What gets another end.

@@ -3,6 +3,7 @@
 use super::foresee::{After, after, decision, foresee, is_needless};
 use super::outcome::{Heard, effect, heard};
 use super::preview::preview;
+use super::request::rules;
 use super::wish::{Choice, EndWish, Wish, choose};
 use super::*;
 use crate::api::GrantDecision;
@@ -13,6 +14,7 @@ use crate::api::name::ANNOTATION_DECIDED_BY;
 use crate::api::record::RecordEvent;
 use crate::cli::grant::Picture;
 use crate::cli::grant::tests::{Told, stockholm};
+use crate::cli::page::Page;
 use crate::cli::person::{MISUSED, REFUSED, UNCHANGED};
 
 use DecisionAction::{Approve, Attest, Deny, Expire, Extend, Quarantine, Release, Shorten, Sponsor};
@@ -71,8 +73,38 @@ fn an_approval_is_of_what_waits_for_the_group_that_is_asked() {
 }
 
 #[test]
-fn what_an_approval_opens_is_shown_against_what_was_opened_before() {
-    insta::assert_snapshot!(shown(&Told::at_the_last_gate(), &wish(Approve)));
+fn what_the_first_opening_of_a_stage_allows_is_shown_whole_although_an_earlier_stage_had_it() {
+    let text = shown(&Told::at_the_last_gate(), &wish(Approve));
+    for line in [
+        "+ field device_hash of transactions\n",
+        "+ operation Infer\n",
+        "+ person ana@northpay.example ModelEngineer\n",
+        "+ workload scorer\n",
+        "+ quota of pods: 20\n",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn what_an_approval_opens_is_shown_against_what_was_opened_of_this_stage_before() {
+    let mut told = Told::at_the_last_gate();
+    told.opens(Stage::Production, 720);
+    told.reading.contract.as_mut().expect("a contract").spec.data_scope.datasets[0].fields.pop();
+    told.asks(Stage::Production);
+    insta::assert_snapshot!(shown(&told, &of(Approve, Stage::Production)));
+}
+
+#[test]
+fn where_no_stage_has_to_come_before_it_is_said_so() {
+    let told = Told::story();
+    let mut agreed = told.agreed();
+    agreed.stages.retain(|stage, _| *stage == Stage::Production);
+    let (mut page, terms) = (Page::default(), &agreed.stages[&Stage::Production]);
+    rules(&mut page, Stage::Production, terms, &agreed, &stockholm(told.reading.now));
+    let text = page.text(false);
+    assert!(text.contains("comes after nothing: the contract offers no earlier stage"), "{text}");
 }
 
 #[test]
