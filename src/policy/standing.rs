@@ -14,7 +14,7 @@ use super::checks::{ContractCheck, GrantCheck, GrantInput};
 use super::checks::{endpoints, live, partner, quota, request};
 use super::resolve::resolve;
 use super::{Agreement, Operands, Problem, StageTerms, boundary, lattice, terms};
-use crate::api::contract::{Actor, Egress, EgressPort};
+use crate::api::contract::{Actor, Egress, EgressPort, Reviews};
 use crate::api::dataset::{DatasetSpec, Sharing};
 use crate::api::effective::{EffectiveDataset, EffectivePolicy};
 use crate::api::{SharingBoundary, Stage};
@@ -121,6 +121,11 @@ fn within_boundary(policy: &EffectivePolicy, boundary: &SharingBoundary) -> Effe
     let known = |class| ceilings.runtime_class_names.contains(class);
     let runs = compute.runtime_class_name.as_ref().is_none_or(known);
     compute.registries = if runs { ceilings.registries.clone() } else { Vec::new() };
+    if let Some(floor) = boundary.spec.floors.as_ref().and_then(|floors| floors.reviews.as_ref()) {
+        // How long an answer may take beyond that is the contract's to say.
+        let grace = policy.reviews.as_ref().map_or_else(|| "0s".into(), |reviews| reviews.grace.clone());
+        ceiling.reviews = Some(Reviews { every: floor.every.clone(), grace });
+    }
     ceiling
 }
 

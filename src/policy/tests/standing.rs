@@ -7,7 +7,8 @@ use super::super::lattice::{Comparison, compare, diff, meet};
 use super::super::standing::standing;
 use super::super::testing::World;
 use super::leaves::{schema, variants};
-use crate::api::boundary::Dns;
+use crate::api::boundary::{Dns, ReviewFloor};
+use crate::api::contract::Reviews;
 use crate::api::dataset::Sharing;
 use crate::api::effective::EffectivePolicy;
 use crate::api::value::Cidr;
@@ -57,6 +58,22 @@ fn only_what_is_not_allowed_any_more_is_lost() {
     assert_eq!(lost, ["served by risk-data/tx-features:8443/TCP of transactions: removed"]);
     let lost = left(|world| world.contract.spec.operations[0].actors.clear());
     assert_eq!(lost, ["actor Workload of Infer: removed", "operation Infer of scorer: removed"]);
+}
+
+#[test]
+fn a_boundary_that_asks_for_more_reviews_is_held_to_although_the_contract_asks_for_fewer() {
+    let every = |world: &mut World, every: &str| {
+        let floors = world.boundary().spec.floors.get_or_insert_default();
+        floors.reviews = Some(ReviewFloor { every: every.into() });
+    };
+    let lost = left(|world| every(world, "240h"));
+    assert_eq!(lost, ["reviewed every: 720h → 240h (narrower)"]);
+    assert_eq!(left(|world| every(world, "721h")), Vec::<String>::new(), "the contract's are stricter");
+    let mut world = World::story();
+    world.contract.spec.reviews = None;
+    every(&mut world, "240h");
+    let reviews = stands(&world).expect("the rest stands").reviews;
+    assert_eq!(reviews, Some(Reviews { every: "240h".into(), grace: "0s".into() }), "it asked for none");
 }
 
 #[test]
