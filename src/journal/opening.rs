@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::api::effective::EffectivePolicy;
 use crate::api::record::{GrantRecordSpec, RecordReason};
 use crate::api::stage::Stage;
+use crate::api::value::Duration;
 
 /// After so many interruptions an opening is still opened again at once. Each one beyond doubles the
 /// wait, from a second on.
@@ -53,6 +54,32 @@ pub struct Narrowed {
     pub stood: Option<String>,
     /// How often that was written down, and when it was last; `None`: never.
     pub written: Option<(u32, Timestamp)>,
+    /// How long it takes until reviews lapse, and since when one is asked for at least that soon: each
+    /// sooner than the one before it. What else changes meanwhile doesn't put any of them off.
+    pub reviewed: Vec<(SignedDuration, Timestamp)>,
+}
+
+impl Narrowed {
+    /// Since when reviews are asked for, once they lapse after `lapse`; `None`: none are.
+    fn reviewed_since(
+        &self,
+        lapse: Option<SignedDuration>,
+        at: Timestamp,
+    ) -> Vec<(SignedDuration, Timestamp)> {
+        let Some(lapse) = lapse else { return Vec::new() };
+        let (longer, sooner): (Vec<_>, Vec<_>) =
+            self.reviewed.iter().copied().partition(|(before, _)| *before > lapse);
+        let since = sooner.first().map_or(at, |(_, since)| *since);
+        longer.into_iter().chain([(lapse, since)]).collect()
+    }
+}
+
+/// How long it takes until access ends because nobody has confirmed that it is still wanted.
+pub(super) fn lapse(policy: &EffectivePolicy) -> Option<SignedDuration> {
+    let reviews = policy.reviews.as_ref()?;
+    // What can't be read is over at once.
+    let length = |duration: &Duration| duration.length().unwrap_or_default();
+    Some(length(&reviews.every).saturating_add(length(&reviews.grace)))
 }
 
 /// Where an opening stands by the journal.
@@ -106,7 +133,9 @@ impl Opening {
     /// Takes what it allows since.
     pub(super) fn narrow(&mut self, record: &GrantRecordSpec) {
         let count = self.narrowed.written.map_or(0, |(count, _)| count);
+        let reviewed = self.narrowed.reviewed_since(record.policy.as_ref().and_then(lapse), record.at.0);
         self.narrowed = Narrowed {
+            reviewed,
             policy: record.policy.clone().map(Box::new),
             message: record.message.clone(),
             stood: record.stands.clone(),

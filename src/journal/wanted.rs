@@ -3,13 +3,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::opening::lapse;
 use super::remains::{Remains, is_lost};
 use super::{Journal, Opening, Recorded};
 use crate::api::contract::AfterPromotion;
-use crate::api::effective::EffectivePolicy;
 use crate::api::record::RecordReason;
 use crate::api::stage::Stage;
-use crate::api::value::Duration;
 use crate::policy::standing::Outlook;
 
 /// How long the namespace of an opening is kept of which nothing is left, since it may come back.
@@ -164,23 +163,13 @@ pub fn gives_way_at(
 }
 
 /// When an opening ends because nobody has confirmed that it is still wanted; `None`: never. What was
-/// asked for since counts from when that was written down.
+/// asked for since counts from when that was first written down, whatever else changed after it.
 pub fn review_lapses_at(opening: &Opening, journal: &Journal) -> Option<Timestamp> {
     let last = journal.consents.attested_at.map_or(opening.opened_at, |last| last.max(opening.opened_at));
-    let lapse = |policy: &EffectivePolicy, last: Timestamp| {
-        let reviews = policy.reviews.as_ref()?;
-        let due = last.checked_add(length(&reviews.every)).unwrap_or(opening.end);
-        Some(due.checked_add(length(&reviews.grace)).unwrap_or(opening.end))
-    };
-    let agreed = lapse(&opening.policy, last);
-    let since = opening.narrowed.written.map_or(last, |(_, at)| last.max(at));
-    let narrowed = opening.narrowed.policy.as_ref().and_then(|policy| lapse(policy, since));
-    [agreed, narrowed].into_iter().flatten().min()
-}
-
-/// A length; none at all, where it can't be read.
-fn length(duration: &Duration) -> SignedDuration {
-    duration.length().unwrap_or_default()
+    let agreed = lapse(&opening.policy).map(|lapse| (lapse, last));
+    let since = opening.narrowed.reviewed.iter().map(|(lapse, since)| (*lapse, last.max(*since)));
+    let lapses = agreed.into_iter().chain(since);
+    lapses.map(|(lapse, since)| since.checked_add(lapse).unwrap_or(opening.end)).min()
 }
 
 /// Whether an opening was closed because a later stage, which the grant still reaches to, took
