@@ -52,7 +52,7 @@ fn outcome(decision: &GrantDecision, catalogue: &Catalogue, now: jiff::Timestamp
     };
     // How Comity is installed has no say in what a decision changes.
     let installation = Installation::default();
-    let scene = observe::Scene::observe(&grant, &installation, catalogue, now);
+    let scene = observe::Scene::undecided(&grant, &installation, catalogue, now);
     let Some(hearing) = scene.hearing() else { return Outcome::NoJournal };
     match (hearing.record_of(decision), hearing.hear(decision)) {
         (Some(record), _) => Outcome::Taken(record),

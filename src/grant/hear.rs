@@ -193,6 +193,9 @@ impl<'a> Hearing<'a> {
         if act.decision.spec.stage.is_some() {
             return self.shorten(act, Some(self.now));
         }
+        if self.journal.consents.is_expired {
+            return unheard(Reason::Repeated, "somebody has ended it already");
+        }
         let message = format!("{} ends the grant: {}", act.person, act.decision.spec.reason);
         let entry = Entry::of_grant(RecordEvent::Shortened, Some(RecordReason::Decided), message);
         Ok(Entry { end: Some(self.now), ..entry })

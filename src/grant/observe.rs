@@ -62,8 +62,20 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    /// Gathers what stands.
+    /// Gathers what stands, and what people decided.
     pub fn observe(
+        grant: &'a PartnerGrant,
+        installation: &'a Installation,
+        catalogue: &Catalogue,
+        now: Timestamp,
+    ) -> Self {
+        let decisions = catalogue.decisions_about(grant);
+        Self { decisions, ..Self::undecided(grant, installation, catalogue, now) }
+    }
+
+    /// Gathers what stands, without what people decided: what a single decision is judged by. Each of
+    /// thousands would have all the others looked through otherwise.
+    pub fn undecided(
         grant: &'a PartnerGrant,
         installation: &'a Installation,
         catalogue: &Catalogue,
@@ -88,7 +100,7 @@ impl<'a> Scene<'a> {
             lacking: catalogue.admission.lacking(),
             failed: BTreeSet::new(),
             conflict: None,
-            decisions: catalogue.decisions_about(grant),
+            decisions: Vec::new(),
             made_again: catalogue.records.has_another(grant),
             now,
         };

@@ -295,6 +295,18 @@ fn a_grant_of_which_nothing_is_open_can_be_ended_too() {
 }
 
 #[test]
+fn who_ends_a_grant_that_somebody_has_ended_adds_nothing_while_it_closes() {
+    let mut world = World::new(Stage::Sandbox);
+    world.settle();
+    let expire = decision(&world, DecisionAction::Expire, "olga");
+    world.decisions.push(Arc::new(expire));
+    while !world.journal().consents.is_expired {
+        assert!(world.step());
+    }
+    assert_eq!(unheard(&world, &decision(&world, DecisionAction::Expire, "per")), Reason::Repeated);
+}
+
+#[test]
 fn quarantine_closes_at_once_until_somebody_else_releases_it() {
     let mut world = World::new(Stage::Sandbox);
     world.settle();
