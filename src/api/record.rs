@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::effective::EffectivePolicy;
 use super::stage::Stage;
-use super::value::Name;
+use super::value::{Name, Word};
 
 /// One line of a grant's journal. Its name is the grant's UID and the sequence number, so two
 /// writers can't both append; it holds the digest of the line before, so none can be taken out.
@@ -105,6 +105,9 @@ pub struct Revision {
     /// The generation of its spec.
     #[schemars(range(min = 0))]
     pub generation: i64,
+    /// Of a dataset: the version that the contract names. Another one wasn't agreed to with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Word>,
 }
 
 /// What a grant depends on, and people write.

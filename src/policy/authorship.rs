@@ -42,9 +42,11 @@ impl Authorship {
         format!("{} {}", self.revision.kind.as_str(), self.revision.name)
     }
 
+    /// The generation that was agreed to. Of a dataset only the version was looked at that was named.
     fn agreed_generation(&self, approved: &[Revision]) -> i64 {
-        let known =
-            approved.iter().find(|known| known.kind == self.revision.kind && known.uid == self.revision.uid);
+        let Revision { kind, uid, version, .. } = &self.revision;
+        let mut approved = approved.iter();
+        let known = approved.find(|known| (&known.kind, &known.uid, &known.version) == (kind, uid, version));
         known.map_or(0, |known| known.generation)
     }
 }
@@ -60,8 +62,13 @@ pub fn authorship(operands: &Operands<'_>, boundaries: &[&SharingBoundary]) -> V
     let contract =
         operands.contract.map(|found| of(RevisedKind::SharingContract, found, ANNOTATION_AUTHORED_BY));
     let partner = operands.partner.map(|found| of(RevisedKind::Partner, found, ANNOTATION_AUTHORED_BY));
-    let datasets =
-        operands.datasets.values().map(|found| of(RevisedKind::Dataset, *found, ANNOTATION_AUTHORED_BY));
+    let scoped = operands.contract.iter().flat_map(|contract| &contract.spec.data_scope.datasets);
+    let datasets = scoped.filter_map(|scoped| {
+        let found = operands.datasets.get(scoped.name.as_str())?;
+        let mut dataset = of(RevisedKind::Dataset, *found, ANNOTATION_AUTHORED_BY);
+        dataset.revision.version = Some(scoped.version.clone());
+        Some(dataset)
+    });
     let boundaries =
         boundaries.iter().map(|found| of(RevisedKind::SharingBoundary, *found, ANNOTATION_AUTHORED_BY));
     std::iter::once(grant).chain(contract).chain(partner).chain(datasets).chain(boundaries).collect()
@@ -73,6 +80,7 @@ fn of<K: Resource>(kind: RevisedKind, object: &K, annotation: &str) -> Authorshi
         name: object.name_any(),
         uid: object.uid().unwrap_or_default(),
         generation: object.meta().generation.unwrap_or_default(),
+        version: None,
     };
     let writers = object.annotations().get(annotation).and_then(|text| Writers::parse(text));
     Authorship { revision, writers }
@@ -81,6 +89,7 @@ fn of<K: Resource>(kind: RevisedKind, object: &K, annotation: &str) -> Authorshi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::testing::World;
 
     fn contract(writers: Option<&str>) -> Authorship {
         let revision = Revision {
@@ -88,6 +97,7 @@ mod tests {
             name: "c".to_owned(),
             uid: "u".to_owned(),
             generation: 5,
+            version: None,
         };
         Authorship { revision, writers: writers.map(|text| Writers::parse(text).expect("a list")) }
     }
@@ -122,5 +132,22 @@ mod tests {
         assert!(contract(Some(robot)).may_be_automated(&[]));
         assert!(!contract(Some(robot)).may_be_automated(&agreed("u", 3)));
         assert!(!contract(Some("3 ada")).may_be_automated(&[]));
+    }
+
+    #[test]
+    fn who_wrote_another_version_of_a_dataset_that_was_agreed_to_wrote_what_is_asked_for_now() {
+        let mut world = World::story();
+        let metadata = &mut world.dataset().metadata;
+        metadata.generation = Some(5);
+        let writers = (ANNOTATION_AUTHORED_BY.to_owned(), "4 ada\n5 eve".to_owned());
+        metadata.annotations.get_or_insert_default().extend([writers]);
+        let dataset = |world: &World| {
+            let mut all = authorship(&world.operands(), &[]).into_iter();
+            all.find(|written| written.revision.kind == RevisedKind::Dataset).expect("it names one")
+        };
+        let agreed = [dataset(&world).revision];
+        assert!(!dataset(&world).may_be_by("eve", &agreed), "it was agreed to since");
+        world.contract.spec.data_scope.datasets[0].version = "2026-11".into();
+        assert!(dataset(&world).may_be_by("eve", &agreed), "that version nobody has agreed to");
     }
 }

@@ -339,7 +339,10 @@ pub fn written(kind: RevisedKind, writers: &str) -> Authorship {
     let writers = Writers::parse(writers);
     let generation = writers.iter().flat_map(Writers::iter).map(|writer| writer.generation).max();
     let (name, uid) = ("it".to_owned(), format!("uid-of-{}", kind.as_str()));
-    Authorship { revision: Revision { kind, name, uid, generation: generation.unwrap_or(1) }, writers }
+    Authorship {
+        revision: Revision { kind, name, uid, generation: generation.unwrap_or(1), version: None },
+        writers,
+    }
 }
 
 fn terms(stage: Stage) -> StageTerms {

@@ -206,6 +206,16 @@ fn where_an_operand_is_missing_there_is_no_digest() {
     assert_eq!(digest(&operands, &boundaries), None);
 }
 
+fn revision() -> Revision {
+    Revision {
+        kind: RevisedKind::Partner,
+        name: "northpay".to_owned(),
+        uid: "6f0c".to_owned(),
+        generation: 3,
+        version: Some("2026-10".into()),
+    }
+}
+
 #[test]
 fn each_value_of_a_record_counts_in_its_digest() {
     let policy = World::story().agreed().stages.remove(&Stage::Production).expect("agreed").policy;
@@ -224,12 +234,7 @@ fn each_value_of_a_record_counts_in_its_digest() {
         message: Some("opened".to_owned()),
         stands: None,
         policy: Some(policy),
-        revisions: vec![Revision {
-            kind: RevisedKind::Partner,
-            name: "northpay".to_owned(),
-            uid: "6f0c".to_owned(),
-            generation: 3,
-        }],
+        revisions: vec![revision()],
         decision: Some(TakenDecision {
             name: "approve-x".to_owned(),
             uid: "6f0c".to_owned(),
