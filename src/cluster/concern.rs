@@ -9,7 +9,9 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt as _};
 
 use super::catalogue::Catalogue;
+use super::readable::Unreadable;
 use super::status::Brief;
+use crate::api::boundary::{NamespaceChoice, NamespaceScope, SharingBoundarySpec};
 use crate::api::condition::Reason;
 use crate::api::record::{GrantIdentity, RecordEvent};
 use crate::api::{
@@ -90,6 +92,11 @@ pub trait Word: Resource<DynamicType = ()> + Clone {
     fn dependants(&self, told: &Concerned);
     /// Forgets what of its status nobody asks for.
     fn brief(&mut self) {}
+    /// What stands for an object that can't be read. Without what people write less is permitted,
+    /// so nothing does.
+    fn stand_in(_: &Unreadable) -> Option<Self> {
+        None
+    }
 }
 
 impl Word for PartnerGrant {
@@ -173,6 +180,14 @@ impl Word for SharingBoundary {
         each(&told.catalogue.contracts, |_| true, &told.senders.contracts);
         told.where_grant(|_| true);
     }
+
+    /// Without one of several boundaries more would be permitted. Whom it selects can't be read
+    /// either: nobody has anything that is within it.
+    fn stand_in(unreadable: &Unreadable) -> Option<Self> {
+        let namespaces = NamespaceScope { from: NamespaceChoice::All, ..NamespaceScope::default() };
+        let spec = SharingBoundarySpec { namespaces, ..SharingBoundarySpec::default() };
+        Some(Self { metadata: unreadable.metadata.clone(), spec, status: None })
+    }
 }
 
 impl Concerned {
@@ -217,6 +232,17 @@ impl Concerned {
         if self.is_gone(&grant.name.0, namespace, Some(&grant.uid.0)) {
             self.left_behind();
         }
+    }
+
+    /// The journal of the grant with this UID, whatever it is called.
+    pub fn journal_of(&self, namespace: &str, uid: &str) {
+        let grants = self.catalogue.grants.state();
+        let is_its = |grant: &&Arc<PartnerGrant>| {
+            is_in(grant.as_ref(), Some(namespace)) && grant.metadata.uid.as_deref() == Some(uid)
+        };
+        let Some(grant) = grants.iter().find(is_its) else { return self.left_behind() };
+        self.grant(&grant.name_any(), namespace);
+        self.decisions_about(namespace, &grant.name_any());
     }
 
     /// An object concerns the grant that its labels name; a namespace also what is shared from it.
@@ -315,82 +341,4 @@ fn readable(grant: &PartnerGrant) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::Stage;
-    use crate::policy::testing::World;
-    use crate::testing::known::Known;
-
-    /// The story, its grant told of, and the ends of the queues.
-    fn story() -> (Known, Concerned, Queues) {
-        let mut known = Known::story();
-        known.tell(&Known::grant(Stage::Sandbox));
-        let (senders, queues) = queues();
-        let told = Concerned { catalogue: Arc::clone(&known.catalogue), senders };
-        (known, told, queues)
-    }
-
-    /// Which kinds have something to look at: grants, contracts, datasets, partners, boundaries, leftovers.
-    fn concerned(queues: &mut Queues) -> [bool; 6] {
-        [
-            queues.grants.try_recv().is_ok(),
-            queues.contracts.try_recv().is_ok(),
-            queues.datasets.try_recv().is_ok(),
-            queues.partners.try_recv().is_ok(),
-            queues.boundaries.try_recv().is_ok(),
-            queues.leftovers.try_recv().is_ok(),
-        ]
-    }
-
-    #[test]
-    fn a_status_concerns_nobody_but_its_own_object() {
-        let (_known, told, mut queues) = story();
-        let contract = World::story().contract;
-        told.changed(Some(&contract), &contract);
-        assert_eq!(concerned(&mut queues), [false, true, false, false, false, false]);
-        let mut changed = contract.clone();
-        changed.metadata.generation = Some(2);
-        told.changed(Some(&contract), &changed);
-        assert_eq!(concerned(&mut queues), [true, true, false, false, false, false]);
-    }
-
-    #[test]
-    fn mending_one_object_reaches_all_that_depend_on_it() {
-        let (_known, told, mut queues) = story();
-        let mut world = World::story();
-        told.changed(None, world.boundary());
-        assert_eq!(concerned(&mut queues), [true, true, false, false, true, false]);
-        told.changed(None, world.dataset());
-        assert_eq!(concerned(&mut queues), [true, true, true, false, false, false]);
-        told.changed(None, &world.partner);
-        assert_eq!(concerned(&mut queues), [true, false, false, true, false, false]);
-        told.service(Some("risk-data"));
-        assert_eq!(concerned(&mut queues), [true, true, true, false, false, false]);
-        told.service(Some("elsewhere"));
-        assert_eq!(concerned(&mut queues), [false; 6]);
-    }
-
-    #[test]
-    fn what_a_grant_that_is_gone_left_calls_for_the_sweeper() {
-        let (_known, told, mut queues) = story();
-        let grant = Known::grant(Stage::Sandbox);
-        let labels = |uid: &str| {
-            BTreeMap::from([
-                (name::LABEL_GRANT_UID.to_owned(), uid.to_owned()),
-                (name::LABEL_GRANT.to_owned(), grant.name_any()),
-                (name::LABEL_GRANT_NAMESPACE.to_owned(), "risk-data".to_owned()),
-            ])
-        };
-        let place = "comity-northpay-fraud-sandbox-00000000".to_owned();
-        let key = Key { kind: Kind::Namespace, namespace: place.clone(), name: place };
-        told.object(&key, &labels(&grant.uid().unwrap()));
-        assert_eq!(concerned(&mut queues), [true, false, false, false, false, false]);
-        told.object(&key, &labels("another, of the same name"));
-        assert_eq!(concerned(&mut queues), [true, false, false, false, false, true]);
-        let identity = |uid: &str| GrantIdentity { name: "northpay-fraud".into(), uid: uid.into() };
-        told.journal("risk-data", &identity(&grant.uid().unwrap()));
-        assert_eq!(concerned(&mut queues), [true, false, false, false, false, false]);
-        told.journal("risk-data", &identity("another, of the same name"));
-        assert_eq!(concerned(&mut queues), [true, false, false, false, false, true]);
-    }
-}
+mod tests;

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::runtime::reflector::store;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
@@ -22,7 +23,9 @@ use super::catalogue::Catalogue;
 use super::clock::Clock;
 use super::concern::{Concerned, Queues, Word, queues};
 use super::objects::Objects;
+use super::readable::{News, Readable};
 use super::records::Records;
+use super::reflection::Reflection;
 use super::services::Services;
 use super::watch::Watches;
 use crate::api::{GrantRecord, name};
@@ -56,30 +59,6 @@ pub struct Watched<'a> {
     pub decisions: bool,
     /// Comity's own admission policies, as far as this requires any.
     pub admission: Admission,
-}
-
-/// Something that a watch told.
-#[derive(Debug)]
-pub enum News<K> {
-    /// It begins to tell of everything anew.
-    Begin,
-    /// It has told of everything.
-    End,
-    /// An object is there, or was there when the watch began.
-    There(K),
-    /// An object is gone.
-    Gone(K),
-}
-
-impl<K> From<watcher::Event<K>> for News<K> {
-    fn from(event: watcher::Event<K>) -> Self {
-        match event {
-            watcher::Event::Init => Self::Begin,
-            watcher::Event::InitDone => Self::End,
-            watcher::Event::Apply(object) | watcher::Event::InitApply(object) => Self::There(object),
-            watcher::Event::Delete(object) => Self::Gone(object),
-        }
-    }
 }
 
 impl Feeds {
@@ -155,40 +134,20 @@ impl Feeds {
     }
 
     /// Watches a kind that people write, into a store.
-    fn reflect<K>(&mut self, kind: &'static str, client: &Client, mut writer: Writer<K>, told: Concerned)
+    fn reflect<K>(&mut self, kind: &'static str, client: &Client, writer: Writer<K>, told: Concerned)
     where
         K: Word + DeserializeOwned + Debug + Send + Sync + 'static,
     {
-        let api: Api<K> = Api::all(client.clone());
-        let store = writer.as_reader();
-        let mut before = Vec::new();
-        self.follow(kind, watcher(api, config()).modify(Word::brief), move |event| {
-            if matches!(event, watcher::Event::Init) {
-                before = store.state();
-            }
-            let known = match &event {
-                watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
-                    store.get(&ObjectRef::from_obj(object))
-                }
-                _ => None,
-            };
-            writer.apply_watcher_event(&event);
-            match &event {
-                watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
-                    told.changed(known.as_deref(), object);
-                }
-                watcher::Event::Delete(object) => told.changed(None, object),
-                watcher::Event::InitDone => gone_meanwhile(&std::mem::take(&mut before), &store, &told),
-                watcher::Event::Init => (),
-            }
-        });
+        let api: Api<Readable<K>> = Api::all(client.clone());
+        let mut reflection = Reflection::new(writer, told);
+        self.follow(kind, watcher(api, config()), move |news| reflection.take(news));
     }
 
     fn records(&mut self, client: &Client, told: Concerned) {
-        let api: Api<GrantRecord> = Api::all(client.clone());
-        self.follow("GrantRecord", watcher(api, config()), move |event| {
+        let api: Api<Readable<GrantRecord>> = Api::all(client.clone());
+        self.follow("GrantRecord", watcher(api, config()), move |news| {
             let records = &told.catalogue.records;
-            match News::from(event) {
+            match news {
                 News::Begin => records.begin(),
                 News::End => {
                     for (namespace, grant) in records.end() {
@@ -206,13 +165,25 @@ impl Feeds {
                     records.remove(&namespace, &name, &record.spec);
                     told.record(&record);
                 }
+                News::Unreadable(record) => {
+                    let (namespace, name) = record.key();
+                    if let Some(uid) = records.spoil(&namespace, &name) {
+                        told.journal_of(&namespace, &uid);
+                    }
+                }
+                News::UnreadableGone(record) => {
+                    let (namespace, name) = record.key();
+                    if let Some(uid) = records.forget(&namespace, &name) {
+                        told.journal_of(&namespace, &uid);
+                    }
+                }
             }
         });
     }
 
     fn services(&mut self, client: &Client, told: Concerned) {
-        let api: Api<Service> = Api::all(client.clone());
-        self.follow("Service", watcher(api, config()), move |event| match News::from(event) {
+        let api: Api<Readable<Service>> = Api::all(client.clone());
+        self.follow("Service", watcher(api, config()), move |news| match news {
             News::Begin => told.catalogue.services.begin(),
             News::End => {
                 for namespace in told.catalogue.services.end() {
@@ -225,7 +196,11 @@ impl Feeds {
                 }
             }
             News::Gone(service) => {
-                told.catalogue.services.remove(&service);
+                told.catalogue.services.remove(&service.metadata);
+                told.service(service.metadata.namespace.as_deref());
+            }
+            News::Unreadable(service) | News::UnreadableGone(service) => {
+                told.catalogue.services.remove(&service.metadata);
                 told.service(service.metadata.namespace.as_deref());
             }
         });
@@ -235,10 +210,10 @@ impl Feeds {
     fn admission(&mut self, client: &Client, part: Part, told: Concerned) {
         let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", part.kind());
         let resource = ApiResource::from_gvk_with_plural(&kind, part.plural());
-        let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-        self.follow(part.kind(), watcher(api, config()), move |event| {
+        let api: Api<Readable<DynamicObject>> = Api::all_with(client.clone(), &resource);
+        self.follow(part.kind(), watcher(api, config()), move |news| {
             let admission = &told.catalogue.admission;
-            let matters = match News::from(event) {
+            let matters = match news {
                 News::Begin => {
                     admission.begin(part);
                     false
@@ -246,6 +221,9 @@ impl Feeds {
                 News::End => admission.end(part),
                 News::There(object) => admission.put(part, &object.name_any(), &object.data),
                 News::Gone(object) => admission.remove(part, &object.name_any()),
+                News::Unreadable(object) | News::UnreadableGone(object) => {
+                    admission.remove(part, &object.key().1)
+                }
             };
             if matters {
                 told.admission();
@@ -255,15 +233,15 @@ impl Feeds {
 
     /// Watches a kind of what Comity makes.
     fn objects(&mut self, client: &Client, kind: Kind, told: Concerned) {
-        let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(kind));
+        let api: Api<Readable<DynamicObject>> = Api::all_with(client.clone(), &resource(kind));
         let config = match kind {
             Kind::ConfigMap => config().fields(&format!("metadata.name={}", name::TRUST_CONFIG_MAP)),
             Kind::Namespace | Kind::NetworkPolicy => config(),
             _ => config().labels(name::LABEL_GRANT_UID),
         };
-        self.follow(kind.api().kind, watcher(api, config), move |event| {
+        self.follow(kind.api().kind, watcher(api, config), move |news| {
             let objects = &told.catalogue.objects;
-            match News::from(event) {
+            match news {
                 News::Begin => objects.begin(kind),
                 News::End => {
                     for (key, labels) in objects.end(kind) {
@@ -271,14 +249,19 @@ impl Feeds {
                     }
                 }
                 News::There(object) => {
-                    let (key, labels) = known_by(kind, &object);
+                    let (key, labels) = known_by(kind, &object.metadata);
                     if objects.put(kind, to_value(object)) {
                         told.object(&key, &labels);
                     }
                 }
                 News::Gone(object) => {
-                    let (key, labels) = known_by(kind, &object);
+                    let (key, labels) = known_by(kind, &object.metadata);
                     objects.remove(kind, &to_value(object));
+                    told.object(&key, &labels);
+                }
+                News::Unreadable(object) | News::UnreadableGone(object) => {
+                    let (key, labels) = known_by(kind, &object.metadata);
+                    objects.remove(kind, &object.value());
                     told.object(&key, &labels);
                 }
             }
@@ -286,6 +269,7 @@ impl Feeds {
     }
 
     /// Follows a watch until the process ends. Errors are told and tried again, ever more slowly.
+    /// An object that can't be read is no error of the watch.
     ///
     /// Who set which field, and what `kubectl` applied last, are as long as the object, and nobody
     /// asks: they aren't kept.
@@ -293,10 +277,10 @@ impl Feeds {
         &mut self,
         kind: &'static str,
         stream: S,
-        mut handle: impl FnMut(watcher::Event<K>) + Send + 'static,
+        mut handle: impl FnMut(News<K>) + Send + 'static,
     ) where
         K: Resource + Send + 'static,
-        S: Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+        S: Stream<Item = watcher::Result<watcher::Event<Readable<K>>>> + Send + 'static,
     {
         let (filled, ready) = watch::channel(false);
         self.ready.push(ready);
@@ -310,9 +294,11 @@ impl Feeds {
             while let Some(event) = stream.next().await {
                 match event {
                     Ok(event) => {
-                        let is_done = matches!(event, watcher::Event::InitDone);
+                        let news = News::from(event);
+                        let is_done = matches!(news, News::End);
                         watches.well(kind);
-                        handle(event);
+                        complain(kind, &news);
+                        handle(news);
                         if is_done {
                             filled.send_replace(true);
                         }
@@ -333,17 +319,20 @@ fn config() -> watcher::Config {
     watcher::Config::default().page_size(PAGE)
 }
 
-/// Tells of what was deleted while a watch was interrupted, of which it tells nothing itself.
-fn gone_meanwhile<K: Word + 'static>(before: &[Arc<K>], store: &Store<K>, told: &Concerned) {
-    let gone = before.iter().filter(|object| store.get(&ObjectRef::from_obj(object.as_ref())).is_none());
-    gone.for_each(|object| told.changed(None, object.as_ref()));
+/// Says which object can't be read, and why. It counts as one that isn't there.
+fn complain<K>(kind: &'static str, news: &News<K>) {
+    if let News::Unreadable(unreadable) = news {
+        let (namespace, name) = unreadable.key();
+        let error = &unreadable.error;
+        tracing::warn!(kind, namespace, name, ?error, "an object can't be read and counts as absent");
+    }
 }
 
 /// By what an object is known, and whose it is.
-fn known_by(kind: Kind, object: &DynamicObject) -> (Key, BTreeMap<String, String>) {
-    let name = object.name_any();
-    let namespace = object.namespace().unwrap_or_else(|| name.clone());
-    (Key { kind, namespace, name }, object.labels().clone())
+fn known_by(kind: Kind, metadata: &ObjectMeta) -> (Key, BTreeMap<String, String>) {
+    let name = metadata.name.clone().unwrap_or_default();
+    let namespace = metadata.namespace.clone().unwrap_or_else(|| name.clone());
+    (Key { kind, namespace, name }, metadata.labels.clone().unwrap_or_default())
 }
 
 /// How a kind is called by the client.
@@ -362,3 +351,6 @@ pub fn resource(kind: Kind) -> ApiResource {
 pub fn to_value(object: DynamicObject) -> Value {
     serde_json::to_value(object).unwrap_or(Value::Null)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The records that stand, by grant. Fed by a watch, and at once by what was just appended.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -43,13 +43,16 @@ impl Line {
 struct Lines {
     /// By number.
     records: BTreeMap<i64, Line>,
+    /// The numbers of those that can't be read. The journal doesn't hold while there are any: what
+    /// they say may end what the others open.
+    unreadable: BTreeSet<i64>,
     /// All of them folded: a journal is asked for far more often than it grows.
     folded: Result<Journal, Broken>,
 }
 
 impl Default for Lines {
     fn default() -> Self {
-        Self { records: BTreeMap::new(), folded: Ok(Journal::empty()) }
+        Self { records: BTreeMap::new(), unreadable: BTreeSet::new(), folded: Ok(Journal::empty()) }
     }
 }
 
@@ -60,6 +63,7 @@ impl Lines {
         let policy = record.policy.take();
         let rest = serde_json::to_string(&record).unwrap_or_default().into_boxed_str();
         let (sequence, at, event) = (record.sequence, record.at.0, record.event);
+        let was_unreadable = self.unreadable.remove(&sequence);
         let known = self.records.get(&sequence);
         if known.is_some_and(|known| known.rest == rest && known.policy.as_deref() == policy.as_ref()) {
             return false;
@@ -67,7 +71,7 @@ impl Lines {
         let is_newest = self.records.last_key_value().is_none_or(|(last, _)| *last < sequence);
         record.policy = policy;
         let taken = match &mut self.folded {
-            Ok(journal) if is_newest => journal.take(&record).is_ok(),
+            Ok(journal) if is_newest && !was_unreadable => journal.take(&record).is_ok(),
             _ => false,
         };
         let policy = record.policy.map(|policy| self.shared(Arc::new(policy)));
@@ -80,16 +84,31 @@ impl Lines {
 
     /// Keeps the records of which `keep` says so. The grant that lost some, if it did.
     fn retain(&mut self, keep: impl Fn(i64) -> bool) -> Option<GrantIdentity> {
-        let (_, lost) = self.records.iter().find(|(sequence, _)| !keep(**sequence))?;
-        let grant = lost.rest()?.grant;
+        let had_unreadable = self.unreadable.len();
+        self.unreadable.retain(|sequence| keep(*sequence));
+        let lost = self.records.iter().find(|(sequence, _)| !keep(**sequence));
+        let lost = lost.map(|(_, line)| line.rest()).or_else(|| {
+            let is_poorer = self.unreadable.len() < had_unreadable;
+            is_poorer.then(|| self.records.values().next().and_then(Line::rest))
+        })?;
         self.records.retain(|sequence, _| keep(*sequence));
         self.fold();
-        Some(grant)
+        Some(lost?.grant)
+    }
+
+    /// Takes that a record can't be read. Whether it is news.
+    fn spoil(&mut self, sequence: i64) -> bool {
+        let is_news = self.unreadable.insert(sequence);
+        self.records.remove(&sequence);
+        self.fold();
+        is_news
     }
 
     fn fold(&mut self) {
         let records: Vec<GrantRecordSpec> = self.records.values().filter_map(Line::whole).collect();
-        self.folded = Journal::fold(&records);
+        let first_unreadable = self.unreadable.first();
+        self.folded = first_unreadable
+            .map_or_else(|| Journal::fold(&records), |number| Err(Broken::Unreadable { sequence: *number }));
         let mut records = std::mem::take(&mut self.records);
         for line in records.values_mut() {
             line.policy = line.policy.take().map(|policy| self.shared(policy));
@@ -181,6 +200,28 @@ impl Records {
         }
     }
 
+    /// Takes that the record called `name` can't be read. The UID of its grant, if that is news.
+    pub fn spoil(&self, namespace: &str, name: &str) -> Option<String> {
+        let (uid, sequence) = line_called(name)?;
+        let owner = (namespace.to_owned(), uid.clone());
+        if let Some(told) = self.told.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            told.insert((owner, sequence));
+        }
+        let mut lines = self.lines.write().unwrap_or_else(PoisonError::into_inner);
+        let grants = lines.entry(namespace.to_owned()).or_default();
+        grants.entry(uid.clone()).or_default().spoil(sequence).then_some(uid)
+    }
+
+    /// Takes that the record called `name`, which couldn't be read, is gone. The UID of its grant.
+    pub fn forget(&self, namespace: &str, name: &str) -> Option<String> {
+        let (uid, sequence) = line_called(name)?;
+        let mut lines = self.lines.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lines) = lines.get_mut(namespace).and_then(|lines| lines.get_mut(&uid)) {
+            lines.retain(|number| number != sequence);
+        }
+        Some(uid)
+    }
+
     /// A watch begins to tell of all records anew.
     pub fn begin(&self) {
         *self.told.write().unwrap_or_else(PoisonError::into_inner) = Some(HashSet::new());
@@ -199,7 +240,7 @@ impl Records {
                 let lost = lines.retain(|sequence| told.contains(&(owner.clone(), sequence)));
                 poorer.extend(lost.map(|grant| (namespace.clone(), grant)));
             }
-            grants.retain(|_, lines| !lines.records.is_empty());
+            grants.retain(|_, lines| !lines.records.is_empty() || !lines.unreadable.is_empty());
         }
         lines.retain(|_, grants| !grants.is_empty());
         poorer
@@ -213,104 +254,12 @@ fn owner(namespace: &str, name: &str, record: &GrantRecordSpec) -> Option<Owner>
     (name == name::record(uid, record.sequence)).then(|| (namespace.to_owned(), uid.clone()))
 }
 
-#[cfg(test)]
-mod tests {
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-
-    use super::*;
-    use crate::journal::append::{Entry, next_record};
-
-    /// A record of this number, of which a journal knows nothing but that it was written.
-    fn line(journal: &Journal) -> GrantRecordSpec {
-        let grant = crate::api::record::GrantIdentity { name: "g".into(), uid: "uid".into() };
-        let entry = Entry::of_grant(RecordEvent::Requested, None, "");
-        next_record(journal, &entry, &grant, None, jiff::Timestamp::UNIX_EPOCH)
-    }
-
-    #[test]
-    fn what_is_kept_folded_is_what_the_records_say_in_whichever_order_they_come() {
-        let mut journal = Journal::empty();
-        let lines: Vec<GrantRecordSpec> = (0..4)
-            .map(|_| {
-                let line = line(&journal);
-                journal.take(&line).unwrap();
-                line
-            })
-            .collect();
-        let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2], [0, 2, 1, 3]];
-        for order in orders {
-            let records = Records::default();
-            for (step, number) in order.into_iter().enumerate() {
-                let record = &lines[number];
-                records.put("home", &name::record("uid", record.sequence), record.clone());
-                let mut there: Vec<usize> = order[..=step].to_vec();
-                there.sort_unstable();
-                let folded = Journal::fold(there.iter().map(|number| &lines[*number]));
-                assert_eq!(records.journal("home", "uid"), folded, "{order:?} at {step}");
-            }
-            assert_eq!(records.journal("home", "uid"), Ok(journal.clone()));
-            records.remove("home", &name::record("uid", 2), &lines[1]);
-            assert_eq!(records.journal("home", "uid"), Err(Broken::Gap { expected: 2, found: 3 }));
-        }
-    }
-
-    #[test]
-    fn a_policy_is_kept_once_and_the_record_is_as_it_was() {
-        let grant = crate::api::record::GrantIdentity { name: "g".into(), uid: "uid".into() };
-        let policy = EffectivePolicy { purpose: "fraud".into(), ..EffectivePolicy::default() };
-        let (end, stage) = (Timestamp::from_second(60).unwrap(), crate::api::Stage::Sandbox);
-        let entry = Entry::opened(stage, "v1:sha256:one", end, &policy);
-        let opened = next_record(&Journal::empty(), &entry, &grant, Some(1), Timestamp::UNIX_EPOCH);
-        let mut lines = Lines::default();
-        assert!(lines.put(opened.clone()));
-        for _ in 0..2 {
-            let journal = lines.folded.as_ref().unwrap();
-            let kept = lines.records[&1].policy.as_ref().unwrap();
-            assert!(Arc::ptr_eq(kept, &journal.openings[0].policy));
-            assert_eq!(lines.records[&1].whole(), Some(opened.clone()));
-            assert!(!lines.put(opened.clone()), "it is known");
-            lines.fold();
-        }
-        let wider = EffectivePolicy { purpose: "another".into(), ..policy };
-        assert!(lines.put(GrantRecordSpec { policy: Some(wider), ..opened }), "another one is news");
-    }
-
-    #[test]
-    fn a_line_is_known_by_its_name_and_place_and_nothing_else_replaces_it() {
-        let records = Records::default();
-        let line = line(&Journal::empty());
-        let forged = GrantRecordSpec { at: Time(jiff::Timestamp::MAX), ..line.clone() };
-        let name = name::record("uid", 1);
-        records.put("home", &name, line.clone());
-        let genuine = records.journal("home", "uid");
-        records.put("elsewhere", &name, forged.clone());
-        records.put("home", "another-name", forged.clone());
-        assert_eq!(records.journal("home", "uid"), genuine);
-        records.remove("elsewhere", &name, &forged);
-        records.remove("home", "another-name", &forged);
-        assert_eq!(records.journal("home", "uid"), genuine, "nor takes it away");
-        assert_eq!(records.live_since("home", "uid"), Some(Timestamp::UNIX_EPOCH));
-        assert_eq!(records.live_since("elsewhere", "uid"), None);
-    }
-
-    #[test]
-    fn a_relist_tells_whose_lines_are_gone() {
-        let records = Records::default();
-        let entry = Entry::of_grant(RecordEvent::Requested, None, "");
-        let line = |uid: &str| {
-            let grant = crate::api::record::GrantIdentity { name: "g".into(), uid: uid.into() };
-            next_record(&Journal::empty(), &entry, &grant, None, jiff::Timestamp::UNIX_EPOCH)
-        };
-        let put = |uid: &str| records.put("home", &name::record(uid, 1), line(uid));
-        put("kept");
-        put("lost");
-        records.begin();
-        put("kept");
-        let told: Vec<_> = records.end().into_iter().map(|(home, grant)| (home, grant.uid.0)).collect();
-        assert_eq!(told, [("home".to_owned(), "lost".to_owned())]);
-        assert!(records.live_since("home", "kept").is_some() && records.live_since("home", "lost").is_none());
-        records.begin();
-        put("kept");
-        assert!(records.end().is_empty());
-    }
+/// The UID of the grant whose line a record of this name is, and its number.
+fn line_called(name: &str) -> Option<(String, i64)> {
+    let (uid, number) = name.rsplit_once('-')?;
+    let sequence = number.parse().ok()?;
+    (name == name::record(uid, sequence)).then(|| (uid.to_owned(), sequence))
 }
+
+#[cfg(test)]
+mod tests;

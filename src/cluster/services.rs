@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{PoisonError, RwLock};
 
 use k8s_openapi::api::core::v1::{Service, ServicePort};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::api::contract::Protocol;
@@ -45,8 +46,8 @@ impl Services {
     }
 
     /// Takes that a Service is gone.
-    pub fn remove(&self, service: &Service) {
-        let (Some(namespace), Some(name)) = (&service.metadata.namespace, &service.metadata.name) else {
+    pub fn remove(&self, metadata: &ObjectMeta) {
+        let (Some(namespace), Some(name)) = (&metadata.namespace, &metadata.name) else {
             return;
         };
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);

@@ -73,6 +73,12 @@ pub enum Broken {
          backup, or delete the grant and make a new one"
     )]
     Lost,
+    /// A record is there that can't be read.
+    #[error("record {sequence} can't be read")]
+    Unreadable {
+        /// Its number.
+        sequence: i64,
+    },
     /// A record speaks of a stage that was never opened, or lacks what its event needs.
     #[error("record {sequence} makes no sense after those before it")]
     Senseless {

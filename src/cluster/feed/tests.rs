@@ -1,0 +1,161 @@
+//! An object that can't be read hides no other one, and nothing of what it was before stays.
+
+use std::time::Duration;
+
+use http::{Request, Response};
+use kube::client::Body;
+use kube::runtime::reflector::ObjectRef;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::api::Partner;
+use crate::cluster::readable::Unreadable;
+use crate::journal::Broken;
+use crate::policy::boundary::{matching, meet};
+use crate::policy::testing::World;
+use crate::testing::known::Known;
+
+const SOON: Duration = Duration::from_secs(20);
+/// A time as Kubernetes' `date-time` has it, and no reader.
+const BEYOND: &str = "9999-12-31T23:59:59Z";
+
+/// Answers each list with what `items` holds for its path. A watch on partners tells of what comes
+/// through the channel it gives, all others of nothing.
+fn served(items: BTreeMap<&'static str, Vec<Value>>) -> (Client, mpsc::UnboundedSender<Value>) {
+    let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
+    let (tell, mut told) = mpsc::unbounded_channel::<Value>();
+    tokio::spawn(async move {
+        let mut silent = Vec::new();
+        let mut partners = Vec::new();
+        loop {
+            tokio::select! {
+                Some((request, respond)) = handle.next_request() => {
+                    let plural = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+                    let watches = request.uri().query().unwrap_or_default().contains("watch=true");
+                    if !watches {
+                        let items = items.get(plural.as_str()).cloned().unwrap_or_default();
+                        let list = json!({"metadata": {"resourceVersion": "1"}, "items": items});
+                        respond.send_response(Response::new(Body::from(list.to_string().into_bytes())));
+                    } else if plural == "partners" {
+                        partners.push(respond);
+                    } else {
+                        silent.push(respond);
+                    }
+                }
+                // Each watch is answered with one event, and begun again by the client.
+                Some(event) = told.recv(), if !partners.is_empty() => {
+                    let line = format!("{event}\n").into_bytes();
+                    partners.remove(0).send_response(Response::new(Body::from(line)));
+                }
+                else => return,
+            }
+        }
+    });
+    (Client::new(service, "default"), tell)
+}
+
+fn partner(name: &str) -> Value {
+    let mut partner = serde_json::to_value(World::story().partner).unwrap();
+    partner["metadata"] = json!({"name": name, "uid": name, "resourceVersion": "1"});
+    partner
+}
+
+fn unreadable(name: &str) -> Value {
+    let mut partner = partner(name);
+    partner["spec"]["controls"] = json!([{"name": "iso27001", "validUntil": BEYOND}]);
+    partner
+}
+
+/// What a process knows that was told of these objects, once it was told of everything.
+async fn filled(items: BTreeMap<&'static str, Vec<Value>>) -> (Feeds, Queues, mpsc::UnboundedSender<Value>) {
+    let (client, tell) = served(items);
+    let asked = Watched { kinds: &[], decisions: true, admission: Admission::default() };
+    let (clock, watches) = (Clock::default(), Watches::default());
+    let (mut feeds, queues) = Feeds::start(&client, asked, (&clock, &watches));
+    tokio::time::timeout(SOON, feeds.filled()).await.expect("one bad object blocks nothing");
+    (feeds, queues, tell)
+}
+
+fn known(feeds: &Feeds, name: &str) -> bool {
+    feeds.catalogue.partners.get(&ObjectRef::<Partner>::new(name)).is_some()
+}
+
+/// Waits for the next partner that has to be looked at.
+async fn next(queues: &mut Queues) -> String {
+    let next = tokio::time::timeout(SOON, queues.partners.next()).await;
+    next.expect("something is told of").expect("the watches run").name
+}
+
+#[tokio::test]
+async fn a_list_with_an_object_that_cannot_be_read_fills_and_the_others_are_there() {
+    let items = BTreeMap::from([("partners", vec![partner("good"), unreadable("bad"), partner("last")])]);
+    let (feeds, ..) = filled(items).await;
+    assert_eq!(["good", "bad", "last"].map(|name| known(&feeds, name)), [true, false, true]);
+}
+
+#[tokio::test]
+async fn an_object_that_cannot_be_read_any_more_is_forgotten_and_noticed_again() {
+    let (feeds, mut queues, tell) = filled([("partners", vec![partner("one")])].into()).await;
+    assert_eq!(next(&mut queues).await, "one");
+    let event = |kind: &str, object: Value| json!({"type": kind, "object": object});
+    tell.send(event("MODIFIED", unreadable("one"))).unwrap();
+    assert_eq!(next(&mut queues).await, "one");
+    assert!(!known(&feeds, "one"), "the old one doesn't stay");
+    tell.send(event("MODIFIED", partner("one"))).unwrap();
+    assert_eq!(next(&mut queues).await, "one");
+    assert!(known(&feeds, "one"), "and it heals");
+    tell.send(event("DELETED", unreadable("one"))).unwrap();
+    assert_eq!(next(&mut queues).await, "one");
+    assert!(!known(&feeds, "one"));
+}
+
+#[tokio::test]
+async fn neither_field_managers_nor_a_status_keep_an_object_from_being_read() {
+    let mut managed = partner("managed");
+    managed["metadata"]["managedFields"] = json!([{"manager": "x", "time": BEYOND}]);
+    let mut status = partner("status");
+    status["status"] = json!({"conditions": [{"type": "Ready", "status": "True", "reason": "R",
+        "message": "", "lastTransitionTime": BEYOND}]});
+    let mut namespace = json!({"metadata": {"name": "home", "uid": "home", "resourceVersion": "1"}});
+    namespace["metadata"]["managedFields"] = json!([{"manager": "x", "time": BEYOND}]);
+    let (feeds, ..) = filled([("partners", vec![managed, status])].into()).await;
+    assert!(known(&feeds, "managed") && known(&feeds, "status"));
+    let read: Readable<DynamicObject> = serde_json::from_value(namespace).unwrap();
+    assert!(read.0.is_ok());
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_breaks_the_journal_of_its_grant() {
+    let name = name::record("uid", 1);
+    let metadata = json!({"name": name, "namespace": "home", "uid": "r", "resourceVersion": "1"});
+    let record = json!({"metadata": metadata, "spec": {"at": BEYOND}});
+    let (feeds, ..) = filled([("grantrecords", vec![record])].into()).await;
+    let journal = feeds.catalogue.records.journal("home", "uid");
+    assert_eq!(journal, Err(Broken::Unreadable { sequence: 1 }));
+}
+
+#[tokio::test]
+async fn a_boundary_that_cannot_be_read_permits_nothing_to_anybody() {
+    let metadata = json!({"name": "broken", "uid": "b", "resourceVersion": "1"});
+    let bad = json!({"metadata": metadata, "spec": {"ceilings": "all"}});
+    let good = json!(World::story().boundaries[0]);
+    let (feeds, ..) = filled([("sharingboundaries", vec![good, bad])].into()).await;
+    let all = feeds.catalogue.every_boundary();
+    let all: Vec<_> = all.iter().map(AsRef::as_ref).collect();
+    let selected = matching(&all, "anywhere", &BTreeMap::new());
+    assert_eq!(selected.iter().map(|boundary| boundary.name_any()).collect::<Vec<_>>(), ["broken"]);
+    assert!(meet(&selected).is_none());
+}
+
+#[test]
+fn a_deleted_service_is_forgotten_although_it_cannot_be_read() {
+    let known = Known::story();
+    let before = known.catalogue.services.of_namespace("risk-data");
+    let (name, _) = before.first_key_value().unwrap();
+    let bad = json!({"metadata": {"name": name, "namespace": "risk-data"}, "spec": {"ports": "none"}});
+    let read: Readable<Service> = serde_json::from_value(bad).unwrap();
+    let Unreadable { metadata, .. } = read.0.unwrap_err();
+    known.catalogue.services.remove(&metadata);
+    assert_eq!(known.catalogue.services.of_namespace("risk-data").len(), before.len() - 1);
+}

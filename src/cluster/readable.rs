@@ -1,0 +1,133 @@
+//! Objects as watches tell of them: one that can't be read is told of as such, instead of hiding
+//! all others of its list, or what became of it.
+
+use std::borrow::Cow;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use serde_json::Value;
+
+/// An object, or by what it is known if it can't be read.
+#[derive(Clone, Debug)]
+pub struct Readable<K>(pub Result<K, Unreadable>);
+
+/// An object that can't be read.
+#[derive(Clone, Debug)]
+pub struct Unreadable {
+    /// By what it is known.
+    pub metadata: ObjectMeta,
+    /// Why it can't be read.
+    pub error: String,
+}
+
+/// Something that a watch told.
+#[derive(Debug)]
+pub enum News<K> {
+    /// It begins to tell of everything anew.
+    Begin,
+    /// It has told of everything.
+    End,
+    /// An object is there, or was there when the watch began.
+    There(K),
+    /// An object is gone.
+    Gone(K),
+    /// An object is there and can't be read: what was known of it isn't so any more.
+    Unreadable(Unreadable),
+    /// An object is gone that couldn't be read.
+    UnreadableGone(Unreadable),
+}
+
+impl<K> From<watcher::Event<Readable<K>>> for News<K> {
+    fn from(event: watcher::Event<Readable<K>>) -> Self {
+        match event {
+            watcher::Event::Init => Self::Begin,
+            watcher::Event::InitDone => Self::End,
+            watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
+                object.0.map_or_else(Self::Unreadable, Self::There)
+            }
+            watcher::Event::Delete(object) => object.0.map_or_else(Self::UnreadableGone, Self::Gone),
+        }
+    }
+}
+
+impl Unreadable {
+    /// Its namespace, and its name.
+    pub fn key(&self) -> (String, String) {
+        (self.metadata.namespace.clone().unwrap_or_default(), self.metadata.name.clone().unwrap_or_default())
+    }
+
+    /// As a store of its kind knows it.
+    pub fn reference<K: Resource<DynamicType = ()>>(&self) -> ObjectRef<K> {
+        let (namespace, name) = self.key();
+        let reference = ObjectRef::new(&name);
+        if namespace.is_empty() { reference } else { reference.within(&namespace) }
+    }
+
+    /// What is known of it, as an object.
+    pub fn value(&self) -> Value {
+        serde_json::json!({"metadata": self.metadata})
+    }
+}
+
+/// Who set which field nobody here asks, and whoever may write an object may write there what
+/// can't be read. A status is Comity's own word: without it, it is said anew.
+impl<'de, K: DeserializeOwned> Deserialize<'de> for Readable<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut value = Value::deserialize(deserializer)?;
+        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
+        }
+        let read = K::deserialize(&value).or_else(|error| {
+            let had_status = value.as_object_mut().and_then(|fields| fields.remove("status"));
+            had_status.and_then(|_| K::deserialize(&value).ok()).ok_or(error)
+        });
+        Ok(Self(read.map_err(|error| Unreadable { metadata: known_by(&value), error: error.to_string() })))
+    }
+}
+
+/// By what an object is known, whatever else it says.
+fn known_by(object: &Value) -> ObjectMeta {
+    let metadata = &object["metadata"];
+    let text = |field: &str| metadata[field].as_str().map(str::to_owned);
+    ObjectMeta {
+        name: text("name"),
+        namespace: text("namespace"),
+        uid: text("uid"),
+        resource_version: text("resourceVersion"),
+        generation: metadata["generation"].as_i64(),
+        labels: Deserialize::deserialize(&metadata["labels"]).ok(),
+        ..ObjectMeta::default()
+    }
+}
+
+impl<K: Resource> Resource for Readable<K> {
+    type DynamicType = K::DynamicType;
+    type Scope = K::Scope;
+
+    fn kind(kind: &Self::DynamicType) -> Cow<'_, str> {
+        K::kind(kind)
+    }
+
+    fn group(kind: &Self::DynamicType) -> Cow<'_, str> {
+        K::group(kind)
+    }
+
+    fn version(kind: &Self::DynamicType) -> Cow<'_, str> {
+        K::version(kind)
+    }
+
+    fn plural(kind: &Self::DynamicType) -> Cow<'_, str> {
+        K::plural(kind)
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        self.0.as_ref().map_or_else(|unreadable| &unreadable.metadata, K::meta)
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        self.0.as_mut().map_or_else(|unreadable| &mut unreadable.metadata, K::meta_mut)
+    }
+}
