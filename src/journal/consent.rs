@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::opening::after_pause;
 use crate::api::record::{GrantRecordSpec, RecordEvent, RecordReason, Revision};
 use crate::api::stage::Stage;
 
@@ -22,6 +23,8 @@ pub struct Consents {
     pub lapsed: BTreeSet<Request>,
     /// Since when an answer is awaited.
     pub asked: BTreeMap<Request, Timestamp>,
+    /// How often people were asked, and when they last were.
+    pub asked_last: Option<(u32, Timestamp)>,
     /// Who took responsibility for a request, by its digest.
     pub sponsors: BTreeSet<(String, String)>,
     /// Who closed access until somebody else releases it, and when.
@@ -59,6 +62,12 @@ impl Consents {
     /// The number of the record that took a decision.
     pub fn record_of(&self, decision_uid: &str) -> Option<i64> {
         self.taken.get(decision_uid).copied()
+    }
+
+    /// Before when people aren't asked again, because they were so often; `None`: at once. Each change of
+    /// what they would agree to is another request, and takes a record.
+    pub fn asked_again_at(&self) -> Option<Timestamp> {
+        after_pause(self.asked_last?)
     }
 
     /// Those who agree now to a stage with a digest, or to its new end.
@@ -131,6 +140,8 @@ impl Consents {
     fn ask(&mut self, record: &GrantRecordSpec) {
         if let Some(request) = request(record) {
             self.asked.entry(request).or_insert(record.at.0);
+            let count = self.asked_last.map_or(0, |(count, _)| count);
+            self.asked_last = Some((count.saturating_add(1), record.at.0));
         }
     }
 

@@ -180,7 +180,7 @@ impl Opening {
 }
 
 /// When the pause is over after something that happened so often, the last time then.
-fn after_pause((count, last): (u32, Timestamp)) -> Option<Timestamp> {
+pub(super) fn after_pause((count, last): (u32, Timestamp)) -> Option<Timestamp> {
     let beyond = count.checked_sub(INTERRUPTIONS_AT_ONCE)?.checked_sub(1)?;
     let pause = 2_i64.checked_pow(beyond).map_or(LONGEST_PAUSE, |seconds| seconds.min(LONGEST_PAUSE));
     Some(last.checked_add(SignedDuration::from_secs(pause)).unwrap_or(Timestamp::MAX))

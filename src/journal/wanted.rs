@@ -89,6 +89,11 @@ impl Circumstances<'_> {
 
     /// Why an opening gives way to one that came after it.
     fn giving_way_reason(&self, opening: &Opening) -> Option<RecordReason> {
+        // What is closed doesn't come back beside what was opened for it since, complete or not.
+        let mut after = self.journal.after(opening).filter(|later| later.stage == opening.stage);
+        if opening.is_closed() && after.any(|later| self.lives(later)) {
+            return Some(RecordReason::Superseded);
+        }
         if gives_way_at(opening, self.journal, self.outlook, &|later| self.serves(later))
             .is_some_and(|at| at <= self.now)
         {
@@ -106,10 +111,12 @@ impl Circumstances<'_> {
 
     /// Whether an opening is one that the partner works in, or could but for what holds all of them.
     fn serves(&self, opening: &Opening) -> bool {
-        opening.stage <= self.facts.ceiling
-            && opening.closed_for().is_none_or(RecordReason::can_reopen)
-            && self.now < opening.end
-            && (self.is_complete)(opening)
+        opening.stage <= self.facts.ceiling && self.lives(opening) && (self.is_complete)(opening)
+    }
+
+    /// Whether an opening isn't over.
+    fn lives(&self, opening: &Opening) -> bool {
+        opening.closed_for().is_none_or(RecordReason::can_reopen) && self.now < opening.end
     }
 
     /// Why nobody may use an opening for the time being.

@@ -14,7 +14,7 @@ use crate::api::grant::OpeningState;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::api::value::{Cidr, Line};
 use crate::api::{Stage, name};
-use crate::plan::objects::Kind;
+use crate::plan::objects::{Key, Kind};
 use crate::policy::Agreement;
 
 pub(super) const TWO: &str = "v1:sha256:two";
@@ -132,6 +132,48 @@ fn whoever_changes_a_contract_back_and_forth_doesnt_fill_the_journal() {
     assert_eq!(world.records.len(), before + 9);
     let waits = world.decide().look_again;
     assert!(waits.iter().any(|moment| *moment < world.now + SignedDuration::from_hours(1)), "{waits:?}");
+}
+
+#[test]
+fn whoever_asks_for_something_else_in_a_loop_doesnt_fill_the_journal_either() {
+    let mut world = open(Stage::Production);
+    let before = world.records.len();
+    for time in 0..40 {
+        world.agreement = Ok(long(&format!("v1:sha256:{time}"), more));
+        world.settle();
+        assert_eq!(open_stages(&world), [Stage::Production]);
+    }
+    assert_eq!(world.records.len(), before + 9);
+    let ready = told(&world, "Ready");
+    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", "ConsentPending"));
+    assert!(ready.message.contains("asked for again at"), "{}", ready.message);
+    world.forward(1);
+    world.settle();
+    assert_eq!(world.records.len(), before + 10, "and then it is");
+}
+
+#[test]
+fn what_was_lost_doesnt_come_back_beside_what_was_opened_for_it_since() {
+    let mut world = open(Stage::Production);
+    world.agreement = Err(vec![problem()]);
+    world.settle();
+    world.forward(24 * 3600);
+    world.settle();
+    world.agreement = Ok(long(TWO, more));
+    world.settle();
+    agreed_to(&mut world, Stage::Rehearsal, TWO, "olga");
+    world.forward(10);
+    world.settle();
+    agreed_to(&mut world, Stage::Production, TWO, "olga");
+    assert_eq!(open_stages(&world), [Stage::Production]);
+    let lines = world.records.len();
+    world.agreement = Ok(long(ONE, |_| ()));
+    let quotas = |key: &Key| key.kind == Kind::ResourceQuota;
+    world.live.retain(|key, _| !quotas(key));
+    world.settle();
+    assert_eq!(open_stages(&world), [Stage::Production], "the one for the newer digest, narrowed");
+    let later: Vec<_> = events(&world)[lines..].to_vec();
+    assert_eq!(later, [(RecordEvent::Narrowed, Some(Stage::Production))]);
 }
 
 #[test]
