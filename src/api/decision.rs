@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
+use super::grant::PartnerGrant;
 use super::record::GrantIdentity;
 use super::stage::Stage;
 use super::value::{Name, OpeningDigest, Text};
@@ -90,6 +91,17 @@ pub struct GrantDecisionSpec {
     pub expires_at: Option<Time>,
     /// Why, for who reads the journal.
     pub reason: Text,
+}
+
+impl GrantDecision {
+    /// Whether it is about this very grant: by its UID, and by the name and namespace that the API server
+    /// asked about whether this person may decide.
+    pub fn is_about(&self, grant: &PartnerGrant) -> bool {
+        let (about, is) = (&self.spec.grant_ref, &grant.metadata);
+        self.metadata.namespace == is.namespace
+            && is.name.as_deref() == Some(about.name.as_str())
+            && is.uid.as_deref() == Some(about.uid.as_str())
+    }
 }
 
 /// What is decided about a grant.

@@ -1,10 +1,12 @@
 //! The effective policy of an opening: everything that it allows, resolved, as its record keeps it.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::boundary::Quota;
 use super::contract::{
@@ -109,12 +111,44 @@ pub struct Schedule {
     pub windows: Vec<Window>,
 }
 
+/// The form of a policy, by which is told whether one can be written down.
+static FORM: LazyLock<Value> = LazyLock::new(|| schemars::schema_for!(EffectivePolicy).to_value());
+
 impl EffectivePolicy {
+    /// Whether no list of it is longer than its form allows, so that records and objects can hold it:
+    /// what two policies allow together may take more to say than each.
+    pub fn fits(&self) -> bool {
+        serde_json::to_value(self).is_ok_and(|policy| fits(&policy, &FORM))
+    }
+
     /// The workloads for which certificates are made. Comity makes keys only where the contract
     /// says that they may be delivered as Secrets; the other ways aren't built yet.
     pub fn certified(&self) -> &[Workload] {
         if self.security.key_delivery.contains(&KeyDelivery::Secret) { &self.workloads } else { &[] }
     }
+}
+
+/// Whether no list and no map in `value` is longer than `form` says.
+fn fits(value: &Value, form: &Value) -> bool {
+    let named =
+        form.get("$ref").and_then(Value::as_str).and_then(|name| FORM.pointer(name.strip_prefix('#')?));
+    let form = named.unwrap_or(form);
+    let choices = form.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+    let most = |word: &str| form.get(word).and_then(Value::as_u64).unwrap_or(u64::MAX);
+    let all_choices = choices.filter(|choice| choice.get("$ref").is_some()).all(|choice| fits(value, choice));
+    all_choices
+        && match value {
+            Value::Array(items) => {
+                let of_items = form.get("items").unwrap_or(&Value::Null);
+                items.len() as u64 <= most("maxItems") && items.iter().all(|item| fits(item, of_items))
+            }
+            Value::Object(fields) => {
+                let of_field = |name: &str| form.get("properties").and_then(|all| all.get(name));
+                fields.len() as u64 <= most("maxProperties")
+                    && fields.iter().all(|(name, value)| fits(value, of_field(name).unwrap_or(&Value::Null)))
+            }
+            _ => true,
+        }
 }
 
 /// The form of what the namespace of an opening may hold: all that contract, boundaries and defaults
@@ -189,5 +223,39 @@ pub struct TargetPort {
 impl From<&EgressPort> for TargetPort {
     fn from(port: &EgressPort) -> Self {
         Self { number: Some(port.port), name: None, protocol: port.protocol }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_longer_than_its_form_doesnt_fit_wherever_it_is() {
+        let fits = |change: &dyn Fn(&mut EffectivePolicy)| {
+            let mut policy = EffectivePolicy::default();
+            change(&mut policy);
+            policy.fits()
+        };
+        let labels = |count: u32| (0..count).map(|one| (format!("label-{one}"), "x".to_owned())).collect();
+        let egress = |count: u32| {
+            let one = json!({"cidr": "192.0.2.0/28", "ports": [{"port": 443, "protocol": "TCP"}]});
+            (0..count).map(|_| serde_json::from_value(one.clone()).expect("a destination")).collect()
+        };
+        assert!(fits(&|_| ()));
+        assert!(fits(&|policy| policy.destination.compute.node_selector = labels(8)));
+        assert!(!fits(&|policy| policy.destination.compute.node_selector = labels(9)));
+        assert!(fits(&|policy| policy.destination.egress = egress(16)));
+        assert!(!fits(&|policy| policy.destination.egress = egress(17)));
+        let schedules =
+            |count: usize| Further { schedules: vec![Schedule::default(); count], ..Further::default() };
+        assert!(fits(&|policy| policy.further = Some(schedules(8))));
+        assert!(!fits(&|policy| policy.further = Some(schedules(9))), "also where it is optional");
+        let fields = |count: u32| (0..count).map(|one| Word(format!("field-{one}"))).collect();
+        let dataset = |count| EffectiveDataset { fields: fields(count), ..EffectiveDataset::default() };
+        assert!(fits(&|policy| policy.datasets = vec![dataset(128)]));
+        assert!(!fits(&|policy| policy.datasets = vec![dataset(129)]), "and within a list");
     }
 }

@@ -90,11 +90,8 @@ impl Catalogue {
 
     /// What people decided about a grant, in the order in which they did.
     pub fn decisions_about(&self, grant: &PartnerGrant) -> Vec<Arc<GrantDecision>> {
-        let about = |decision: &Arc<GrantDecision>| {
-            decision.namespace() == grant.namespace()
-                && Some(&decision.spec.grant_ref.uid.0) == grant.metadata.uid.as_ref()
-        };
-        let mut decisions: Vec<_> = self.decisions.state().into_iter().filter(about).collect();
+        let mut decisions = self.decisions.state();
+        decisions.retain(|decision| decision.is_about(grant));
         decisions.sort_by_cached_key(|decision| (decision.creation_timestamp(), decision.uid()));
         decisions
     }

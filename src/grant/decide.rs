@@ -11,9 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use kube::ResourceExt as _;
 
 use super::build::namespace::Gate;
 use super::check::{Doomed, NamespaceStanding, Standing};
+use super::foresee::closes;
 use super::gate::Waiting;
 use super::hear::Hearing;
 use crate::api::GrantDecision;
@@ -56,6 +58,11 @@ pub struct View<'a> {
     /// What of Comity's own admission policies isn't in force. No gate opens then: they are what
     /// holds it.
     pub lacking: Option<&'a str>,
+    /// The journal as it will be, where something that closes can't be written down.
+    pub foreseen: Option<&'a Journal>,
+    /// The UIDs of decisions whose records were refused in this pass. The others are none the worse for
+    /// that.
+    pub refused: &'a BTreeSet<String>,
     /// What couldn't be closed or cleared in this pass. The rest of it is none the worse for that.
     pub failed: &'a BTreeSet<Key>,
     /// The time.
@@ -113,6 +120,8 @@ pub enum Step {
     SetGate(String, Gate),
     /// Applies objects, in this order.
     Apply(Vec<Object>),
+    /// Applies what confines a place that is open: each of these objects, whatever becomes of the others.
+    Confine(Vec<Object>),
     /// Deletes objects.
     Delete(Vec<Doomed>),
     /// Looks whether pods are left in a namespace.
@@ -182,6 +191,9 @@ impl View<'_> {
         match (self.journal, place.opening) {
             (Ok(journal), Some(opening)) => {
                 let is_complete = |opening: &Opening| self.is_complete(opening);
+                let journal = self.foreseen.unwrap_or(journal);
+                let mut known = journal.openings.iter();
+                let opening = known.find(|known| known.namespace == opening.namespace).unwrap_or(opening);
                 self.circumstances(journal, &is_complete).wanted(opening, place.remains)
             }
             (Ok(_), None) => Wanted::Closed(RecordReason::NamespaceLost),
@@ -195,8 +207,9 @@ impl View<'_> {
 /// The next step of a grant.
 pub fn decide(view: &View<'_>) -> Decision {
     let mut decision = Decision { look_again: moments(view), ..Decision::default() };
-    let closing = shut(view).or_else(|| tidy(view)).or_else(|| confine(view));
-    decision.step = closing.or_else(|| heard(view)).or_else(|| clear(view));
+    let closing = shut(view).or_else(|| heard(view, &closes)).or_else(|| tidy(view));
+    let closing = closing.or_else(|| confine(view)).or_else(|| clear(view));
+    decision.step = closing.or_else(|| heard(view, &|_| true)).or_else(|| extended(view));
     // Nothing is opened, or over, while something couldn't be closed.
     if !view.failed.is_empty() {
         return decision;
@@ -211,13 +224,22 @@ pub fn decide(view: &View<'_>) -> Decision {
     decision
 }
 
-/// What people decided and isn't in the journal yet; then what follows from it at once. A grant that
-/// is being deleted has heard enough: its end waits for nobody's record.
-fn heard(view: &View<'_>) -> Option<Step> {
+/// What people decided and isn't in the journal yet. A grant that is being deleted has heard enough: its end waits for nobody's record.
+fn heard(view: &View<'_>, which: &dyn Fn(&GrantDecision) -> bool) -> Option<Step> {
     let hearing = view.hearing().filter(|_| view.records == Records::Writable && !view.facts.deleting)?;
-    let mut unheard = view.decisions.iter().filter(|decision| hearing.record_of(decision).is_none());
-    let entry = unheard.find_map(|decision| hearing.hear(decision).ok());
-    entry.or_else(|| hearing.extension()).map(|entry| Step::Record(Box::new(entry)))
+    let is_refused = |decision: &GrantDecision| decision.uid().is_some_and(|uid| view.refused.contains(&uid));
+    let mut unheard = view
+        .decisions
+        .iter()
+        .filter(|decision| which(decision) && hearing.record_of(decision).is_none() && !is_refused(decision));
+    let entry = unheard.find_map(|decision| hearing.hear(decision).ok())?;
+    Some(Step::Record(Box::new(entry)))
+}
+
+/// What follows from what people decided: an end that enough of them agreed to move.
+fn extended(view: &View<'_>) -> Option<Step> {
+    let hearing = view.hearing().filter(|_| view.records == Records::Writable && !view.facts.deleting)?;
+    hearing.extension().map(|entry| Step::Record(Box::new(entry)))
 }
 
 /// Ends the grant once nothing is left and nothing can open any more.

@@ -151,7 +151,8 @@ fn ask(forum: &Forum<'_>, stage: Stage) -> Result<Option<Entry>, Waiting> {
     };
     let Some(since) = consents.asked.get(&request) else {
         if let Some(until) = consents.asked_again_at().filter(|until| forum.now < *until) {
-            let message = format!("people were asked so often that {stage} is asked for again at {until} only");
+            let message =
+                format!("people were asked so often that {stage} is asked for again at {until} only");
             return Err(Waiting { reason: Reason::ConsentPending, message, until: Some(until) });
         }
         return about(RecordEvent::Requested, None, format!("{stage} waits for {missing}"));

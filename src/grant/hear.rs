@@ -170,7 +170,8 @@ impl<'a> Hearing<'a> {
 
     /// Ends come earlier: at the moment that was decided, or at `at`.
     fn shorten(&self, act: Act<'_>, at: Option<Timestamp>) -> Heard {
-        let end = at.map_or_else(|| act.end(), Ok)?;
+        // What is over is over now: no record says of an end that it was before it was decided.
+        let end = at.map_or_else(|| act.end(), Ok)?.max(self.now);
         let spec = &act.decision.spec;
         let is_meant = |opening: &&Opening| {
             spec.stage.is_none_or(|stage| stage == opening.stage)

@@ -7,8 +7,10 @@
 pub mod build;
 pub mod check;
 pub mod clause;
+mod clearing;
 pub mod consent;
 pub mod decide;
+pub mod foresee;
 pub mod gate;
 pub mod hear;
 pub mod memory;

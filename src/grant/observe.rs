@@ -9,6 +9,7 @@ use kube::ResourceExt as _;
 use super::build::{Installation, Site};
 use super::check::{orphan, standing, unclaimed};
 use super::decide::{Place, Pods, Records, View};
+use super::foresee::Unwritten;
 use super::gate;
 use super::hear::Hearing;
 use crate::api::condition::Reason;
@@ -49,6 +50,10 @@ pub struct Scene<'a> {
     pub records: Records,
     /// What of Comity's own admission policies isn't in force.
     pub lacking: Option<String>,
+    /// The journal as it will be, where something that closes can't be written down.
+    pub foreseen: Option<Journal>,
+    /// The UIDs of decisions whose records were refused in this pass.
+    pub refused: BTreeSet<String>,
     /// What couldn't be closed or cleared in this pass.
     pub failed: BTreeSet<Key>,
     /// The namespace that the next stage needs and somebody else has.
@@ -98,6 +103,8 @@ impl<'a> Scene<'a> {
             pods: BTreeMap::new(),
             records: Records::default(),
             lacking: catalogue.admission.lacking(),
+            foreseen: None,
+            refused: BTreeSet::new(),
             failed: BTreeSet::new(),
             conflict: None,
             decisions: Vec::new(),
@@ -126,6 +133,7 @@ impl<'a> Scene<'a> {
             note_namespace(&mut self.live, catalogue, &opening.namespace);
         }
         self.remains = remains_of(openings, &self.outlook);
+        self.foreseen = self.foresee();
         self.ingress = openings.iter().flat_map(|opening| isolated_datasets(catalogue, opening)).collect();
         self.conflict =
             self.next_namespace().filter(|namespace| catalogue.objects.namespace(namespace).is_some());
@@ -150,6 +158,13 @@ impl<'a> Scene<'a> {
             installation: self.installation,
             ingress: &self.ingress,
         }
+    }
+
+    /// The journal as it will be, where something that closes can't be written down.
+    fn foresee(&self) -> Option<Journal> {
+        let unwritten =
+            Unwritten { decisions: &self.decisions, refused: &self.refused, records: self.records };
+        unwritten.foresee(self.journal.as_ref().ok()?, &self.outlook, self.now)
     }
 
     /// What is left of an opening; of one that wasn't looked at, nothing.
@@ -178,6 +193,8 @@ impl<'a> Scene<'a> {
             conflict: self.conflict.clone(),
             records: self.records,
             lacking: self.lacking.as_deref(),
+            foreseen: self.foreseen.as_ref(),
+            refused: &self.refused,
             failed: &self.failed,
             now: self.now,
         }

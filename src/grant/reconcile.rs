@@ -12,7 +12,9 @@ use super::build::Installation;
 use super::build::namespace::{self, Gate};
 use super::check::Doomed;
 use super::clause;
-use super::decide::{Decision, Pods, Records, Step, decide};
+use super::clearing::clear;
+use super::decide::{Decision, Records, Step, decide};
+use super::foresee::REFUSED_AT_ONCE;
 use super::gate::Waiting;
 use super::memory::Memory;
 pub use super::meter::{Appended, Meter};
@@ -29,7 +31,7 @@ use crate::cluster::pace::Pace;
 use crate::cluster::status::Statuses;
 use crate::journal::append::{Entry, next_record};
 use crate::journal::{Opening, Recorded};
-use crate::plan::objects::{Key, Kind};
+use crate::plan::objects::{Key, Kind, Wanted};
 use crate::plan::retry;
 
 /// How many steps one pass takes at most; the rest comes with the next one.
@@ -176,6 +178,7 @@ async fn take(
                 writer.apply(object).await?;
             }
         }
+        Step::Confine(objects) => confine(objects, scene, context).await?,
         Step::Delete(doomed) => delete(doomed, scene, context).await?,
         Step::CountPods(namespace) | Step::DeletePods(namespace) | Step::DeleteNamespace(namespace, _) => {
             let cleared = clear(step, scene, context).await;
@@ -190,6 +193,18 @@ async fn take(
 fn or_left<T>(came: Result<T, WriteError>, namespace: &str, scene: &mut Scene<'_>) -> Result<T, WriteError> {
     if came.is_err() {
         scene.failed.insert(Key::namespace(namespace));
+    }
+    came
+}
+
+/// Applies each of these objects, and gives the first error then.
+async fn confine(objects: &[Wanted], scene: &mut Scene<'_>, context: &Context) -> Result<(), WriteError> {
+    let mut came = Ok(());
+    for object in objects {
+        if let Err(error) = context.writer.apply(object).await {
+            scene.failed.insert(object.key.clone());
+            came = came.and(Err(error));
+        }
     }
     came
 }
@@ -250,8 +265,11 @@ async fn record(
     match appended {
         Err(error) if may_wait(entry) && !matches!(error, WriteError::Exists { .. }) => {
             tracing::warn!(error = %error, "a record can't be written; closing goes on without it");
-            let refused = matches!(error, WriteError::Forbidden { .. });
-            scene.records = if refused { Records::Refused } else { Records::Failing };
+            scene.refused.extend(entry.decision.as_ref().map(|decision| decision.uid.clone()));
+            if entry.decision.is_none() || scene.refused.len() >= REFUSED_AT_ONCE {
+                let refused = matches!(error, WriteError::Forbidden { .. });
+                scene.records = if refused { Records::Refused } else { Records::Failing };
+            }
         }
         appended => {
             appended?;
@@ -305,52 +323,6 @@ async fn set_gate(
         None => namespace::unrecorded(namespace, &context.catalogue.namespace_labels(namespace), gate),
     };
     context.writer.apply(&wanted).await
-}
-
-/// Takes one step of clearing. `false`: it has to wait for another pass.
-async fn clear(step: &Step, scene: &mut Scene<'_>, context: &Context) -> Result<bool, WriteError> {
-    match step {
-        Step::CountPods(place) => look_for_pods(place, false, scene, context).await.map(|()| true),
-        Step::DeletePods(place) => delete_pods(place, scene, context).await.map(|()| true),
-        Step::DeleteNamespace(place, uid) => delete_namespace(place, uid, context).await,
-        _ => Ok(false),
-    }
-}
-
-/// Deletes the pods that aren't ending yet. What is left then has to be waited for.
-async fn delete_pods(place: &str, scene: &mut Scene<'_>, context: &Context) -> Result<(), WriteError> {
-    let left = context.writer.pods(place).await?;
-    context.writer.delete_pods(place, &left).await?;
-    look_for_pods(place, true, scene, context).await
-}
-
-/// Looks which pods are left. Those that were deleted just now may take a moment to be told as ending.
-async fn look_for_pods(
-    place: &str,
-    deleted: bool,
-    scene: &mut Scene<'_>,
-    context: &Context,
-) -> Result<(), WriteError> {
-    let left = context.writer.pods(place).await?;
-    let pods = if left.is_empty() {
-        context.memory.forget_ending(place);
-        Pods::Gone
-    } else if left.iter().any(|pod| !pod.ending) && !deleted {
-        Pods::Running
-    } else {
-        context.memory.note_ending(place, scene.now)
-    };
-    scene.pods.insert(place.to_owned(), pods);
-    Ok(())
-}
-
-/// Deletes a namespace: each takes the API server dozens of requests.
-async fn delete_namespace(namespace: &str, uid: &str, context: &Context) -> Result<bool, WriteError> {
-    if !context.pace.may_go(context.clock.now()) {
-        return Ok(false);
-    }
-    context.memory.forget_ending(namespace);
-    context.writer.delete(&Key::namespace(namespace), uid).await.map(|()| true)
 }
 
 /// Writes the status, where it says something new.

@@ -54,16 +54,23 @@ pub fn remains(opening: &Opening, outlook: &Outlook) -> Remains {
         if outlook.agreement.is_ok() { RecordReason::PolicyChanged } else { RecordReason::NotAccepted };
     let Some(terms) = outlook.terms(opening.stage) else { return Remains::Nothing(gone) };
     let until = latest_end(opening, terms);
-    if outlook.digest() == Some(opening.digest.as_str()) {
+    let is_todays = outlook.digest() == Some(opening.digest.as_str());
+    if is_todays && opening.end > until {
         // Whoever wrote a record that gives more time than is agreed, it isn't what was agreed.
-        return if opening.end <= until { Remains::Agreed } else { Remains::Nothing(gone) };
-    }
-    if !may_go_on(opening, outlook) {
         return Remains::Nothing(gone);
     }
-    let Some(policy) = lattice::meet(Some(&opening.policy), Some(&terms.policy)) else {
-        return Remains::Nothing(RecordReason::PolicyChanged);
-    };
+    // Nor is one that gives anything else: of that only what stands is left, as of any other.
+    if is_todays && *opening.policy == terms.policy {
+        return Remains::Agreed;
+    }
+    let Some(shown_until) = shown_until(opening, outlook) else { return Remains::Nothing(gone) };
+    if !is_todays && !may_go_on(opening, outlook) {
+        return Remains::Nothing(gone);
+    }
+    let until = until.min(shown_until);
+    // A meet that no object could hold would never be in force.
+    let met = lattice::meet(Some(&opening.policy), Some(&terms.policy)).filter(EffectivePolicy::fits);
+    let Some(policy) = met else { return Remains::Nothing(RecordReason::PolicyChanged) };
     if opening.end <= until && !lattice::compare(Some(&opening.policy), Some(&policy)).loses() {
         return Remains::Agreed;
     }
@@ -83,6 +90,14 @@ pub fn is_lost(opening: &Opening) -> bool {
         Recorded::Open => false,
         Recorded::Suspended { reason, .. } | Recorded::Closed { reason, .. } => reason.is_loss(),
     }
+}
+
+/// Until when the partner has shown the controls that were asked for when it was opened, whatever the
+/// contract asks for since; `None`: one isn't there.
+fn shown_until(opening: &Opening, outlook: &Outlook) -> Option<Timestamp> {
+    let required = opening.policy.security.required_controls.iter();
+    let shown = required.map(|name| outlook.controls.get(name.as_str()).copied());
+    shown.collect::<Option<Vec<_>>>().map(|shown| shown.into_iter().min().unwrap_or(Timestamp::MAX))
 }
 
 /// The latest moment until which a stage may be open that was opened then.

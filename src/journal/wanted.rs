@@ -99,14 +99,16 @@ impl Circumstances<'_> {
         {
             return Some(RecordReason::Superseded);
         }
+        // What was closed doesn't come back because the contract says since that it would have stayed.
+        if gave_way(opening, self.journal, self.facts.ceiling) {
+            return Some(RecordReason::Promoted);
+        }
         let terms = self.outlook.terms(opening.stage);
         if terms.is_some_and(|terms| terms.after_promotion == AfterPromotion::Keep) {
             return None;
         }
         let mut later = self.journal.after(opening).filter(|later| later.stage > opening.stage);
-        let promoted =
-            gave_way(opening, self.journal, self.facts.ceiling) || later.any(|later| self.serves(later));
-        promoted.then_some(RecordReason::Promoted)
+        later.any(|later| self.serves(later)).then_some(RecordReason::Promoted)
     }
 
     /// Whether an opening is one that the partner works in, or could but for what holds all of them.
@@ -163,9 +165,11 @@ pub fn gives_way_at(
     outlook: &Outlook,
     serves: &dyn Fn(&Opening) -> bool,
 ) -> Option<Timestamp> {
-    let overlap = outlook.terms(opening.stage).map(|terms| terms.overlap).unwrap_or_default();
     let mut later = journal.after(opening).filter(|later| later.stage == opening.stage);
     let heir = later.find(|later| serves(later))?;
+    // How long both stay was agreed to with the heir: what the contract says since has no say in it.
+    let agreed = outlook.terms(opening.stage).filter(|_| outlook.digest() == Some(heir.digest.as_str()));
+    let overlap = agreed.map(|terms| terms.overlap).unwrap_or_default();
     Some(heir.opened_at.checked_add(overlap).unwrap_or(opening.end))
 }
 

@@ -27,6 +27,8 @@ pub struct Outlook {
     /// Where nothing is agreed: what is allowed all the same of what is open already, at each stage. A
     /// stage that nothing is allowed at is absent.
     pub standing: BTreeMap<Stage, StageTerms>,
+    /// The controls that the partner has shown, and until when each counts.
+    pub controls: BTreeMap<String, Timestamp>,
 }
 
 impl Outlook {
@@ -34,7 +36,9 @@ impl Outlook {
     pub fn of(operands: &Operands<'_>, now: Timestamp) -> Self {
         let agreement = resolve(operands, now);
         let standing = if agreement.is_err() { standing(operands, now) } else { BTreeMap::new() };
-        Self { agreement, standing }
+        let shown = operands.partner.iter().flat_map(|partner| &partner.spec.controls);
+        let controls = shown.map(|control| (control.name.0.clone(), control.valid_until.0)).collect();
+        Self { agreement, standing, controls }
     }
 
     /// What is allowed at a stage as everything stands; `None`: nothing.

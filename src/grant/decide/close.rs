@@ -76,8 +76,10 @@ pub(super) fn confine(view: &View<'_>) -> Option<Step> {
             matches!(standing, NamespaceStanding::Ours { pods_closed: false, terminating: false, .. });
         gate_open && view.wanted(place) == Wanted::Open && !has_failed(view, place)
     };
-    let mut missing = view.places.iter().filter(is_open).map(|place| &place.standing.confinement.missing);
-    missing.find(|missing| !missing.is_empty()).map(|missing| Step::Apply(missing.clone()))
+    let open = view.places.iter().filter(is_open);
+    let missing = open.flat_map(|place| &place.standing.confinement.missing);
+    let missing: Vec<_> = missing.filter(|object| !view.failed.contains(&object.key)).cloned().collect();
+    (!missing.is_empty()).then_some(Step::Confine(missing))
 }
 
 /// Deletes what is there, but for what couldn't be deleted in this pass.

@@ -21,7 +21,7 @@ pub(super) const TWO: &str = "v1:sha256:two";
 const THREE: &str = "v1:sha256:three";
 
 /// Stages of 100 hours each, so that what is kept for a day is seen to go before they end.
-fn long(digest: &str, change: impl Fn(&mut EffectivePolicy)) -> Agreement {
+pub(super) fn long(digest: &str, change: impl Fn(&mut EffectivePolicy)) -> Agreement {
     let mut agreed = agreement(digest);
     agreed.not_after = at(10_000_000);
     for terms in agreed.stages.values_mut() {
@@ -38,13 +38,13 @@ pub(super) fn less(policy: &mut EffectivePolicy) {
     policy.people.clear();
 }
 
-fn more(policy: &mut EffectivePolicy) {
+pub(super) fn more(policy: &mut EffectivePolicy) {
     let ports = policy.destination.egress[0].ports.clone();
     policy.destination.egress.push(Egress { cidr: Cidr("198.51.100.0/28".to_owned()), ports, reason: None });
 }
 
 /// A grant whose only stage is open for a hundred hours.
-fn open(stage: Stage) -> World {
+pub(super) fn open(stage: Stage) -> World {
     let mut world = World::new(stage);
     world.agreement = Ok(long(ONE, |_| ()));
     world.settle();

@@ -63,6 +63,7 @@ pub fn decision(world: &World, action: DecisionAction, person: &str) -> GrantDec
     let number = 1000 * world.records.len() + world.decisions.len();
     let mut decision = GrantDecision::new(&format!("decision-{number}"), spec);
     let metadata = &mut decision.metadata;
+    metadata.namespace.clone_from(&world.grant.metadata.namespace);
     metadata.uid = Some(format!("decision-uid-{number}"));
     metadata.creation_timestamp = Some(Time(world.now));
     metadata.annotations =

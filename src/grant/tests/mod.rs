@@ -1,6 +1,8 @@
 //! The life of a grant, tried in a world in memory: every interleaving that the seed gives of
 //! people, clock, crashes and other hands, against the promises.
 
+mod agreed;
+mod attack;
 mod change;
 mod conductor;
 mod consent;

@@ -5,26 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
-use crate::api::boundary::Quota;
-use crate::api::contract::{AfterPromotion, Compute, Destination, KeyDelivery, Security, TimeTerms};
-use crate::api::effective::{EffectiveDataset, EffectiveEndpoint, EffectivePolicy, TargetPort};
-use crate::api::grant::{PartnerGrantSpec, Person, Reference, Role, Workload};
-use crate::api::record::{GrantIdentity, GrantRecordSpec, RevisedKind, Revision};
-use crate::api::stamp::Writers;
+pub use super::agreed::{agreement, spec, written};
+use crate::api::record::{GrantIdentity, GrantRecordSpec};
 use crate::api::{GrantDecision, PartnerGrant, Stage, name};
 use crate::grant::build::Installation;
 use crate::grant::build::namespace::{namespace, unrecorded};
 use crate::grant::decide::{Decision, Pods, Records, Step, decide};
+use crate::grant::foresee::Unwritten;
 use crate::grant::observe::{Names, Scene, once_had_records, remains_of};
 use crate::journal::Journal;
 use crate::journal::append::next_record;
 use crate::plan::objects::{Key, Kind, Live, LiveObjects, Wanted};
-use crate::policy::authorship::Authorship;
-use crate::policy::consent::ConsentRule;
-use crate::policy::quota::ceilings;
 use crate::policy::standing::Outlook;
 use crate::policy::{Agreement, Problem, StageTerms};
 
@@ -35,6 +28,7 @@ pub struct World {
     pub grant: PartnerGrant,
     pub agreement: Result<Agreement, Vec<Problem>>,
     pub standing: BTreeMap<Stage, StageTerms>,
+    pub controls: BTreeMap<String, Timestamp>,
     pub records: Vec<GrantRecordSpec>,
     pub live: LiveObjects,
     pub finalized: bool,
@@ -43,6 +37,7 @@ pub struct World {
     pub unwritable: bool,
     pub lacking: Option<String>,
     pub decisions: Vec<Arc<GrantDecision>>,
+    pub refused: BTreeSet<String>,
     pub made_again: bool,
     pub now: Timestamp,
     installation: Installation,
@@ -66,6 +61,7 @@ impl World {
             grant,
             agreement: Ok(agreement("v1:sha256:one")),
             standing: BTreeMap::new(),
+            controls: BTreeMap::new(),
             records: Vec::new(),
             live: LiveObjects::new(),
             finalized: false,
@@ -74,6 +70,7 @@ impl World {
             unwritable: false,
             lacking: None,
             decisions: Vec::new(),
+            refused: BTreeSet::new(),
             made_again: false,
             now: at(0),
             installation: Installation {
@@ -88,10 +85,20 @@ impl World {
 
     /// What stands, as one pass sees it.
     pub fn scene(&self) -> Scene<'_> {
-        let outlook = Outlook { agreement: self.agreement.clone(), standing: self.standing.clone() };
+        let outlook = Outlook {
+            agreement: self.agreement.clone(),
+            standing: self.standing.clone(),
+            controls: self.controls.clone(),
+        };
         let journal = Journal::fold(&self.records).and_then(|journal| {
             journal.unless_lost(once_had_records(&self.grant, self.finalized, &self.live))
         });
+        let records = if self.unwritable { Records::Refused } else { Records::Writable };
+        let decisions: Vec<_> =
+            self.decisions.iter().filter(|decision| decision.is_about(&self.grant)).cloned().collect();
+        let unwritten = Unwritten { decisions: &decisions, refused: &self.refused, records };
+        let foreseen =
+            journal.as_ref().ok().and_then(|journal| unwritten.foresee(journal, &outlook, self.now));
         Scene {
             grant: &self.grant,
             installation: &self.installation,
@@ -106,11 +113,13 @@ impl World {
             ingress: BTreeSet::from(["transactions".to_owned()]),
             finalized: self.finalized,
             pods: self.pods.clone(),
-            records: if self.unwritable { Records::Refused } else { Records::Writable },
+            records,
             lacking: self.lacking.clone(),
+            foreseen,
+            refused: self.refused.clone(),
             failed: BTreeSet::new(),
             conflict: None,
-            decisions: self.decisions.clone(),
+            decisions,
             made_again: self.made_again,
             now: self.now,
         }
@@ -206,7 +215,11 @@ impl World {
                 self.make_namespace(name, crate::grant::build::namespace::Gate::Closed);
             }
             Step::SetGate(name, gate) => self.make_namespace(name, *gate),
-            Step::Apply(objects) => objects.iter().for_each(|object| self.store(object)),
+            Step::Apply(objects) | Step::Confine(objects) => {
+                for object in objects {
+                    self.store(object);
+                }
+            }
             Step::Delete(doomed) => doomed.iter().for_each(|doomed| drop(self.live.remove(&doomed.key))),
             Step::CountPods(name) | Step::DeletePods(name) => {
                 self.pods.insert(name.clone(), Pods::Gone);
@@ -291,109 +304,5 @@ impl World {
             body["spec"] = json!({});
             live.body = body.to_string().into();
         }
-    }
-}
-
-pub fn spec(ceiling: Stage) -> PartnerGrantSpec {
-    PartnerGrantSpec {
-        partner_ref: Reference { name: "northpay".into() },
-        contract_ref: Reference { name: "fraud-scoring".into() },
-        stage: ceiling,
-        purpose: "fraud-detection".into(),
-        operations: Vec::new(),
-        stages: Vec::new(),
-        people: people(),
-        workloads: workloads(),
-        suspend: false,
-        justification: None,
-        ticket: None,
-    }
-}
-
-fn people() -> Vec<Person> {
-    vec![Person { name: "ana@northpay.example".to_owned(), role: Role::ModelEngineer }]
-}
-
-fn workloads() -> Vec<Workload> {
-    vec![Workload { name: "scorer".into(), operations: Vec::new() }]
-}
-
-/// An agreement of three stages of 100 seconds each; Rehearsal soaks for 10.
-pub fn agreement(digest: &str) -> Agreement {
-    let stages = Stage::ALL.map(|stage| (stage, terms(stage)));
-    Agreement {
-        digest: digest.to_owned(),
-        stages: stages.into(),
-        not_before: None,
-        not_after: at(100_000),
-        review_at: None,
-        authorship: vec![
-            written(RevisedKind::PartnerGrant, "1 ada"),
-            written(RevisedKind::SharingContract, "1 ben"),
-        ],
-    }
-}
-
-/// Something that the grant depends on, at the latest generation that somebody of `writers` wrote.
-pub fn written(kind: RevisedKind, writers: &str) -> Authorship {
-    let writers = Writers::parse(writers);
-    let generation = writers.iter().flat_map(Writers::iter).map(|writer| writer.generation).max();
-    let (name, uid) = ("it".to_owned(), format!("uid-of-{}", kind.as_str()));
-    Authorship {
-        revision: Revision { kind, name, uid, generation: generation.unwrap_or(1), version: None },
-        writers,
-    }
-}
-
-fn terms(stage: Stage) -> StageTerms {
-    let soak = if stage == Stage::Rehearsal { 10 } else { 0 };
-    StageTerms {
-        duration: SignedDuration::from_secs(100),
-        ceiling: SignedDuration::from_secs(200),
-        consent: ConsentRule::default(),
-        soak: SignedDuration::from_secs(soak),
-        overlap: SignedDuration::ZERO,
-        after_promotion: AfterPromotion::Close,
-        credential_ttl: SignedDuration::from_secs(30),
-        policy: policy(),
-    }
-}
-
-/// What every stage allows.
-pub fn policy() -> EffectivePolicy {
-    let named = serde_json::from_value(json!({"pods": "10", "requests.cpu": "4"})).expect("a quota");
-    let destination = serde_json::from_value::<Destination>(json!({
-        "dns": "Cluster",
-        "egress": [{"cidr": "192.0.2.0/28", "ports": [{"port": 443, "protocol": "TCP"}]}],
-        "compute": {"registries": ["registry.retail.example/partners"]},
-    }))
-    .expect("a destination");
-    EffectivePolicy {
-        partner: "northpay".into(),
-        contract: "fraud-scoring".into(),
-        contract_uid: "c0ffee".into(),
-        purpose: "fraud-detection".into(),
-        datasets: vec![EffectiveDataset {
-            name: "transactions".into(),
-            version: "2026-10".into(),
-            endpoint: Some(EffectiveEndpoint {
-                namespace: "risk-data".into(),
-                service: "tx".into(),
-                selector: BTreeMap::from([("app".to_owned(), "tx".to_owned())]),
-                target: TargetPort { number: Some(8443), ..TargetPort::default() },
-            }),
-            ..EffectiveDataset::default()
-        }],
-        destination: Destination { compute: Compute { ..destination.compute.clone() }, ..destination },
-        security: Security {
-            credential_ttl: Some("30s".into()),
-            key_delivery: vec![KeyDelivery::Secret],
-            ..Security::default()
-        },
-        quota: Quota { hard: ceilings(&named) },
-        time: TimeTerms { not_after: Time(at(100_000)), ..TimeTerms::default() },
-        people: people(),
-        workloads: workloads(),
-        ..EffectivePolicy::default()
     }
 }

@@ -245,7 +245,9 @@ fn requests(step: &Step, sight: &Sight) -> Vec<Request> {
         Step::Record(entry) => vec![Request::Record(entry.clone())],
         Step::CreateNamespace(place) => vec![Request::CreateNamespace(of_place(place, Gate::Closed, sight))],
         Step::SetGate(place, gate) => vec![Request::Apply(of_place(place, *gate, sight))],
-        Step::Apply(objects) => objects.iter().cloned().map(Request::Apply).collect(),
+        Step::Apply(objects) | Step::Confine(objects) => {
+            objects.iter().cloned().map(Request::Apply).collect()
+        }
         Step::Delete(doomed) => doomed.iter().cloned().map(Request::Delete).collect(),
         Step::CountPods(place) | Step::DeletePods(place) => vec![Request::Pods(place.clone())],
         Step::DeleteNamespace(place, uid) => {

@@ -54,6 +54,9 @@ type Known = (EffectivePolicy, Standing);
 /// What is left where nobody knows of anything.
 static NOTHING: Remains = Remains::Nothing(RecordReason::NotAccepted);
 
+/// Every record can be written here.
+static NOT_REFUSED: BTreeSet<String> = BTreeSet::new();
+
 impl Standings {
     /// The standing of an opening's place.
     fn of(&mut self, sight: &Sight, opening: &Opening) -> Standing {
@@ -105,6 +108,8 @@ impl Sight {
             conflict: self.conflict(),
             records: Records::Writable,
             lacking: None,
+            foreseen: None,
+            refused: &NOT_REFUSED,
             failed: &self.failed,
             now: self.now,
         }
@@ -176,6 +181,8 @@ mod tests {
             pods: sight.pods.as_ref().clone(),
             records: Records::Writable,
             lacking: None,
+            foreseen: None,
+            refused: BTreeSet::new(),
             failed: BTreeSet::new(),
             conflict: sight.conflict(),
             decisions: sight.decisions.as_ref().clone(),
