@@ -7,7 +7,6 @@
 pub mod build;
 pub mod check;
 pub mod clause;
-mod clearing;
 pub mod consent;
 pub mod decide;
 pub mod foresee;

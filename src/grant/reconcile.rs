@@ -1,5 +1,7 @@
 //! The conductor: observe, decide, take the one step, look again; then say how it stands.
 
+mod clearing;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +10,12 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::controller::Action;
 
+use clearing::clear;
+
 use super::build::Installation;
 use super::build::namespace::{self, Gate};
 use super::check::Doomed;
 use super::clause;
-use super::clearing::clear;
 use super::decide::{Decision, Records, Step, decide};
 use super::foresee::REFUSED_AT_ONCE;
 use super::gate::Waiting;

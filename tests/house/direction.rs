@@ -100,9 +100,12 @@ fn objection(source: &Source, home: &str, target: &Target) -> Option<String> {
     }
 }
 
-/// Whether this file of a kind may talk to the cluster.
+/// Whether this file of a kind may talk to the cluster: one of those, or a part of one, in its folder.
 fn talks(source: &Source) -> bool {
-    TALKERS.contains(&source.stem()) || super::purity::TALKS.iter().any(|path| source.path.starts_with(path))
+    let is_part = |talker: &&str| source.path.contains(&format!("/{talker}/"));
+    TALKERS.contains(&source.stem())
+        || TALKERS.iter().any(is_part)
+        || super::purity::TALKS.iter().any(|path| source.path.starts_with(path))
 }
 
 /// Something that a path leads to.

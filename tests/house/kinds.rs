@@ -11,12 +11,11 @@ const ALWAYS: [&str; 4] = ["mod", "observe", "status", "reconcile"];
 /// What a kind may have beside it.
 const SOMETIMES: [&str; 6] = ["validate", "decide", "check", "build", "tests", "testing"];
 /// What only one kind has, and why.
-const ONLY: [(&str, &str, &str); 7] = [
+const ONLY: [(&str, &str, &str); 8] = [
     ("grant", "consent", "only a grant has stages that people have to agree to"),
     ("grant", "hear", "only a grant has a journal that takes what people decide"),
     ("grant", "meter", "only a grant has ends and records, which are counted"),
     ("grant", "foresee", "only a grant is closed by what can't be written down"),
-    ("grant", "clearing", "only a grant has pods and namespaces to clear"),
     ("grant", "memory", "only a grant takes so many steps that a watch lags behind them"),
     ("grant", "gate", "only a grant has stages, and what each has to pass before it opens"),
     ("grant", "clause", "only a grant says of every clause of its contract what holds it"),

@@ -1,9 +1,9 @@
 //! Clearing what is closed: pods first, at a bounded pace, and the namespace last.
 
-use super::decide::{Pods, Step};
-use super::observe::Scene;
-use super::reconcile::Context;
+use super::Context;
 use crate::cluster::apply::WriteError;
+use crate::grant::decide::{Pods, Step};
+use crate::grant::observe::Scene;
 use crate::plan::objects::Key;
 
 /// Takes one step of clearing. `false`: it has to wait for another pass.
