@@ -60,7 +60,7 @@ pub fn remains(opening: &Opening, outlook: &Outlook) -> Remains {
         return Remains::Nothing(gone);
     }
     // Nor is one that gives anything else: of that only what stands is left, as of any other.
-    if is_todays && *opening.policy == terms.policy {
+    if is_todays && says_the_same(&opening.policy, &terms.policy) {
         return Remains::Agreed;
     }
     let Some(shown_until) = shown_until(opening, outlook) else { return Remains::Nothing(gone) };
@@ -90,6 +90,13 @@ pub fn is_lost(opening: &Opening) -> bool {
         Recorded::Open => false,
         Recorded::Suspended { reason, .. } | Recorded::Closed { reason, .. } => reason.is_loss(),
     }
+}
+
+/// Whether two policies of one digest say the same. A contract that was made again as it was has another
+/// UID, and the digest doesn't tell them apart; `comity sign` goes by the one that stands.
+fn says_the_same(opened: &EffectivePolicy, stands: &EffectivePolicy) -> bool {
+    opened == stands
+        || *stands == EffectivePolicy { contract_uid: stands.contract_uid.clone(), ..opened.clone() }
 }
 
 /// Until when the partner has shown the controls that were asked for when it was opened, whatever the
