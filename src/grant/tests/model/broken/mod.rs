@@ -183,7 +183,7 @@ impl Broken {
         match self {
             Self::EndCountedFromNow => openings.iter_mut().for_each(|one| count_anew(one, now)),
             Self::FirstEndCuts => openings.iter_mut().for_each(|one| one.end = first_end(one)),
-            Self::ReviewIgnored => for_each_policy(openings, |policy| policy.reviews = None),
+            Self::ReviewIgnored => journal.consents.attested_at = Some(now),
             Self::ExtendedByOne | Self::NobodyAsked | Self::WeakenedRuleUsed => {
                 for_each_policy(openings, |policy| policy.approvals.clear());
             }
@@ -279,7 +279,7 @@ impl Broken {
             (Self::WiderTakenUp, Ok(agreement)) => {
                 take_up(Rc::make_mut(&mut sight.journal).as_mut().ok(), agreement, first);
             }
-            (Self::MeetIgnored, Ok(agreement)) => agreement.digest.clone_from(&first.digest),
+            (Self::MeetIgnored, Ok(agreement)) => agreement.clone_from(first),
             (_, agreement) => *agreement = Ok(first.clone()),
         }
     }
