@@ -57,7 +57,7 @@ async fn two_people_approve_and_production_opens() -> Result<()> {
     let silent = olga.hears(&["approve", "northpay"], 2, &["no terminal", "--yes and --reason TEXT"]);
     ensure(silent.await?.out.is_empty(), || "nothing is shown before that".to_owned())?;
     let shown = [
-        "What changes against Rehearsal",
+        "What it allows, since Production was never opened before",
         "for security",
         "1 more person, of them at least 1 from data-owners",
     ];
