@@ -3,13 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::change::{TWO, less, long, more, open};
+use super::change::{THREE, TWO, less, long, more, open};
 use super::deciding::{ONE, approval, asked, decision, is_open};
 use super::seen::{events, status_of};
 use super::world::World;
 use crate::api::Stage;
-use crate::api::contract::AfterPromotion;
+use crate::api::contract::{AfterPromotion, Reviews};
 use crate::api::decision::DecisionAction;
+use crate::api::effective::EffectivePolicy;
 use crate::api::grant::{Person, Role};
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::grant::decide::Step;
@@ -165,4 +166,32 @@ fn how_long_both_stay_is_what_was_agreed_to_and_no_later_word() {
     world.agreement = Ok(overlap("v1:sha256:three", 100_000));
     world.settle();
     assert_eq!(world.namespaces().len(), 1, "nobody agreed to that");
+}
+
+#[test]
+fn a_review_that_is_asked_for_since_is_not_put_off_by_what_else_changes() {
+    let asks = |every: &'static str| {
+        move |policy: &mut EffectivePolicy| {
+            policy.reviews = Some(Reviews { every: every.into(), grace: "10s".into() });
+        }
+    };
+    let mut world = open(Stage::Sandbox);
+    world.agreement = Ok(long(TWO, asks("30s")));
+    world.settle();
+    world.forward(20);
+    world.agreement = Ok(long(THREE, |policy| {
+        less(policy);
+        asks("29s")(policy);
+    }));
+    world.settle();
+    world.forward(15);
+    world.agreement = Ok(long(TWO, asks("30s")));
+    world.settle();
+    let narrowed = events(&world).iter().filter(|(event, _)| *event == RecordEvent::Narrowed).count();
+    assert_eq!((narrowed, world.any_access()), (3, true));
+    world.forward(5);
+    world.settle();
+    assert!(!world.any_access());
+    let closed = world.records.iter().find(|record| record.event == RecordEvent::Closed).expect("closed");
+    assert_eq!(closed.reason, Some(RecordReason::ReviewLapsed));
 }

@@ -7,7 +7,7 @@ use super::deciding::{ONE, about};
 use super::seen::{condition, events, problem, says, status_of, told};
 use super::world::{World, agreement, at};
 use crate::api::condition::Reason;
-use crate::api::contract::{Egress, Reviews};
+use crate::api::contract::Egress;
 use crate::api::decision::DecisionAction;
 use crate::api::effective::EffectivePolicy;
 use crate::api::grant::OpeningState;
@@ -18,7 +18,7 @@ use crate::plan::objects::{Key, Kind};
 use crate::policy::Agreement;
 
 pub(super) const TWO: &str = "v1:sha256:two";
-const THREE: &str = "v1:sha256:three";
+pub(super) const THREE: &str = "v1:sha256:three";
 
 /// Stages of 100 hours each, so that what is kept for a day is seen to go before they end.
 pub(super) fn long(digest: &str, change: impl Fn(&mut EffectivePolicy)) -> Agreement {
@@ -377,32 +377,4 @@ fn a_contract_that_was_made_again_and_says_something_else_leaves_nothing() {
     assert!(!world.any_access());
     assert!(events(&world).contains(&(RecordEvent::Suspended, Some(Stage::Production))));
     assert!(world.live.keys().any(|key| key.name == name::DEFAULT_DENY), "it is kept, and closed off");
-}
-
-#[test]
-fn a_review_that_is_asked_for_since_is_not_put_off_by_what_else_changes() {
-    let asks = |every: &'static str| {
-        move |policy: &mut EffectivePolicy| {
-            policy.reviews = Some(Reviews { every: every.into(), grace: "10s".into() });
-        }
-    };
-    let mut world = open(Stage::Sandbox);
-    world.agreement = Ok(long(TWO, asks("30s")));
-    world.settle();
-    world.forward(20);
-    world.agreement = Ok(long(THREE, |policy| {
-        less(policy);
-        asks("29s")(policy);
-    }));
-    world.settle();
-    world.forward(15);
-    world.agreement = Ok(long(TWO, asks("30s")));
-    world.settle();
-    let narrowed = events(&world).iter().filter(|(event, _)| *event == RecordEvent::Narrowed).count();
-    assert_eq!((narrowed, world.any_access()), (3, true));
-    world.forward(5);
-    world.settle();
-    assert!(!world.any_access());
-    let closed = world.records.iter().find(|record| record.event == RecordEvent::Closed).expect("closed");
-    assert_eq!(closed.reason, Some(RecordReason::ReviewLapsed));
 }
