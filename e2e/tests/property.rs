@@ -5,7 +5,7 @@
 //! (`checker/`). `COMITY_SEED` says which seeds (numbers, or `random`, with commas between them),
 //! `COMITY_STEPS` how many steps each takes. The seed is printed, and repeats what happened up to the
 //! timing of machines.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story's helpers fail like its tests")]
+#![expect(clippy::expect_used, reason = "a story's helpers fail like its tests")]
 
 #[path = "property/acts.rs"]
 mod acts;

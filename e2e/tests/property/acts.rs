@@ -13,7 +13,7 @@ use kube::core::GroupVersionKind;
 
 use super::cast::Person;
 use super::history::Deed;
-use super::step::{About, Act, Meddling, Slot};
+use super::step::{About, Act, Meddling, SLOTS, Slot};
 use super::story::Story;
 
 /// A digest of nothing.
@@ -81,7 +81,12 @@ impl Story<'_> {
 
     /// Those who may agree to what waits for people: to exactly what they are shown.
     pub async fn agree(&mut self, slot: Slot) -> Result<String> {
-        let grant = self.shown(slot).await?;
+        let (mut slot, mut grant) = (slot, self.shown(slot).await?);
+        if waits_for(&grant).is_empty() {
+            // Nobody is asked about this one; is anybody about the other?
+            slot = SLOTS - 1 - slot;
+            grant = self.shown(slot).await?;
+        }
         let Some(digest) = self.grants[slot].digests.last().cloned() else {
             return Ok("nothing is shown".to_owned());
         };

@@ -29,8 +29,8 @@ pub enum Step {
     Apply(Slot, Wish),
     /// The newest text of a grant is applied again, or one that is so many texts older.
     ApplyAgain(Slot, u32),
-    /// The next grant for the same is applied, beside the one that is there.
-    ApplyNext(Slot),
+    /// The next grant for the same is applied: beside the one that is there, or once that has ended.
+    ApplyNext(Slot, Beside),
     /// Somebody deletes a grant. What heals itself from Git applies it again.
     Delete(Slot, Person),
     /// Somebody decides something.
@@ -91,6 +91,13 @@ pub enum About {
     MadeUp,
 }
 
+/// Whether a grant may be beside another for the same.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Beside {
+    Nothing,
+    Anything,
+}
+
 /// What is deleted.
 #[derive(Clone, Copy, Debug)]
 pub enum Meddling {
@@ -137,6 +144,8 @@ pub struct Steps {
     wishes: [Wish; SLOTS],
     /// After how many steps all processes work again.
     back_in: Option<u32>,
+    /// After how many steps somebody puts the ground back as it was.
+    whole_in: Option<u32>,
 }
 
 type Make = fn(&mut Steps) -> Step;
@@ -145,14 +154,14 @@ type Make = fn(&mut Steps) -> Step;
 const KINDS: [(u32, Make); 14] = [
     (5, Steps::change),
     (4, |steps| Step::ApplyAgain(steps.slot(), steps.dice.between(0, 2))),
-    (3, |steps| Step::ApplyNext(steps.slot())),
+    (5, Steps::apply_next),
     (1, |steps| Step::Delete(steps.slot(), steps.dice.one(&[Person::Olga, Person::Ada, Person::Eve]))),
     (14, Steps::decide),
     (22, |steps| Step::Agree(steps.slot())),
     (4, |steps| Step::Lengthen(steps.slot(), steps.dice.between(2, 20))),
-    (8, |steps| Step::Write(steps.author(), Ground::any(&mut steps.dice))),
-    (9, |steps| Step::WriteAll(steps.author())),
-    (2, |steps| Step::Remove(steps.dice.one(&Ground::WHOLE))),
+    (8, Steps::write),
+    (4, |steps| Step::WriteAll(steps.author())),
+    (2, Steps::remove),
     (10, Steps::fault),
     (5, Steps::meddle),
     (2, |steps| Step::LoseStatus(steps.slot())),
@@ -164,7 +173,7 @@ impl Steps {
     pub fn of(seed: u64) -> Self {
         let mut dice = Dice::of(seed);
         let wishes = std::array::from_fn(|_| Wish::first(&mut dice));
-        Self { dice, wishes, back_in: None }
+        Self { dice, wishes, back_in: None, whole_in: None }
     }
 
     /// So many steps: first each grant is applied.
@@ -173,17 +182,26 @@ impl Steps {
         let mut steps: Vec<Step> = first.map(|(slot, wish)| Step::Apply(slot, wish)).collect();
         for _ in steps.len()..count {
             let make = self.dice.weighted(&KINDS);
-            steps.push(if self.is_back() { Step::Start } else { make(&mut self) });
+            steps.push(self.due().unwrap_or_else(|| make(&mut self)));
             steps.push(self.pass());
         }
         steps
     }
 
-    /// Whether the processes come back now.
-    fn is_back(&mut self) -> bool {
-        let is_back = self.back_in == Some(0);
-        self.back_in = if is_back { None } else { self.back_in.map(|left| left - 1) };
-        is_back
+    /// What has to happen now: nobody leaves everything broken for long.
+    fn due(&mut self) -> Option<Step> {
+        let count = |left: &mut Option<u32>| {
+            let is_due = *left == Some(0);
+            *left = left.and_then(|left| left.checked_sub(1));
+            is_due
+        };
+        let (is_back, is_whole) = (count(&mut self.back_in), count(&mut self.whole_in));
+        if is_back {
+            // Both at once: the other waits for its turn.
+            self.whole_in = self.whole_in.or(is_whole.then_some(0));
+            return Some(Step::Start);
+        }
+        is_whole.then(|| Step::WriteAll(self.author()))
     }
 
     /// Mostly what comes next comes soon, and now and then Comity can take a breath.
@@ -205,6 +223,21 @@ impl Steps {
         let wish = self.wishes[slot].changed(&mut self.dice);
         self.wishes[slot] = wish.clone();
         Step::Apply(slot, wish)
+    }
+
+    fn apply_next(&mut self) -> Step {
+        let beside = self.dice.weighted(&[(5, Beside::Nothing), (1, Beside::Anything)]);
+        Step::ApplyNext(self.slot(), beside)
+    }
+
+    fn write(&mut self) -> Step {
+        self.whole_in.get_or_insert(self.dice.between(2, 7));
+        Step::Write(self.author(), Ground::any(&mut self.dice))
+    }
+
+    fn remove(&mut self) -> Step {
+        self.whole_in.get_or_insert(self.dice.between(1, 4));
+        Step::Remove(self.dice.one(&Ground::WHOLE))
     }
 
     fn decide(&mut self) -> Step {

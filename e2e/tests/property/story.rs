@@ -12,7 +12,7 @@ use serde_json::json;
 use super::cast::Person;
 use super::ground::{self, Ground};
 use super::history::Deed;
-use super::step::{Process, SLOTS, Slot, Step, Wish};
+use super::step::{Beside, Process, SLOTS, Slot, Step, Wish};
 use super::witness::Witness;
 
 /// How long what is done at once may take on a machine that is busy with everything else.
@@ -122,7 +122,7 @@ impl<'a> Story<'a> {
                 let wish = texts[texts.len().saturating_sub(1 + *age as usize)].clone();
                 self.apply(*slot, &wish).await
             }
-            Step::ApplyNext(slot) => self.apply_next(*slot).await,
+            Step::ApplyNext(slot, beside) => self.apply_next(*slot, *beside).await,
             Step::Delete(slot, who) => self.delete(*slot, *who).await,
             Step::Decide(slot, who, act) => self.decide(*slot, *who, act).await,
             Step::Agree(slot) => self.agree(*slot).await,
@@ -165,7 +165,12 @@ impl<'a> Story<'a> {
         Ok(self.wrote(by, &applied))
     }
 
-    async fn apply_next(&mut self, slot: Slot) -> Result<String> {
+    async fn apply_next(&mut self, slot: Slot, beside: Beside) -> Result<String> {
+        let is_there = self.api::<PartnerGrant>().get_opt(&self.called(slot)).await?;
+        let lives = is_there.is_some_and(|grant| !has_ended(&grant));
+        if lives && beside == Beside::Nothing {
+            return Ok(format!("{} hasn't ended", self.called(slot)));
+        }
         self.grants[slot].number += 1;
         let wish = self.grants[slot].texts.last().cloned();
         let Some(wish) = wish.map(|wish| Wish { suspend: false, ceiling: Stage::Production, ..wish }) else {
@@ -257,6 +262,12 @@ impl<'a> Story<'a> {
         }
         Ok("all work".to_owned())
     }
+}
+
+/// Whether a grant says that it has ended.
+fn has_ended(grant: &PartnerGrant) -> bool {
+    let mut conditions = grant.status.iter().flat_map(|status| &status.conditions);
+    conditions.any(|condition| condition.type_ == "Ready" && condition.reason == "Ended")
 }
 
 async fn pass(span: Duration) -> Result<String> {

@@ -24,7 +24,7 @@ impl Checker {
             return;
         }
         for (name, value) in object["data"].as_object().into_iter().flatten() {
-            let is_certificate = name.ends_with(".crt") && name != "ca.crt";
+            let is_certificate = name.strip_suffix(".crt").is_some_and(|whose| whose != "ca");
             if is_certificate && let Some(chain) = pem(text(value)) {
                 self.issued(&place, &chain);
             }

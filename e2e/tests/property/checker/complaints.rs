@@ -45,7 +45,9 @@ impl Checker {
             .flat_map(|book| &book.openings)
             .map(|opening| opening.namespace.clone())
             .collect();
-        places.iter().for_each(|place| self.is_as_agreed(place));
+        for place in places {
+            self.is_as_agreed(&place);
+        }
         self.complaints.retain(|known, _| found.contains(known));
         for complaint in found {
             let since = *self.complaints.entry(complaint.clone()).or_insert(self.now);
@@ -89,7 +91,7 @@ impl Checker {
                 }
             }
             Err(why) if reading.is_usable() => {
-                complain("P4 narrowing is immediate", format!("it can be used although {why}"))
+                complain("P4 narrowing is immediate", format!("it can be used although {why}"));
             }
             Err(_) => {}
         }

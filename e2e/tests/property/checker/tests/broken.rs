@@ -58,45 +58,45 @@ pub const BROKEN: [Broken; 48] = [
         agreed_by(told, |told| {
             told.approve(Ada, "security");
             told.approve(Per, "data-owners");
-        })
+        });
     }),
     ("P3", "without {\"ada@retail.example\", \"ben", |told| {
         agreed_by(told, |told| {
             told.approve(Olga, "security");
             told.approve(Ben, "data-owners");
-        })
+        });
     }),
     ("P3", "opens with Rule", |told| {
         agreed_by(told, |told| {
             told.approve(Kim, "security");
             told.approve(Kim, "data-owners");
-        })
+        });
     }),
     ("P3", "opens with Rule", |told| {
         agreed_by(told, |told| {
             told.approve(Olga, "security");
             told.approve(Kim, "security");
-        })
+        });
     }),
     ("P3", "opens with Rule", |told| {
         agreed_by(told, |told| {
             // Olga isn't one of the owners.
             told.approve(Olga, "data-owners");
             told.approve(Per, "security");
-        })
+        });
     }),
     ("P3", "opens with Rule", |told| {
         agreed_by(told, |told| {
             told.approve(Olga, "security");
             let old = json!({"stage": "Production", "digest": "v1:sha256:old", "onBehalfOf": "data-owners"});
             told.decide_and_take(Per, "Approve", old, "Approved");
-        })
+        });
     }),
     ("P3", "opens with Rule", |told| {
         agreed_by(told, |told| {
             told.approve(Olga, "security");
             told.approve(Flux, "security");
-        })
+        });
     }),
     ("P3", "opens with Rule", |told| {
         told.wish.seconds = [9000; 3];
@@ -109,7 +109,7 @@ pub const BROKEN: [Broken; 48] = [
         });
     }),
     ("P3", "nobody decided it", |told| {
-        told.line("Approved", json!({"stage": "Production", "digest": DIGEST}))
+        told.line("Approved", json!({"stage": "Production", "digest": DIGEST}));
     }),
     ("P3", "nobody saw", |told| {
         let decision = json!({"name": "x", "uid": "x", "by": "olga@retail.example"});
@@ -267,8 +267,11 @@ pub const BROKEN: [Broken; 48] = [
     }),
 ];
 
+/// Why it isn't broken, and how it comes about.
+type Excused = (&'static str, fn(&mut Telling));
+
 /// What only looks like a promise that is broken.
-pub const EXCUSED: [(&str, fn(&mut Telling)); 4] = [
+pub const EXCUSED: [Excused; 4] = [
     ("nobody works, so nobody can close it", |told| {
         told.did(Deed::Works(Process::Run, false));
         told.open(Stage::Sandbox, 20);

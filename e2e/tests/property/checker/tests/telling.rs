@@ -1,4 +1,5 @@
 //! Histories, made by hand.
+#![expect(clippy::needless_pass_by_value, reason = "what is told is written where it is told")]
 
 use std::sync::Arc;
 
@@ -213,7 +214,7 @@ impl Telling {
         for (field, value) in more.as_object().into_iter().flatten() {
             match value {
                 Value::Object(labels) => {
-                    labels.iter().for_each(|(label, value)| metadata[field][label] = value.clone())
+                    labels.iter().for_each(|(label, value)| metadata[field][label] = value.clone());
                 }
                 value => metadata[field] = value.clone(),
             }
