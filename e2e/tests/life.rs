@@ -29,5 +29,7 @@ mod hold;
 mod name;
 #[path = "life/record.rs"]
 mod record;
+#[path = "life/running.rs"]
+mod running;
 #[path = "life/whole.rs"]
 mod whole;

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::boundary::Quota;
 use super::contract::{
-    Approval, Artifact, Authentication, Destination, EgressPort, KeyDelivery, Model, Operation, Prohibited,
-    Prohibition, Quarantine, Reviews, Rows, Security, TimeTerms, Window,
+    Approval, Artifact, Authentication, Destination, EgressPort, KeyDelivery, Model, NarrowedPods, Narrowing,
+    Operation, Prohibited, Prohibition, Quarantine, Reviews, Rows, Security, TimeTerms, Window,
 };
 use super::grant::{Person, Workload};
 use super::value::{ContentDigest, Name, Word};
@@ -79,6 +79,9 @@ pub struct EffectivePolicy {
     /// What becomes of pods under quarantine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<Quarantine>,
+    /// What becomes of pods that run and that a narrower policy doesn't allow any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub narrowing: Option<Narrowing>,
     /// What has to hold too, where several policies hold at once and have no single form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub further: Option<Further>,
@@ -119,6 +122,11 @@ impl EffectivePolicy {
     /// what two policies allow together may take more to say than each.
     pub fn fits(&self) -> bool {
         serde_json::to_value(self).is_ok_and(|policy| fits(&policy, &FORM))
+    }
+
+    /// What becomes of pods that run and that it doesn't allow.
+    pub fn unlawful_pods(&self) -> NarrowedPods {
+        self.narrowing.as_ref().map_or(NarrowedPods::Keep, |narrowing| narrowing.pods)
     }
 
     /// The workloads for which certificates are made. Comity makes keys only where the contract

@@ -4,10 +4,7 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{
-    DeleteParams, DynamicObject, ListParams, PartialObjectMeta, Patch, PatchParams, PostParams, Preconditions,
-};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
@@ -78,39 +75,10 @@ pub(super) fn is_gone(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404 || status.code == 409)
 }
 
-/// How many seconds a pod has to end by itself, whatever it asks for, once its stage is closed.
-const GRACE: u32 = 30;
-
-/// How many pods are looked at and deleted at once.
-const AT_ONCE: u32 = 500;
-
-/// A pod that is left in a namespace that is being cleared.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Left {
-    /// Its name.
-    pub name: String,
-    /// Its UID: no namesake is deleted.
-    pub uid: String,
-    /// Whether it is on its way out, and soon enough. Deleting it again would change nothing.
-    pub ending: bool,
-}
-
-impl From<PartialObjectMeta<Pod>> for Left {
-    fn from(pod: PartialObjectMeta<Pod>) -> Self {
-        let metadata = pod.metadata;
-        Self {
-            name: metadata.name.unwrap_or_default(),
-            uid: metadata.uid.unwrap_or_default(),
-            ending: metadata.deletion_timestamp.is_some()
-                && metadata.deletion_grace_period_seconds.is_none_or(|grace| grace <= i64::from(GRACE)),
-        }
-    }
-}
-
 /// The hand that changes the cluster.
 #[derive(Clone)]
 pub struct Writer {
-    client: Client,
+    pub(super) client: Client,
     catalogue: Arc<Catalogue>,
 }
 
@@ -200,35 +168,6 @@ impl Writer {
             Err(error) => return Err(WriteError::new(format!("deleting {}", describe(key)), error)),
         }
         Ok(())
-    }
-
-    /// The pods that are left in a namespace, by a live look; of very many, the first.
-    pub async fn pods(&self, namespace: &str) -> Result<Vec<Left>, WriteError> {
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let found = pods.list_metadata(&ListParams::default().limit(AT_ONCE)).await;
-        let found =
-            found.map_err(|error| WriteError::new(format!("looking for pods in {namespace}"), error))?;
-        Ok(found.items.into_iter().map(Left::from).collect())
-    }
-
-    /// Deletes each of these pods that isn't on its way out, and gives the first error then.
-    pub async fn delete_pods(&self, namespace: &str, left: &[Left]) -> Result<(), WriteError> {
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let mut came = Ok(());
-        for Left { name, uid, .. } in left.iter().filter(|left| !left.ending) {
-            let only_this = Preconditions { uid: Some(uid.clone()), resource_version: None };
-            let parameters = DeleteParams {
-                grace_period_seconds: Some(GRACE),
-                preconditions: Some(only_this),
-                ..DeleteParams::default()
-            };
-            let what = || format!("deleting Pod {namespace}/{name}");
-            match pods.delete(name, &parameters).await {
-                Err(error) if !is_gone(&error) => came = came.and(Err(WriteError::new(what(), error))),
-                _ => {}
-            }
-        }
-        came
     }
 
     /// Appends a record. That its name is taken means that somebody else wrote that line.

@@ -11,6 +11,7 @@ pub mod event;
 pub mod feed;
 pub mod objects;
 pub mod pace;
+pub mod pods;
 pub mod readable;
 pub mod reading;
 pub mod records;

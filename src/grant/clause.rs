@@ -1,6 +1,8 @@
 //! `status.enforcement`: every clause of the contract, and what holds it, computed from what
 //! was really applied. A test walks the contract's schema, so that none is missing.
 
+mod running;
+
 use serde_json::Value;
 
 use super::check::NamespaceStanding;
@@ -29,7 +31,7 @@ const PAPER: &str = "written down for people; its content is part of the digest"
 const LIVING: &str = "only while Comity lives";
 
 /// Every clause of a contract: its path, and what holds it.
-const CLAUSES: [(&str, Holder); 42] = [
+const CLAUSES: [(&str, Holder); 43] = [
     ("framework", Nothing(PAPER)),
     ("legal", Nothing(PAPER)),
     ("partners", ByWith(&[Controller], LIVING)),
@@ -105,6 +107,13 @@ const CLAUSES: [(&str, Holder); 42] = [
             "once somebody quarantines the grant, while Comity lives",
         ),
     ),
+    (
+        running::CLAUSE,
+        ByWith(
+            &[Controller],
+            "pods that run and aren't allowed any more are found in seconds, while Comity lives",
+        ),
+    ),
 ];
 
 /// Clauses that say what happens later, when something that isn't built yet happens.
@@ -137,6 +146,7 @@ pub fn enforcement(view: &View<'_>, scene: &Scene<'_>) -> Vec<EnforcedClause> {
     if applied {
         refine_egress(&mut told, view, scene);
     }
+    running::refine(&mut told, view, scene);
     told.push(ingress(view, scene, applied));
     told
 }

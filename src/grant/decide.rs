@@ -4,8 +4,9 @@
 //! What closes ([`close`]) comes before what opens ([`open`]), and closing access comes before
 //! clearing what is left.
 
-mod close;
+pub(super) mod close;
 mod open;
+pub mod running;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +19,9 @@ use super::check::{Doomed, NamespaceStanding, Standing};
 use super::foresee::closes;
 use super::gate::Waiting;
 use super::hear::Hearing;
+use super::weigh::Weighed;
 use crate::api::GrantDecision;
+use crate::api::contract::NarrowedPods;
 use crate::api::effective::EffectivePolicy;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::journal::append::Entry;
@@ -31,6 +34,7 @@ use crate::plan::objects::{Key, Wanted as Object};
 use crate::policy::standing::Outlook;
 
 use close::{certificates_waited_for, clear, confine, shut, tidy};
+use running::{weigh, weighed_at};
 
 /// Everything that deciding goes by.
 #[derive(Debug)]
@@ -51,6 +55,8 @@ pub struct View<'a> {
     pub made_again: bool,
     /// Namespaces of which it is known whether pods are left.
     pub pods: &'a BTreeMap<String, Pods>,
+    /// Namespaces of which it is known which pods run and aren't allowed any more.
+    pub weighed: &'a BTreeMap<String, Weighed>,
     /// Whether somebody else has a namespace of the name that the next stage needs.
     pub conflict: Option<String>,
     /// Whether records can be written now. Closing doesn't wait for them.
@@ -128,6 +134,8 @@ pub enum Step {
     CountPods(String),
     /// Deletes those pods in a namespace that aren't ending yet.
     DeletePods(String),
+    /// Looks which pods in a namespace aren't allowed any more, and does with them as the contract says.
+    Weigh(String),
     /// Deletes a namespace, known by its UID.
     DeleteNamespace(String, String),
 }
@@ -209,6 +217,7 @@ pub fn decide(view: &View<'_>) -> Decision {
     let mut decision = Decision { look_again: moments(view), ..Decision::default() };
     let closing = shut(view).or_else(|| heard(view, &closes)).or_else(|| tidy(view));
     let closing = closing.or_else(|| confine(view)).or_else(|| clear(view));
+    let closing = closing.or_else(|| weigh(view, NarrowedPods::Delete));
     decision.step = closing.or_else(|| heard(view, &|_| true)).or_else(|| extended(view));
     // Nothing is opened, or over, while something couldn't be closed.
     if !view.failed.is_empty() {
@@ -221,6 +230,7 @@ pub fn decide(view: &View<'_>) -> Decision {
         decision.look_again.extend(waiting.iter().filter_map(|waiting| waiting.until));
         decision.waiting = waiting;
     }
+    decision.step = decision.step.or_else(|| weigh(view, NarrowedPods::Keep));
     decision
 }
 
@@ -313,6 +323,7 @@ fn moments(view: &View<'_>) -> Vec<Timestamp> {
     }
     moments.extend(view.places.iter().flat_map(changes_at));
     moments.extend(view.places.iter().filter_map(certificates_waited_for));
+    moments.extend(view.places.iter().filter_map(|place| weighed_at(view, place)));
     moments.extend(view.pods.values().filter_map(|pods| match pods {
         Pods::Ending(then) => Some(*then),
         Pods::Gone | Pods::Running => None,

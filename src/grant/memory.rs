@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::decide::Pods;
+use super::weigh::Weighed;
 use crate::api::{PartnerGrant, Stage, name};
 use crate::plan::objects::{Kind, LiveObjects};
 use crate::plan::retry;
@@ -24,6 +25,8 @@ pub struct Memory {
     open: Mutex<HashMap<String, Vec<Stage>>>,
     /// By namespace: how often pods were found to be still ending, and when to look again.
     ending: Mutex<HashMap<String, (u32, Timestamp)>>,
+    /// By namespace: which of its pods aren't allowed any more.
+    weighed: Mutex<HashMap<String, Weighed>>,
 }
 
 impl Memory {
@@ -86,6 +89,21 @@ impl Memory {
     /// Takes that no pods are left.
     pub(super) fn forget_ending(&self, place: &str) {
         lock(&self.ending).remove(place);
+    }
+
+    /// What was found of the pods in the namespaces of `live`.
+    pub(super) fn weighed(&self, live: &LiveObjects) -> BTreeMap<String, Weighed> {
+        let weighed = lock(&self.weighed);
+        let places = live.keys().filter(|key| key.kind == Kind::Namespace);
+        places.filter_map(|key| Some((key.name.clone(), weighed.get(&key.name)?.clone()))).collect()
+    }
+
+    /// Takes what was found of the pods in a namespace.
+    pub(super) fn note_weighed(&self, place: &str, found: &Weighed) {
+        let mut weighed = lock(&self.weighed);
+        // Where none is left to look at, it does no harm to look once more.
+        weighed.retain(|_, known| found.last.duration_since(known.last) < retry::LONGEST);
+        weighed.insert(place.to_owned(), found.clone());
     }
 }
 

@@ -18,6 +18,7 @@ pub mod observe;
 pub mod reconcile;
 pub mod status;
 pub mod sweep;
+pub mod weigh;
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use super::decide::{Place, Pods, Records, View};
 use super::foresee::Unwritten;
 use super::gate;
 use super::hear::Hearing;
+use super::weigh::Weighed;
 use crate::api::condition::Reason;
 use crate::api::grant::PartnerGrantStatus;
 use crate::api::record::RecordReason;
@@ -46,6 +47,10 @@ pub struct Scene<'a> {
     pub finalized: bool,
     /// Namespaces of which it is known whether pods are left.
     pub pods: BTreeMap<String, Pods>,
+    /// Namespaces of which it is known which pods run and aren't allowed any more.
+    pub weighed: BTreeMap<String, Weighed>,
+    /// Namespaces whose pods couldn't be looked at or deleted in this pass, and why.
+    pub unweighed: BTreeMap<String, String>,
     /// Whether records can be written.
     pub records: Records,
     /// What of Comity's own admission policies isn't in force.
@@ -101,6 +106,8 @@ impl<'a> Scene<'a> {
             ingress: BTreeSet::new(),
             finalized: grant.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER),
             pods: BTreeMap::new(),
+            weighed: BTreeMap::new(),
+            unweighed: BTreeMap::new(),
             records: Records::default(),
             lacking: catalogue.admission.lacking(),
             foreseen: None,
@@ -168,7 +175,7 @@ impl<'a> Scene<'a> {
     }
 
     /// What is left of an opening; of one that wasn't looked at, nothing.
-    fn remains_of(&self, opening: &Opening) -> &Remains {
+    pub(super) fn remains_of(&self, opening: &Opening) -> &Remains {
         self.remains.get(&opening.namespace).unwrap_or(&NOTHING)
     }
 
@@ -190,6 +197,7 @@ impl<'a> Scene<'a> {
             decisions: &self.decisions,
             made_again: self.made_again,
             pods: &self.pods,
+            weighed: &self.weighed,
             conflict: self.conflict.clone(),
             records: self.records,
             lacking: self.lacking.as_deref(),

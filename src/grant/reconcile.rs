@@ -1,6 +1,7 @@
 //! The conductor: observe, decide, take the one step, look again; then say how it stands.
 
 mod clearing;
+mod weighing;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::controller::Action;
 
 use clearing::clear;
+use weighing::weigh;
 
 use super::build::Installation;
 use super::build::namespace::{self, Gate};
@@ -91,6 +93,7 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
     let mut scene = Scene::observe(&grant, &context.installation, &context.catalogue, context.clock.now());
     scene.finalized = context.memory.is_finalized(&grant);
     scene.pods = context.memory.ending(&scene.live);
+    scene.weighed = context.memory.weighed(&scene.live);
     let refresh = |scene: &mut Scene<'_>| scene.refresh(&context.catalogue);
     let (decision, failure) = walk(&mut scene, &names, &context, refresh).await;
     let due = decision.look_again.iter().filter(|moment| **moment > scene.now).min().copied();
@@ -150,7 +153,9 @@ async fn tell_refusal(
     mut decision: Decision,
     context: &Context,
 ) {
-    if !matches!(error, WriteError::Forbidden { .. } | WriteError::Stubborn { .. }) {
+    let is_refusal = matches!(error, WriteError::Forbidden { .. } | WriteError::Stubborn { .. });
+    // Pods that nobody could look at must not read as pods that are as they should be.
+    if !is_refusal && scene.unweighed.is_empty() {
         return;
     }
     let message = format!("{error}; it is tried again");
@@ -183,6 +188,10 @@ async fn take(
         }
         Step::Confine(objects) => confine(objects, scene, context).await?,
         Step::Delete(doomed) => delete(doomed, scene, context).await?,
+        Step::Weigh(namespace) => {
+            let weighed = weigh(namespace, scene, context).await;
+            or_left(weighed, namespace, scene)?;
+        }
         Step::CountPods(namespace) | Step::DeletePods(namespace) | Step::DeleteNamespace(namespace, _) => {
             let cleared = clear(step, scene, context).await;
             return or_left(cleared, namespace, scene);

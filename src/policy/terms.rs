@@ -131,6 +131,7 @@ impl Builder<'_> {
             approvals: self.asked_approvals(),
             reviews: contract.reviews.clone(),
             quarantine: contract.quarantine.clone(),
+            narrowing: contract.narrowing.clone(),
             further: None,
         })
     }

@@ -29,7 +29,13 @@ pub struct Known {
 impl Known {
     /// All of the story but the grant.
     pub fn story() -> Self {
-        let world = World::story();
+        Self::changed(|_| ())
+    }
+
+    /// The same, with something changed.
+    pub fn changed(change: impl FnOnce(&mut World)) -> Self {
+        let mut world = World::story();
+        change(&mut world);
         let (grant_store, grants) = store();
         let catalogue = Catalogue {
             grants: grant_store,

@@ -11,7 +11,7 @@ const ALWAYS: [&str; 4] = ["mod", "observe", "status", "reconcile"];
 /// What a kind may have beside it.
 const SOMETIMES: [&str; 6] = ["validate", "decide", "check", "build", "tests", "testing"];
 /// What only one kind has, and why.
-const ONLY: [(&str, &str, &str); 8] = [
+const ONLY: [(&str, &str, &str); 9] = [
     ("grant", "consent", "only a grant has stages that people have to agree to"),
     ("grant", "hear", "only a grant has a journal that takes what people decide"),
     ("grant", "meter", "only a grant has ends and records, which are counted"),
@@ -19,6 +19,7 @@ const ONLY: [(&str, &str, &str); 8] = [
     ("grant", "memory", "only a grant takes so many steps that a watch lags behind them"),
     ("grant", "gate", "only a grant has stages, and what each has to pass before it opens"),
     ("grant", "clause", "only a grant says of every clause of its contract what holds it"),
+    ("grant", "weigh", "only under a grant pods run that less may become allowed of"),
     ("grant", "sweep", "only a grant can be gone and have left something behind"),
 ];
 

@@ -24,7 +24,8 @@ struct Variation {
 async fn pods_are_as_the_contract_says_whoever_makes_them() -> Result<()> {
     let caged = Caged::shared().await?;
     let targets = Targets::make(&caged).await?;
-    let attempts = variations(include_str!("tries/guard.yaml"), &targets.stage)?;
+    let mut attempts = variations(include_str!("tries/guard.yaml"), &targets.stage)?;
+    attempts.extend(variations(include_str!("tries/guard-restricted.yaml"), &targets.stage)?);
     all_refused(&caged.admin, &attempts, &[]).await
 }
 

@@ -17,8 +17,8 @@ pub use place::{Compute, Destination, Egress, EgressPort, ImageReference, Protoc
 pub use scope::{Artifact, DataScope, Prohibited, Rows, ScopedDataset};
 pub use security::{Authentication, EncryptionKeys, KeyDelivery, Logging, Security, SinkFailure};
 pub use stages::{
-    AfterPromotion, Anomaly, AnomalyAction, Approval, Expectation, Quarantine, QuarantinedPods, Rehearsal,
-    RehearsalCase, RehearsalRequirement, RequestedUse, Reviews, StageRule,
+    AfterPromotion, Anomaly, AnomalyAction, Approval, Expectation, NarrowedPods, Narrowing, Quarantine,
+    QuarantinedPods, Rehearsal, RehearsalCase, RehearsalRequirement, RequestedUse, Reviews, StageRule,
 };
 pub use time::{Retention, Reuse, TimeTerms, Weekday, Window};
 
@@ -101,6 +101,9 @@ pub struct SharingContractSpec {
     /// What becomes of pods under quarantine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<Quarantine>,
+    /// What becomes of pods that run and that a narrower policy doesn't allow any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub narrowing: Option<Narrowing>,
     /// What counts as out of the ordinary, and what is done then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anomaly: Option<Anomaly>,

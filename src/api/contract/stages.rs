@@ -158,6 +158,25 @@ pub enum QuarantinedPods {
     Delete,
 }
 
+/// What becomes of pods that run and aren't allowed any more, because less is allowed than when they were
+/// let in.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Narrowing {
+    /// What.
+    pub pods: NarrowedPods,
+}
+
+/// What becomes of pods that run and aren't allowed any more.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, schemars::JsonSchema, PartialEq, Serialize)]
+pub enum NarrowedPods {
+    /// They stay, and `status.enforcement` names them, until whoever runs them replaces them.
+    #[default]
+    Keep,
+    /// They go.
+    Delete,
+}
+
 /// What counts as out of the ordinary, and what is done then.
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -3,8 +3,11 @@
 use serde_json::{Value, json};
 
 use super::Site;
+use crate::api::effective::EffectivePolicy;
+use crate::api::grant::Workload;
 use crate::api::name;
-use crate::api::stage_policy::StageWorkload;
+use crate::api::stage::Stage;
+use crate::api::stage_policy::{StagePolicySpec, StageWorkload};
 use crate::plan::objects::{Kind, Wanted};
 use crate::policy::quota::{DEFAULTS, Most};
 
@@ -40,31 +43,29 @@ fn limits(site: &Site<'_>) -> Wanted {
 
 /// The parameters of the admission policies.
 fn stage_policy(site: &Site<'_>) -> Wanted {
-    let policy = &site.policy;
-    let compute = &policy.destination.compute;
-    let workloads: Vec<StageWorkload> = policy
-        .workloads
-        .iter()
-        .map(|workload| StageWorkload {
-            name: workload.name.clone(),
-            service_account_name: name::workload_service_account(&workload.name.0).as_str().into(),
-            secret_name: name::workload_secret(&workload.name.0).as_str().into(),
-        })
-        .collect();
-    let mut spec = json!({
-        "grantUid": site.grant_uid,
-        "stage": site.opening.stage,
-        "purpose": policy.purpose,
-        "registries": compute.registries,
-        "imageReference": compute.image_reference,
-        "nodeSelector": compute.node_selector,
-        "workloads": workloads,
-        "podSecurity": policy.security.pod_security,
-    });
-    if let Some(runtime_class) = &compute.runtime_class_name {
-        spec["runtimeClassName"] = json!(runtime_class);
-    }
+    let spec = guard(site.policy, site.grant_uid, site.opening.stage);
     wanted(site, Kind::StagePolicy, name::STAGE_POLICY, json!({ "spec": spec }))
+}
+
+/// What pods of a stage are held to.
+pub fn guard(policy: &EffectivePolicy, grant_uid: &str, stage: Stage) -> StagePolicySpec {
+    let compute = &policy.destination.compute;
+    let workload = |workload: &Workload| StageWorkload {
+        name: workload.name.clone(),
+        service_account_name: name::workload_service_account(&workload.name.0).as_str().into(),
+        secret_name: name::workload_secret(&workload.name.0).as_str().into(),
+    };
+    StagePolicySpec {
+        grant_uid: grant_uid.into(),
+        stage,
+        purpose: policy.purpose.clone(),
+        registries: compute.registries.clone(),
+        image_reference: compute.image_reference,
+        runtime_class_name: compute.runtime_class_name.clone(),
+        node_selector: compute.node_selector.clone(),
+        workloads: policy.workloads.iter().map(workload).collect(),
+        pod_security: policy.security.pod_security,
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Place, Pods, Records, Step, View};
 use crate::api::condition::whole_seconds;
-use crate::api::contract::QuarantinedPods;
+use crate::api::contract::{NarrowedPods, QuarantinedPods};
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::grant::build::namespace::Gate;
 use crate::grant::check::{Certificates, Doomed, NamespaceStanding, Standing};
@@ -90,7 +90,7 @@ fn delete(view: &View<'_>, doomed: &[Doomed]) -> Option<Step> {
 }
 
 /// Whether something of a place couldn't be closed or cleared in this pass.
-fn has_failed(view: &View<'_>, place: &Place<'_>) -> bool {
+pub(super) fn has_failed(view: &View<'_>, place: &Place<'_>) -> bool {
     let left = place.standing.all_bindings.iter().cloned().chain(place.standing.paths());
     view.failed.contains(&Key::namespace(place.namespace))
         || left.map(|doomed| doomed.key).any(|key| view.failed.contains(&key))
@@ -127,15 +127,13 @@ pub(super) fn clear(view: &View<'_>) -> Option<Step> {
         .iter()
         .filter(|place| matches!(view.wanted(place), Wanted::Closed(_)) && !has_failed(view, place))
         .find_map(|place| clear_place(view, place))
-        .or_else(|| view.places.iter().find_map(|place| clear_quarantined(view, place)))
+        .or_else(|| view.places.iter().find_map(|place| clear_held(view, place)))
 }
 
-/// Deletes the pods of a quarantined place whose contract doesn't keep them for whoever looks into it.
-fn clear_quarantined(view: &View<'_>, place: &Place<'_>) -> Option<Step> {
-    let quarantine = place.remains.policy(place.opening?).quarantine.as_ref()?;
-    let is_held = view.wanted(place) == Wanted::Held(RecordReason::Quarantined);
+/// Deletes the pods of a place that nobody may use for now, where its contract doesn't keep them.
+fn clear_held(view: &View<'_>, place: &Place<'_>) -> Option<Step> {
     let is_here = matches!(place.standing.namespace, NamespaceStanding::Ours { terminating: false, .. });
-    if quarantine.pods != QuarantinedPods::Delete || !is_held || !is_here || has_failed(view, place) {
+    if !is_here || !loses_pods(view, place) || has_failed(view, place) {
         return None;
     }
     let namespace = place.namespace.to_owned();
@@ -144,6 +142,20 @@ fn clear_quarantined(view: &View<'_>, place: &Place<'_>) -> Option<Step> {
         Some(Pods::Ending(then)) if view.now < *then => None,
         None | Some(Pods::Ending(_)) => Some(Step::CountPods(namespace)),
         Some(Pods::Running) => Some(Step::DeletePods(namespace)),
+    }
+}
+
+/// Whether the contract has the pods of a place deleted while nobody may use it: those under quarantine,
+/// or all of them where nothing is left that they would be allowed to be.
+pub(in crate::grant) fn loses_pods(view: &View<'_>, place: &Place<'_>) -> bool {
+    let Some(opening) = place.opening else { return false };
+    let policy = place.remains.policy(opening);
+    match view.wanted(place) {
+        Wanted::Held(RecordReason::Quarantined) => {
+            policy.quarantine.as_ref().is_some_and(|quarantine| quarantine.pods == QuarantinedPods::Delete)
+        }
+        Wanted::Held(reason) if reason.is_loss() => policy.unlawful_pods() == NarrowedPods::Delete,
+        _ => false,
     }
 }
 

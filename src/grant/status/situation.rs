@@ -3,7 +3,9 @@
 use super::{accepted, changed_after_end};
 use crate::api::condition::Reason;
 use crate::api::contract::QuarantinedPods;
+use crate::api::record::RecordReason;
 use crate::grant::check::Certificates;
+use crate::grant::decide::close::loses_pods;
 use crate::grant::decide::{Decision, Place, View};
 use crate::journal::Opening;
 use crate::journal::wanted::Wanted;
@@ -59,7 +61,7 @@ pub(super) fn situation(
 fn held(view: &View<'_>) -> Option<Situation> {
     if view.outlook.agreement.is_err() {
         let accepted = accepted(view, None);
-        let (reason, message) = (accepted.reason, accepted.message);
+        let (reason, message) = (accepted.reason, format!("{}{}", accepted.message, lost_pods(view)));
         return Some(Situation { reason, message, kind: SituationKind::Moving });
     }
     let holding = view.places.iter().find_map(|place| match view.wanted(place) {
@@ -84,7 +86,8 @@ fn held(view: &View<'_>) -> Option<Situation> {
         reason: Reason::PolicyChanged,
         message: format!(
             "{stage}nothing is left of what was agreed to, by what grant, contract, partner, datasets and boundary \
-             say now; put them back as they were, or have what they say agreed to; the end stands"
+             say now; put them back as they were, or have what they say agreed to; the end stands{}",
+            lost_pods(view)
         ),
         kind: SituationKind::Stuck,
     })
@@ -103,6 +106,16 @@ fn quarantined_pods(view: &View<'_>) -> &'static str {
         "its pods are deleted"
     } else {
         "its pods are kept, and connections that they have open may live on"
+    }
+}
+
+/// What becomes of pods where nothing is left that they would be allowed to be.
+fn lost_pods(view: &View<'_>) -> &'static str {
+    let is_lost = |place: &Place<'_>| view.wanted(place) != Wanted::Held(RecordReason::Quarantined);
+    if view.places.iter().any(|place| is_lost(place) && loses_pods(view, place)) {
+        "; its pods are deleted"
+    } else {
+        ""
     }
 }
 

@@ -25,7 +25,7 @@ use crate::plan::retry::Failure as _;
 use crate::testing::api::{FakeApi, merge};
 use crate::testing::known::{Known, now};
 
-const GRANT: &str = "/apis/comity.dev/v1alpha1/namespaces/risk-data/partnergrants/northpay-fraud";
+pub(super) const GRANT: &str = "/apis/comity.dev/v1alpha1/namespaces/risk-data/partnergrants/northpay-fraud";
 
 /// What was counted.
 #[derive(Clone, Debug, Default)]
@@ -56,17 +56,22 @@ impl Meter for Counts {
 }
 
 /// The story's grant, its conductor, and the API server that it talks to.
-struct Play {
-    api: FakeApi,
+pub(super) struct Play {
+    pub api: FakeApi,
     known: Known,
-    grant: PartnerGrant,
+    pub grant: PartnerGrant,
     context: Arc<Context>,
     counts: Counts,
 }
 
 impl Play {
     fn new() -> Self {
-        let (api, known, grant) = (FakeApi::default(), Known::story(), Known::grant(Stage::Sandbox));
+        Self::of(Known::story())
+    }
+
+    /// The same, with something changed of what the grant stands on.
+    pub(super) fn of(known: Known) -> Self {
+        let (api, grant) = (FakeApi::default(), Known::grant(Stage::Sandbox));
         api.put(GRANT, &grant);
         let (clock, counts) = (Clock::default(), Counts::default());
         clock.saw(now());
@@ -85,7 +90,7 @@ impl Play {
     }
 
     /// One pass. Gives the requests that it made, Events aside.
-    async fn pass(&mut self) -> Vec<String> {
+    pub(super) async fn pass(&mut self) -> Vec<String> {
         self.try_pass().await.unwrap();
         let requests = self.api.requests().into_iter().filter(|request| !request.contains("/events"));
         let place = self.place().unwrap_or_else(|| "none".to_owned());
@@ -96,20 +101,28 @@ impl Play {
     }
 
     /// One pass, whatever comes of it.
-    async fn try_pass(&mut self) -> Result<Action, Halted> {
+    pub(super) async fn try_pass(&mut self) -> Result<Action, Halted> {
         let grant = self.known.tell(&self.grant);
         reconcile(grant, Arc::clone(&self.context)).await
     }
 
     /// The stage's namespace, once it was opened.
-    fn place(&self) -> Option<String> {
+    pub(super) fn place(&self) -> Option<String> {
         let journal =
             self.context.catalogue.records.journal(&self.grant.namespace()?, &self.grant.uid()?).ok()?;
         journal.openings.last().map(|opening| opening.namespace.clone())
     }
 
-    fn forward(&self, seconds: i64) {
+    pub(super) fn forward(&self, seconds: i64) {
         self.context.clock.saw(self.context.clock.now() + SignedDuration::from_secs(seconds));
+    }
+
+    /// Another process starts, and knows nothing but what stands.
+    pub(super) fn restart(&mut self) {
+        let status = self.api.get(&format!("{GRANT}/status")).unwrap()["status"].take();
+        self.grant.status = serde_json::from_value(status).unwrap();
+        let context = Arc::get_mut(&mut self.context).unwrap();
+        (context.memory, context.statuses) = (Memory::default(), Statuses::new(self.api.client()));
     }
 
     fn others_act(&mut self) {
@@ -118,7 +131,7 @@ impl Play {
     }
 
     /// Opens the sandbox. Gives the requests that it took.
-    async fn open(&mut self) -> Vec<String> {
+    pub(super) async fn open(&mut self) -> Vec<String> {
         let mut requests = self.pass().await;
         requests.push("(the quota comes into force, and comity sign publishes)".to_owned());
         self.grant.metadata.finalizers = Some(vec![name::FINALIZER.to_owned()]);

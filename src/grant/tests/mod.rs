@@ -12,6 +12,7 @@ mod loss;
 mod model;
 mod objects;
 mod promises;
+mod running;
 mod seen;
 mod trouble;
 pub(in crate::grant) mod world;

@@ -5,16 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
 pub use super::agreed::{agreement, spec, written};
+use crate::api::contract::NarrowedPods;
 use crate::api::record::{GrantIdentity, GrantRecordSpec};
 use crate::api::{GrantDecision, PartnerGrant, Stage, name};
 use crate::grant::build::Installation;
 use crate::grant::build::namespace::{namespace, unrecorded};
+use crate::grant::decide::running::held_to;
 use crate::grant::decide::{Decision, Pods, Records, Step, decide};
 use crate::grant::foresee::Unwritten;
 use crate::grant::observe::{Names, Scene, once_had_records, remains_of};
+use crate::grant::weigh::{Weighed, broken_by};
 use crate::journal::Journal;
 use crate::journal::append::next_record;
 use crate::plan::objects::{Key, Kind, Live, LiveObjects, Wanted};
@@ -34,6 +38,8 @@ pub struct World {
     pub finalized: bool,
     pub gone: bool,
     pub pods: BTreeMap<String, Pods>,
+    pub running: Vec<Pod>,
+    pub weighed: BTreeMap<String, Weighed>,
     pub unwritable: bool,
     pub lacking: Option<String>,
     pub decisions: Vec<Arc<GrantDecision>>,
@@ -67,6 +73,8 @@ impl World {
             finalized: false,
             gone: false,
             pods: BTreeMap::new(),
+            running: Vec::new(),
+            weighed: BTreeMap::new(),
             unwritable: false,
             lacking: None,
             decisions: Vec::new(),
@@ -83,13 +91,17 @@ impl World {
         }
     }
 
-    /// What stands, as one pass sees it.
-    pub fn scene(&self) -> Scene<'_> {
-        let outlook = Outlook {
+    fn outlook(&self) -> Outlook {
+        Outlook {
             agreement: self.agreement.clone(),
             standing: self.standing.clone(),
             controls: self.controls.clone(),
-        };
+        }
+    }
+
+    /// What stands, as one pass sees it.
+    pub fn scene(&self) -> Scene<'_> {
+        let outlook = self.outlook();
         let journal = Journal::fold(&self.records).and_then(|journal| {
             journal.unless_lost(once_had_records(&self.grant, self.finalized, &self.live))
         });
@@ -113,6 +125,8 @@ impl World {
             ingress: BTreeSet::from(["transactions".to_owned()]),
             finalized: self.finalized,
             pods: self.pods.clone(),
+            weighed: self.weighed.clone(),
+            unweighed: BTreeMap::new(),
             records,
             lacking: self.lacking.clone(),
             foreseen,
@@ -222,9 +236,26 @@ impl World {
             }
             Step::Delete(doomed) => doomed.iter().for_each(|doomed| drop(self.live.remove(&doomed.key))),
             Step::CountPods(name) | Step::DeletePods(name) => {
+                self.running.clear();
                 self.pods.insert(name.clone(), Pods::Gone);
             }
+            Step::Weigh(name) => self.weigh(name),
             Step::DeleteNamespace(name, _) => self.terminate(name),
+        }
+    }
+
+    /// What the conductor does, where each pod goes as soon as it is deleted.
+    fn weigh(&mut self, place: &str) {
+        let (scene, names, journal) = (self.scene(), self.names(), self.journal());
+        let opening = journal.openings.iter().find(|opening| opening.namespace == place).expect("an opening");
+        let policy = scene.site(opening, &names).policy;
+        let (against, fate) = (held_to(policy, opening), policy.unlawful_pods());
+        let broken = |pod: &Pod| Some((pod.metadata.name.clone()?, broken_by(pod, &against)?.clause));
+        let unlawful: Vec<_> = self.running.iter().filter_map(broken).collect();
+        let weighed = Weighed::now(self.weighed.get(place), against.clone(), self.now, &unlawful);
+        self.weighed.insert(place.to_owned(), weighed);
+        if fate == NarrowedPods::Delete {
+            self.running.retain(|pod| broken_by(pod, &against).is_none());
         }
     }
 

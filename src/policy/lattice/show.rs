@@ -6,7 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::api::boundary::{Dns, PodSecurity};
 use crate::api::contract::{
     Actor, AfterPromotion, AnomalyAction, Artifact, EncryptionKeys, Expectation, ImageReference, KeyDelivery,
-    OperationName, OutputOwner, Prohibition, QuarantinedPods, RehearsalRequirement, Reuse, SinkFailure,
+    NarrowedPods, OperationName, OutputOwner, Prohibition, QuarantinedPods, RehearsalRequirement, Reuse,
+    SinkFailure,
 };
 use crate::api::dataset::{Classification, DataKind, Sensitivity, Sharing};
 use crate::api::grant::Role;
@@ -59,6 +60,7 @@ as_named!(
     Expectation,
     ImageReference,
     KeyDelivery,
+    NarrowedPods,
     OperationName,
     OutputOwner,
     PodSecurity,

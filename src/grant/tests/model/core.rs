@@ -249,7 +249,9 @@ fn requests(step: &Step, sight: &Sight) -> Vec<Request> {
             objects.iter().cloned().map(Request::Apply).collect()
         }
         Step::Delete(doomed) => doomed.iter().cloned().map(Request::Delete).collect(),
-        Step::CountPods(place) | Step::DeletePods(place) => vec![Request::Pods(place.clone())],
+        Step::CountPods(place) | Step::DeletePods(place) | Step::Weigh(place) => {
+            vec![Request::Pods(place.clone())]
+        }
         Step::DeleteNamespace(place, uid) => {
             vec![Request::Delete(Doomed { key: Key::namespace(place), uid: uid.clone() })]
         }

@@ -17,6 +17,7 @@ use crate::grant::check::{Standing, orphan, standing, unclaimed};
 use crate::grant::decide::{Place, Pods, Records, View};
 use crate::grant::gate;
 use crate::grant::observe::Names;
+use crate::grant::weigh::Weighed;
 use crate::journal::remains::Remains;
 use crate::journal::wanted::GrantFacts;
 use crate::journal::{Broken, Journal, Opening};
@@ -56,6 +57,9 @@ static NOTHING: Remains = Remains::Nothing(RecordReason::NotAccepted);
 
 /// Every record can be written here.
 static NOT_REFUSED: BTreeSet<String> = BTreeSet::new();
+
+/// No version of the contract changes what pods may be, so none is looked at.
+static UNWEIGHED: BTreeMap<String, Weighed> = BTreeMap::new();
 
 impl Standings {
     /// The standing of an opening's place.
@@ -105,6 +109,7 @@ impl Sight {
             decisions: &self.decisions,
             made_again: false,
             pods: &self.pods,
+            weighed: &UNWEIGHED,
             conflict: self.conflict(),
             records: Records::Writable,
             lacking: None,
@@ -179,6 +184,8 @@ mod tests {
             ingress: sight.ingress.as_ref().clone(),
             finalized: sight.finalized,
             pods: sight.pods.as_ref().clone(),
+            weighed: BTreeMap::new(),
+            unweighed: BTreeMap::new(),
             records: Records::Writable,
             lacking: None,
             foreseen: None,

@@ -24,6 +24,7 @@ pub(crate) fn contract(walk: &mut Walk, old: &SharingContractSpec, new: &Sharing
         rehearsal,
         reviews,
         quarantine,
+        narrowing,
         anomaly,
     } = old;
     framework(walk, agreed.as_ref(), new.framework.as_ref());
@@ -42,6 +43,7 @@ pub(crate) fn contract(walk: &mut Walk, old: &SharingContractSpec, new: &Sharing
     stages::rehearsal(walk, rehearsal.as_ref(), new.rehearsal.as_ref());
     stages::reviews(walk, reviews.as_ref(), new.reviews.as_ref());
     stages::quarantine(walk, quarantine.as_ref(), new.quarantine.as_ref());
+    stages::narrowing(walk, narrowing.as_ref(), new.narrowing.as_ref());
     stages::anomaly(walk, anomaly.as_ref(), new.anomaly.as_ref());
 }
 

@@ -34,6 +34,7 @@ pub(crate) fn policy(walk: &mut Walk, old: &EffectivePolicy, new: &EffectivePoli
         approvals: stages::approvals(walk, &old.approvals, &new.approvals),
         reviews: stages::reviews(walk, old.reviews.as_ref(), new.reviews.as_ref()),
         quarantine: stages::quarantine(walk, old.quarantine.as_ref(), new.quarantine.as_ref()),
+        narrowing: stages::narrowing(walk, old.narrowing.as_ref(), new.narrowing.as_ref()),
         further: (further != Further::default()).then_some(further),
     }
 }

@@ -5,8 +5,8 @@ use super::super::walk::Walk;
 use super::place;
 use crate::api::boundary::{GroupShare, Quota};
 use crate::api::contract::{
-    AfterPromotion, Anomaly, AnomalyAction, Approval, Quarantine, QuarantinedPods, Rehearsal, RehearsalCase,
-    RehearsalRequirement, RequestedUse, Reviews, StageRule,
+    AfterPromotion, Anomaly, AnomalyAction, Approval, NarrowedPods, Narrowing, Quarantine, QuarantinedPods,
+    Rehearsal, RehearsalCase, RehearsalRequirement, RequestedUse, Reviews, StageRule,
 };
 use crate::api::value::Duration;
 
@@ -134,6 +134,18 @@ pub(super) fn quarantine(
     let order = [QuarantinedPods::Delete, QuarantinedPods::Keep];
     let pods = walk.chain(("quarantine.pods", "pods under quarantine"), &order, pods(old), pods(new));
     (old.is_some() || new.is_some()).then_some(Quarantine { pods })
+}
+
+/// Narrowing: pods that go are narrower than pods that stay, which is what silence says.
+pub(super) fn narrowing(
+    walk: &mut Walk,
+    old: Option<&Narrowing>,
+    new: Option<&Narrowing>,
+) -> Option<Narrowing> {
+    let pods = |narrowing: Option<&Narrowing>| narrowing.map_or(NarrowedPods::Keep, |it| it.pods);
+    let order = [NarrowedPods::Delete, NarrowedPods::Keep];
+    let pods = walk.chain(("narrowing.pods", "pods not allowed any more"), &order, pods(old), pods(new));
+    (old.is_some() || new.is_some()).then_some(Narrowing { pods })
 }
 
 /// Anomalies: the bounds ≤, and what is done. Watching nothing is the widest.

@@ -59,6 +59,7 @@ fn changes_of_a_contract_are_sentences() {
             ("/approvals/0/groups", json!([{"name": "data-owners", "atLeast": 1}])),
             ("/reviews", Value::Null),
             ("/quarantine/pods", json!("Delete")),
+            ("/narrowing/pods", json!("Delete")),
         ],
     );
     let changes = diff_contracts(&old, &new);
