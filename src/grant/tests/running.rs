@@ -9,6 +9,7 @@ use super::conductor::{GRANT, Play};
 use super::deciding::{ONE, decision};
 use super::seen::status_of;
 use super::world::World;
+use crate::api::boundary::PodSecurity;
 use crate::api::contract::{NarrowedPods, Narrowing};
 use crate::api::decision::DecisionAction;
 use crate::api::effective::EffectivePolicy;
@@ -133,6 +134,33 @@ fn what_is_narrowed_is_guarded_first_so_that_nothing_follows_what_was_deleted() 
         (at(|step| matches!(step, Step::Confine(_))), at(|step| matches!(step, Step::Weigh(_))));
     let recorded = at(|step| matches!(step, Step::Record(_)));
     assert!(guarded < weighed && weighed < recorded, "{steps:?}");
+}
+
+#[test]
+fn a_pod_that_pod_security_would_refuse_now_goes_once_the_namespace_says_so() {
+    let mut world = World::new(Stage::Sandbox);
+    let held = |to| {
+        move |policy: &mut EffectivePolicy| {
+            policy.security.pod_security = to;
+            deletes(policy);
+        }
+    };
+    world.agreement = Ok(long(ONE, held(PodSecurity::Baseline)));
+    world.settle();
+    let mut lax = pod("lax", "registry.retail.example/partners");
+    lax["spec"]["securityContext"] = json!({});
+    for pod in [lax, pod("strict", "registry.retail.example/partners")] {
+        world.running.push(serde_json::from_value(pod).expect("a pod"));
+    }
+    world.agreement = Ok(long(TWO, held(PodSecurity::Restricted)));
+    let (mut steps, mut kept) = (Vec::new(), Vec::new());
+    while let Some(step) = world.decide().step {
+        kept.push(running(&world).len());
+        world.take(&step);
+        steps.push(step);
+    }
+    let labelled = steps.iter().position(|step| matches!(step, Step::SetGate(..))).expect("it is labelled");
+    assert_eq!((kept[labelled], running(&world)), (2, vec!["strict".to_owned()]), "{steps:?}");
 }
 
 #[test]
