@@ -6,6 +6,7 @@ use kube::ResourceExt as _;
 use kube::runtime::reflector::ObjectRef;
 
 use crate::api::GrantDecision;
+use crate::api::decision::DecisionAction;
 use crate::cluster::catalogue::Catalogue;
 use crate::grant::build::Installation;
 use crate::grant::hear::Unheard;
@@ -56,6 +57,11 @@ fn outcome(decision: &GrantDecision, catalogue: &Catalogue, now: jiff::Timestamp
     let Some(hearing) = scene.hearing() else { return Outcome::NoJournal };
     match (hearing.record_of(decision), hearing.hear(decision)) {
         (Some(record), _) => Outcome::Taken(record),
+        // Whoever quarantined it again since isn't in the journal: only here it is worth looking for.
+        (None, Ok(_)) if decision.spec.action == DecisionAction::Release => {
+            let all = catalogue.decisions_about(&grant);
+            hearing.among(&all).hear(decision).map_or_else(Outcome::Unheard, |_| Outcome::Pending)
+        }
         (None, Ok(_)) => Outcome::Pending,
         (None, Err(unheard)) => Outcome::Unheard(unheard),
     }

@@ -47,7 +47,13 @@ impl Unwritten<'_> {
         for decision in self.decisions.iter().filter(|decision| closes(decision) && is_stuck(decision)) {
             let known = foreseen.as_ref().unwrap_or(journal);
             // Who made a grant again has no say in what closes it.
-            let hearing = Hearing { journal: known, agreement: &outlook.agreement, made_again: false, now };
+            let hearing = Hearing {
+                journal: known,
+                agreement: &outlook.agreement,
+                made_again: false,
+                quarantined_again: None,
+                now,
+            };
             let Some(entry) = hearing.hear(decision).ok().filter(|_| hearing.record_of(decision).is_none())
             else {
                 continue;

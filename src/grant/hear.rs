@@ -3,13 +3,18 @@
 //! A decision that changes nothing now may do so later, when what it is about is there: nothing
 //! depends on what is applied first. What is in the journal is never taken again.
 
+mod act;
+
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
+use self::act::{Act, counts_until, is_todays};
 use super::consent::Forum;
 use crate::api::condition::{Reason, whole_seconds};
 use crate::api::decision::DecisionAction;
-use crate::api::record::{RecordEvent, RecordReason, TakenDecision};
+use crate::api::record::{RecordEvent, RecordReason};
 use crate::api::stage::Stage;
 use crate::api::{GrantDecision, name};
 use crate::journal::append::Entry;
@@ -34,16 +39,10 @@ pub struct Hearing<'a> {
     pub agreement: &'a Result<Agreement, Vec<Problem>>,
     /// Whether there was a grant before this one for the same partner, contract and purpose.
     pub made_again: bool,
+    /// When somebody last quarantined what was quarantined already: the journal doesn't say so.
+    pub quarantined_again: Option<Timestamp>,
     /// The time.
     pub now: Timestamp,
-}
-
-/// A decision, with who made it and when.
-#[derive(Clone, Copy)]
-struct Act<'a> {
-    decision: &'a GrantDecision,
-    person: &'a str,
-    made: Timestamp,
 }
 
 type Heard = Result<Entry, Unheard>;
@@ -56,7 +55,17 @@ impl<'a> Hearing<'a> {
         made_again: bool,
         now: Timestamp,
     ) -> Option<Self> {
-        Some(Self { journal: journal.as_ref().ok()?, agreement, made_again, now })
+        Some(Self { journal: journal.as_ref().ok()?, agreement, made_again, quarantined_again: None, now })
+    }
+
+    /// The same, where these are all the decisions about the grant.
+    #[must_use]
+    pub fn among(self, decisions: &[Arc<GrantDecision>]) -> Self {
+        let again = decisions.iter().filter(|decision| {
+            decision.spec.action == DecisionAction::Quarantine && self.record_of(decision).is_none()
+        });
+        let quarantined_again = again.filter_map(|decision| Some(decision.creation_timestamp()?.0)).max();
+        Self { quarantined_again, ..self }
     }
 
     /// The line that a decision adds to the journal. One that is there already adds none.
@@ -154,6 +163,10 @@ impl<'a> Hearing<'a> {
                 format!("{stage} is open until {} already: ask for a later end, or Shorten it", opening.end);
             return unheard(Reason::NothingToDecide, message);
         }
+        // Who agreed to a later end agreed to move the one that stood then.
+        if opening.moved_at.is_some_and(|moved| act.made < moved) {
+            return unheard(Reason::OutOfDate, "its end was moved after that: look at it and decide again");
+        }
         let latest = latest_end(opening, forum.agreement);
         if end > latest {
             let message = format!("{stage} can be open until {latest} at most: ask for no later end");
@@ -226,6 +239,12 @@ impl<'a> Hearing<'a> {
         }
         if act.made < *since {
             return unheard(Reason::OutOfDate, "it was quarantined after that: look at it and decide again");
+        }
+        // What comes in while nobody is there to write it down is heard in no order: whoever closed last
+        // has closed.
+        if self.quarantined_again.is_some_and(|again| act.made <= again) {
+            let message = "somebody has quarantined it again since: look at it and decide again";
+            return unheard(Reason::OutOfDate, message);
         }
         let message = format!("{} releases it: {}", act.person, act.decision.spec.reason);
         Ok(Entry::of_grant(RecordEvent::Released, Some(RecordReason::Decided), message))
@@ -311,65 +330,12 @@ impl<'a> Hearing<'a> {
     }
 }
 
-impl Act<'_> {
-    fn stage(&self) -> Result<Stage, Unheard> {
-        let missing =
-            || Unheard { reason: Reason::Invalid, message: "it doesn't say which stage".to_owned() };
-        self.decision.spec.stage.ok_or_else(missing)
-    }
-
-    fn end(&self) -> Result<Timestamp, Unheard> {
-        let missing = || Unheard { reason: Reason::Invalid, message: "it doesn't say which end".to_owned() };
-        self.decision.spec.expires_at.as_ref().map(|end| whole_seconds(end.0)).ok_or_else(missing)
-    }
-
-    /// The decision, as the journal keeps it.
-    fn taken(&self, until: Option<Timestamp>) -> TakenDecision {
-        TakenDecision {
-            name: self.decision.name_any(),
-            uid: self.decision.uid().unwrap_or_default(),
-            by: self.person.to_owned(),
-            on_behalf_of: self.decision.spec.on_behalf_of.clone(),
-            until: until.map(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time),
-        }
-    }
-}
-
-/// Whether a decision is about what is asked for now.
-fn is_todays(act: Act<'_>, agreement: &Agreement) -> Result<(), Unheard> {
-    let about = act.decision.spec.digest.as_ref().map(crate::api::value::OpeningDigest::as_str);
-    if about == Some(agreement.digest.as_str()) {
-        return Ok(());
-    }
-    let message = format!(
-        "it is about {}, but what is asked for now is {}: look at what has changed and decide again",
-        about.unwrap_or("no digest"),
-        agreement.digest
-    );
-    Err(Unheard { reason: Reason::OutOfDate, message })
-}
-
 /// The latest end that an opening can be given: the contract's own, and the stage's ceiling counted
 /// from the opening.
 pub fn latest_end(opening: &Opening, agreement: &Agreement) -> Timestamp {
     let ceiling = agreement.stages.get(&opening.stage).map(|terms| terms.ceiling);
     let counted = ceiling.and_then(|ceiling| opening.opened_at.checked_add(ceiling).ok());
     whole_seconds(counted.unwrap_or(opening.end).min(agreement.not_after))
-}
-
-/// Until when an agreement counts; refused where it is too old to count at all.
-fn counts_until(
-    act: Act<'_>,
-    valid_for: Option<jiff::SignedDuration>,
-    now: Timestamp,
-) -> Result<Option<Timestamp>, Unheard> {
-    let Some(valid_for) = valid_for else { return Ok(None) };
-    let until = whole_seconds(act.made.checked_add(valid_for).unwrap_or(act.made));
-    if now < until {
-        return Ok(Some(until));
-    }
-    let message = format!("it counted until {until}: look at it and decide again");
-    Err(Unheard { reason: Reason::OutOfDate, message })
 }
 
 fn is_live(opening: &Opening, now: Timestamp) -> bool {

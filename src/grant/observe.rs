@@ -181,7 +181,8 @@ impl<'a> Scene<'a> {
 
     /// By what decisions are looked at; nothing where the journal is broken.
     pub fn hearing(&self) -> Option<Hearing<'_>> {
-        Hearing::of(&self.journal, &self.outlook.agreement, self.made_again, self.now)
+        let hearing = Hearing::of(&self.journal, &self.outlook.agreement, self.made_again, self.now)?;
+        Some(hearing.among(&self.decisions))
     }
 
     /// Everything that deciding goes by.

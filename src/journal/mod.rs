@@ -160,7 +160,7 @@ impl Journal {
                 let end = record.expires_at.as_ref()?.0;
                 let opening = self.find(record)?;
                 opening.end = opening.end.max(end);
-                opening.extended = true;
+                (opening.extended, opening.moved_at) = (true, Some(record.at.0));
             }
             RecordEvent::Shortened => self.shorten(record)?,
             _ => {}
@@ -188,6 +188,7 @@ impl Journal {
             open_since: record.at.0,
             interrupted: None,
             extended: false,
+            moved_at: None,
             narrowed: Narrowed::default(),
         });
         Some(())
@@ -200,7 +201,9 @@ impl Journal {
             record.stage.is_none_or(|stage| stage == opening.stage)
                 && record.digest.as_ref().is_none_or(|digest| *digest == opening.digest)
         };
-        self.openings.iter_mut().filter(is_meant).for_each(|opening| opening.end = opening.end.min(end));
+        for opening in self.openings.iter_mut().filter(is_meant).filter(|opening| end < opening.end) {
+            (opening.end, opening.moved_at) = (end, Some(record.at.0));
+        }
         Some(())
     }
 

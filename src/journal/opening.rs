@@ -39,6 +39,8 @@ pub struct Opening {
     pub interrupted: Option<(u32, Timestamp)>,
     /// Whether people moved its end later.
     pub extended: bool,
+    /// When people last moved its end, later or earlier.
+    pub moved_at: Option<Timestamp>,
     /// What was narrowed of it.
     pub narrowed: Narrowed,
 }
@@ -206,6 +208,7 @@ mod tests {
             open_since: Timestamp::UNIX_EPOCH,
             interrupted: None,
             extended: false,
+            moved_at: None,
             narrowed: Narrowed::default(),
         };
         let mut waits = Vec::new();

@@ -8,7 +8,7 @@ use e2e::{Cluster, Comity, Error, Result, eventually};
 use jiff::{SignedDuration, Timestamp};
 use kube::api::{Api, DeleteParams, ListParams};
 
-use super::checker::{GRACE, Report, judge};
+use super::checker::{Report, judge};
 use super::history::{Kind, Seen, What, list, text};
 use super::step::Steps;
 use super::story::Story;
@@ -48,16 +48,12 @@ async fn take(story: &mut Story<'_>, seed: u64, steps: usize) -> Result<Report> 
         }
     }
     story.start().await?;
-    let report = at_rest(story, "what is over to be closed", |report| report.complaints.clone()).await?;
+    at_rest(story, "what is over to be closed", |report| report.complaints.clone()).await?;
     // Nobody decides anything any more: every end passes, and leaves nothing.
-    let last = report.latest_end;
-    let left = |_: &Report| {
-        last.into_iter()
-            .filter(|end| *end > Timestamp::now() - GRACE / 10)
-            .map(|end| end.to_string())
-            .collect()
-    };
-    at_rest(story, "every end to pass", left).await?;
+    let ahead = |end: &Timestamp| *end > Timestamp::now() - BEHIND - BEHIND;
+    let ends =
+        |report: &Report| report.latest_end.into_iter().filter(ahead).map(|end| end.to_string()).collect();
+    at_rest(story, "every end to pass", ends).await?;
     let report = at_rest(story, "nothing to be left", |report| report.complaints.clone()).await?;
     nobody_is_let_in(story, &report).await?;
     Ok(report)

@@ -67,7 +67,10 @@ pub(super) fn foresee(picture: &Picture<'_>, decision: &GrantDecision) -> Option
     made.metadata.creation_timestamp = Some(Time(picture.now));
     made.metadata.uid = Some("to-be-made".to_owned());
     made.metadata.name = Some("to-be-made".to_owned());
-    let hearing = Hearing { journal, agreement, made_again: picture.made_again, now: picture.now };
+    // What is decided now comes after everything else that was.
+    let quarantined_again = None;
+    let Picture { made_again, now, .. } = *picture;
+    let hearing = Hearing { journal, agreement, made_again, quarantined_again, now };
     Some(hearing.hear(&made))
 }
 

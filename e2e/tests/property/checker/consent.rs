@@ -45,28 +45,38 @@ impl Checker {
         let mut barred = self.barred(book, line, stage, &opening.revisions);
         let grant = text(&line.spec["grant"]["uid"]);
         barred.extend(self.writers(grant, 0, i64::MAX));
-        // What was said before the end moved last was about the end that stood then.
-        let moved = |known: &&Line| {
-            let is_about = known.stage.is_none_or(|about| about == stage)
-                && known.digest.as_ref().is_none_or(|digest| Some(digest) == line.digest.as_ref());
-            is_about && ["Extended", "Shortened"].contains(&known.event.as_str())
-        };
-        let last = book.lines.iter().rfind(moved).map_or(0, |known| known.sequence);
-        let since: BTreeSet<&str> = book
-            .lines
-            .iter()
-            .filter(|known| known.sequence > last)
-            .filter_map(|known| known.decision.as_deref())
-            .collect();
+        let (counting, shortened) = self.since_the_end_moved(book, line, stage);
         let voices = self.voices(line, &rule, |decided| {
             decided.action == "Extend"
                 && decided.end == line.end
-                && since.contains(decided.uid.as_str())
+                && counting.contains(decided.uid.as_str())
+                && decided.seen > shortened
                 && !barred.contains(decided.person.as_deref().unwrap_or_default())
         });
         unless(!is_met(&rule, &voices), || {
             format!("{line} needs {rule:?}, and only {voices:?} agree to {:?}", line.end)
         })
+    }
+
+    /// What was said before the end moved last was about the end that stood then: the decisions that were
+    /// taken since, and when somebody last decided that it ends earlier.
+    fn since_the_end_moved<'a>(
+        &self,
+        book: &'a Book,
+        line: &Line,
+        stage: Stage,
+    ) -> (BTreeSet<&'a str>, Timestamp) {
+        let is_about = |known: &&Line| {
+            known.stage.is_none_or(|about| about == stage)
+                && known.digest.as_ref().is_none_or(|digest| Some(digest) == line.digest.as_ref())
+        };
+        let is_move = |known: &&Line| ["Extended", "Shortened"].contains(&known.event.as_str());
+        let moves = || book.lines.iter().filter(is_about).filter(is_move);
+        let last = moves().next_back().map_or(0, |known| known.sequence);
+        let since = book.lines.iter().filter(|known| known.sequence > last);
+        let shortened =
+            moves().filter_map(|known| Some(self.decided(known.decision.as_deref()?)?.seen)).max();
+        (since.filter_map(|known| known.decision.as_deref()).collect(), shortened.unwrap_or(Timestamp::MIN))
     }
 
     /// Who has to agree: as contract and boundary ask, and as they asked when the stage was opened last,

@@ -24,7 +24,7 @@ fn agreed_by(told: &mut Telling, agree: impl FnOnce(&mut Telling)) {
     told.open(Stage::Production, 600);
 }
 
-pub const BROKEN: [Broken; 48] = [
+pub const BROKEN: [Broken; 50] = [
     ("P1", "no record says until when", |told| told.gate(&place(Stage::Sandbox), "Closed", json!({}))),
     ("P1", "its time is over", |told| {
         told.open(Stage::Sandbox, 20);
@@ -173,6 +173,26 @@ pub const BROKEN: [Broken; 48] = [
         // What they said was about the end that stood then.
         let end = told.end(700);
         told.line("Extended", json!({"stage": "Production", "digest": DIGEST, "expiresAt": end}));
+    }),
+    ("P1 no end moves later", "only []", |told| {
+        told.production();
+        let wish = json!({"stage": "Production", "digest": DIGEST, "onBehalfOf": "security", "expiresAt": told.end(700)});
+        let uid = told.decide(Olga, "Extend", wish.clone());
+        let sooner = json!({"stage": "Production", "expiresAt": told.end(300)});
+        told.decide_and_take(Per, "Shorten", sooner, "Shortened");
+        // It was decided before, and is written down after.
+        let mut late = wish;
+        late["decision"] = json!({"name": uid, "uid": uid, "by": Olga.name(STORY)});
+        told.line("Approved", late);
+        let end = told.end(700);
+        told.line("Extended", json!({"stage": "Production", "digest": DIGEST, "expiresAt": end}));
+    }),
+    ("P3", "kim@retail.example has quarantined it", |told| {
+        told.sandbox();
+        told.decide(Olga, "Quarantine", json!({}));
+        told.decide(Per, "Release", json!({}));
+        told.decide(Kim, "Quarantine", json!({}));
+        told.pass(LONG);
     }),
     ("P4 nothing wider than what was agreed", "192.0.2.17", |told| {
         let place = told.production();

@@ -1,0 +1,79 @@
+//! What was decided while nobody was there to hear it: whoever closed last has closed.
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::deciding::{ONE, about, decision, unheard};
+use super::world::{World, at};
+use crate::api::condition::Reason;
+use crate::api::decision::DecisionAction;
+use crate::api::{GrantDecision, Stage};
+
+/// A grant whose sandbox is open, until second 100.
+fn sandbox() -> World {
+    let mut world = World::new(Stage::Sandbox);
+    world.settle();
+    world
+}
+
+/// Somebody decides, and Comity isn't there.
+fn unnoticed(world: &mut World, decision: GrantDecision) {
+    world.decisions.push(Arc::new(decision));
+    world.forward(10);
+}
+
+#[test]
+fn a_release_does_not_undo_a_quarantine_that_came_after_it() {
+    let mut world = sandbox();
+    let first = decision(&world, DecisionAction::Quarantine, "olga");
+    world.decided(first);
+    world.forward(10);
+    let release = decision(&world, DecisionAction::Release, "per");
+    unnoticed(&mut world, release.clone());
+    let second = decision(&world, DecisionAction::Quarantine, "kim");
+    unnoticed(&mut world, second);
+    world.settle();
+    assert!(!world.any_access(), "kim has closed it after per released it");
+    assert_eq!(unheard(&world, &release), Reason::OutOfDate);
+    let again = decision(&world, DecisionAction::Release, "per");
+    world.decided(again);
+    assert!(world.any_access());
+}
+
+#[test]
+fn a_quarantine_that_came_before_a_release_does_not_stop_it() {
+    let mut world = sandbox();
+    for person in ["olga", "kim"] {
+        let quarantine = decision(&world, DecisionAction::Quarantine, person);
+        unnoticed(&mut world, quarantine);
+    }
+    world.settle();
+    assert!(!world.any_access());
+    let release = decision(&world, DecisionAction::Release, "per");
+    world.decided(release);
+    assert!(world.any_access());
+}
+
+#[test]
+fn who_agreed_to_a_later_end_does_not_undo_an_earlier_one_that_came_after_it() {
+    let mut world = sandbox();
+    let wish = |world: &World| {
+        let mut wish = about(world, DecisionAction::Extend, "olga", Stage::Sandbox, ONE);
+        wish.spec.on_behalf_of = Some("security".into());
+        wish.spec.expires_at = Some(Time(at(150)));
+        wish
+    };
+    let extend = wish(&world);
+    unnoticed(&mut world, extend.clone());
+    let mut shorten = decision(&world, DecisionAction::Shorten, "per");
+    shorten.spec.stage = Some(Stage::Sandbox);
+    shorten.spec.expires_at = Some(Time(at(60)));
+    unnoticed(&mut world, shorten);
+    world.settle();
+    assert_eq!(world.journal().openings[0].end, at(60));
+    assert_eq!(unheard(&world, &extend), Reason::OutOfDate);
+    let again = wish(&world);
+    world.decided(again);
+    assert_eq!(world.journal().openings[0].end, at(150), "and may again");
+}
