@@ -80,7 +80,7 @@ pub async fn run(settings: Settings) -> Result<(), AppError> {
     let station = Station::new(&settings);
     let client = client(settings.kubeconfig.as_deref(), &station).await?;
     let admission = Admission::of(&settings.system_namespace);
-    let watched = Watched { kinds: &objects::Kind::ALL, decisions: true, admission };
+    let watched = Watched { kinds: &objects::Kind::ALL, admission };
     let (mut feeds, queues) = Feeds::start(&client, watched, station.sight());
     let stores = Arc::clone(&feeds.catalogue);
     let judging = Arc::new(status::Context {
@@ -120,12 +120,17 @@ pub async fn sign(settings: Settings) -> Result<(), AppError> {
     let station = Station::new(&settings);
     let client = client(settings.kubeconfig.as_deref(), &station).await?;
     let kinds = [objects::Kind::Namespace];
-    let watched = Watched { kinds: &kinds, decisions: false, admission: Admission::default() };
+    let watched = Watched { kinds: &kinds, admission: Admission::default() };
     let (mut feeds, queues) = Feeds::start(&client, watched, station.sight());
     let context = Arc::new(signing(&settings, client, &feeds, &station.clock, &station.metrics));
     let store = feeds.catalogue.grants.clone();
-    let control =
-        station.control(Kind::Certificates, store, queues.grants, context, signer::reconcile::reconcile);
+    let control = station.control(
+        Kind::Certificates,
+        store,
+        queues.only_grants(),
+        context,
+        signer::reconcile::reconcile,
+    );
     let work = async {
         feeds.filled().await;
         control.await;
@@ -165,7 +170,7 @@ fn signing(
     let clock = clock.clone();
     let now: signer::Now = Arc::new(move || clock.now());
     signer::reconcile::Context {
-        observer: Observer::new(talk.clone(), Arc::clone(&feeds.catalogue)),
+        observer: Observer::new(talk.clone(), Arc::clone(&feeds.catalogue), &settings.system_namespace),
         tender: Tender::new(talk, &settings.system_namespace, &settings.trust_domain, Arc::clone(&now)),
         now,
         events: Events::start(client, name::SIGN, counted(metrics)),

@@ -4,6 +4,8 @@
 
 #[path = "life/access.rs"]
 mod access;
+#[path = "life/live.rs"]
+mod live;
 #[path = "life/order.rs"]
 mod order;
 #[path = "life/story.rs"]
@@ -23,6 +25,8 @@ mod deletion;
 mod drift;
 #[path = "life/fault.rs"]
 mod fault;
+#[path = "life/forged.rs"]
+mod forged;
 #[path = "life/hold.rs"]
 mod hold;
 #[path = "life/name.rs"]

@@ -188,8 +188,9 @@ pub struct PartnerGrantStatus {
     #[schemars(length(max = 32))]
     pub openings: Vec<OpeningStatus>,
     /// Every clause of the contract, and what holds it.
+    // One writer writes all of it: whose each line is would be most of what is stored of a grant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["clause".into()]))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     #[schemars(length(max = 64))]
     pub enforcement: Vec<EnforcedClause>,
     /// Where it stands: Ready, Accepted, Provisioned, Active, Reconciling, Stalled.

@@ -204,6 +204,12 @@ pub fn ca_config_map(contract_uid: &str, stage: Stage) -> String {
     format!("comity-trust-{}-{}", short_hash(&[contract_uid]), stage.lower())
 }
 
+/// The ConfigMap in Comity's own namespace by which `comity sign` remembers up to where it compared a
+/// grant's journal with what people decided.
+pub fn consent_config_map(grant_uid: &str) -> String {
+    format!("comity-trust-consent-{grant_uid}")
+}
+
 /// The SPIFFE ID of a workload (SPIFFE-ID, sections 2.1 to 2.4).
 pub fn spiffe_id(trust_domain: &str, identity: &WorkloadIdentity<'_>) -> String {
     let WorkloadIdentity { partner, namespace, grant, stage, opening_hash, workload } = identity;

@@ -30,7 +30,7 @@ pub struct Catalogue {
     pub datasets: Store<Dataset>,
     /// Boundaries.
     pub boundaries: Store<SharingBoundary>,
-    /// What people decided about grants. Empty in a process that doesn't ask.
+    /// What people decided about grants.
     pub decisions: Store<GrantDecision>,
     /// Journals.
     pub records: Records,

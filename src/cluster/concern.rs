@@ -42,6 +42,13 @@ pub struct Queues {
     pub leftovers: UnboundedReceiver<()>,
 }
 
+impl Queues {
+    /// That of grants. The others are dropped, so that nobody fills them.
+    pub fn only_grants(self) -> Queue<PartnerGrant> {
+        self.grants
+    }
+}
+
 /// Where changes are told of.
 #[derive(Clone, Debug)]
 pub struct Senders {

@@ -55,8 +55,6 @@ pub struct Feeds {
 pub struct Watched<'a> {
     /// These kinds of what Comity makes.
     pub kinds: &'a [Kind],
-    /// What people decide.
-    pub decisions: bool,
     /// Comity's own admission policies, as far as this requires any.
     pub admission: Admission,
 }
@@ -96,9 +94,7 @@ impl Feeds {
         feeds.reflect("Partner", client, partner_writer, told.clone());
         feeds.reflect("Dataset", client, dataset_writer, told.clone());
         feeds.reflect("SharingBoundary", client, boundary_writer, told.clone());
-        if asked.decisions {
-            feeds.reflect("GrantDecision", client, decision_writer, told.clone());
-        }
+        feeds.reflect("GrantDecision", client, decision_writer, told.clone());
         feeds.the_rest(client, asked.kinds, &told);
         (feeds, queues)
     }

@@ -139,6 +139,13 @@ impl Records {
         lines.map_or_else(|| Ok(Journal::empty()), |lines| lines.folded.clone())
     }
 
+    /// The records of this grant, in the order of their numbers.
+    pub fn of_grant(&self, namespace: &str, grant_uid: &str) -> Vec<GrantRecordSpec> {
+        let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
+        let lines = lines.get(namespace).and_then(|lines| lines.get(grant_uid));
+        lines.into_iter().flat_map(|lines| lines.records.values()).filter_map(Line::whole).collect()
+    }
+
     /// The time of the first record of a grant whose journal doesn't end; `None` where there is no
     /// record, or where it ends. Says nothing of whether the journal holds.
     pub fn live_since(&self, namespace: &str, grant_uid: &str) -> Option<Timestamp> {

@@ -310,8 +310,10 @@ fn changes_at(place: &Place<'_>) -> Vec<Timestamp> {
 
 /// The moments at which something changes by time alone.
 fn moments(view: &View<'_>) -> Vec<Timestamp> {
+    // What can open again keeps its grant from being over until its end, though it is closed.
+    let lives = |opening: &&Opening| opening.closed_for().is_none_or(RecordReason::can_reopen);
     let mut moments: Vec<Timestamp> =
-        view.openings().iter().filter(|opening| !opening.is_closed()).map(|opening| opening.end).collect();
+        view.openings().iter().filter(lives).map(|opening| opening.end).collect();
     if let Ok(journal) = view.journal {
         moments.extend(view.openings().iter().filter_map(|opening| review_lapses_at(opening, journal)));
         let serves = |opening: &Opening| !opening.is_closed();

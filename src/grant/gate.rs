@@ -5,12 +5,12 @@
 
 use jiff::Timestamp;
 
-use super::consent::Forum;
 use crate::api::condition::{Reason, whole_seconds};
 use crate::api::effective::EffectivePolicy;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::api::stage::Stage;
 use crate::journal::append::Entry;
+use crate::journal::forum::Forum;
 use crate::journal::remains::is_lost;
 use crate::journal::wanted::GrantFacts;
 use crate::journal::{Journal, Opening};

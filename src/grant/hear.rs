@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use self::act::{Act, counts_until, is_todays};
-use super::consent::Forum;
 use crate::api::condition::{Reason, whole_seconds};
 use crate::api::decision::DecisionAction;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::api::stage::Stage;
 use crate::api::{GrantDecision, name};
 use crate::journal::append::Entry;
+use crate::journal::forum::{Forum, latest_end};
 use crate::journal::{Broken, Journal, Opening};
 use crate::policy::{Agreement, Problem};
 
@@ -328,14 +328,6 @@ impl<'a> Hearing<'a> {
         }
         Ok(())
     }
-}
-
-/// The latest end that an opening can be given: the contract's own, and the stage's ceiling counted
-/// from the opening.
-pub fn latest_end(opening: &Opening, agreement: &Agreement) -> Timestamp {
-    let ceiling = agreement.stages.get(&opening.stage).map(|terms| terms.ceiling);
-    let counted = ceiling.and_then(|ceiling| opening.opened_at.checked_add(ceiling).ok());
-    whole_seconds(counted.unwrap_or(opening.end).min(agreement.not_after))
 }
 
 fn is_live(opening: &Opening, now: Timestamp) -> bool {

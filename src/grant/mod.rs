@@ -7,7 +7,6 @@
 pub mod build;
 pub mod check;
 pub mod clause;
-pub mod consent;
 pub mod decide;
 pub mod foresee;
 pub mod gate;

@@ -45,8 +45,12 @@ const STEPS: usize = 64;
 /// How soon a pass that left something to do comes back.
 pub(super) const SOON: Duration = Duration::from_millis(250);
 
+/// How soon a pass comes back that has taken away what isn't allowed any more, and has yet to write it
+/// down. Its own changes bring it back sooner, behind whatever else has to be made less.
+const AFTERWARDS: Duration = Duration::from_secs(1);
+
 /// How soon a record is tried again that couldn't be written.
-const RECORDS_AGAIN: std::time::Duration = std::time::Duration::from_secs(10);
+const RECORDS_AGAIN: Duration = Duration::from_secs(10);
 
 /// What every pass needs.
 #[derive(Debug)]
@@ -102,6 +106,9 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
         tell_refusal(&error, &scene, &names, decision, &context).await;
         return Err(halted(error));
     }
+    if tells_of_less(&decision) {
+        return Ok(Action::requeue(AFTERWARDS));
+    }
     say(&scene, &names, &decision, &context).await.map_err(halted)?;
     Ok(look_again(&scene, &decision))
 }
@@ -132,8 +139,17 @@ pub(super) async fn walk(
         }
         refresh(scene);
         decision = decide(&scene.view(names));
+        if matches!(step, Step::Delete(_) | Step::Confine(_)) && tells_of_less(&decision) {
+            break;
+        }
     }
     (decision, failure)
+}
+
+/// Whether all that is left to do for now is to write down that less is allowed. Where one change takes
+/// from many grants, it is taken from all of them before it is written down of any.
+fn tells_of_less(decision: &Decision) -> bool {
+    matches!(&decision.step, Some(Step::Record(entry)) if entry.event == RecordEvent::Narrowed)
 }
 
 /// When to come back: soon where something is left to do, else at the earliest moment named.
@@ -142,7 +158,8 @@ fn look_again(scene: &Scene<'_>, decision: &Decision) -> Action {
         return Action::requeue(SOON);
     }
     let wait = retry::until_earliest(decision.look_again.iter().copied(), scene.now).unsigned_abs();
-    Action::requeue(if scene.records == Records::Writable { wait } else { wait.min(RECORDS_AGAIN) })
+    let is_written = scene.records == Records::Writable && scene.refused.is_empty();
+    Action::requeue(if is_written { wait } else { wait.min(RECORDS_AGAIN) })
 }
 
 /// Says in the status what the API server refuses, since trying again may not help.

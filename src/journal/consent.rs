@@ -59,6 +59,11 @@ pub struct Approved {
 }
 
 impl Consents {
+    /// The number of the newest record that took a decision; `None`: nobody has decided anything.
+    pub fn newest_taken(&self) -> Option<i64> {
+        self.taken.values().max().copied()
+    }
+
     /// The number of the record that took a decision.
     pub fn record_of(&self, decision_uid: &str) -> Option<i64> {
         self.taken.get(decision_uid).copied()

@@ -5,6 +5,7 @@
 
 pub mod append;
 pub mod consent;
+pub mod forum;
 mod opening;
 pub mod remains;
 pub mod wanted;

@@ -64,7 +64,7 @@ pub struct Refusal {
     pub cause: Cause,
 }
 
-/// What is wrong with an authority.
+/// What is wrong with an authority, or with what asks for it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Cause {
     /// It was marked, and its key is gone.
@@ -75,6 +75,8 @@ pub enum Cause {
     MarkerUnreadable,
     /// Another key than the one that was marked.
     Replaced,
+    /// The journal isn't believed by which a stage is open.
+    Doubted(String),
     /// The trust domain was changed since it was made.
     OtherTrustDomain {
         /// What it speaks for.
@@ -92,6 +94,7 @@ impl Refusal {
             Cause::Unusable(_) => "AuthorityUnusable",
             Cause::MarkerUnreadable => "AuthorityMarkerUnreadable",
             Cause::Replaced => "AuthorityReplaced",
+            Cause::Doubted(_) => "JournalDoubted",
             Cause::OtherTrustDomain { .. } => "AuthorityOfOtherTrustDomain",
         }
     }
@@ -101,6 +104,7 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Chest { secret, marker } = &self.chest;
         match &self.cause {
+            Cause::Doubted(doubt) => return out.write_str(doubt),
             Cause::Lost => write!(
                 out,
                 "the key of this authority is lost: Secret {secret} doesn't exist, though ConfigMap {marker} says that it did. "

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::opening::Opening;
+use super::witness::Doubt;
 use crate::api::PartnerGrant;
 use crate::api::effective::EffectivePolicy;
 use crate::journal::remains::{Remains, remains};
@@ -19,6 +20,15 @@ pub struct Derived {
     pub openings: Vec<Opening>,
     /// When it may come to something else although nobody changes anything.
     pub look_again: Option<Timestamp>,
+}
+
+impl Derived {
+    /// The same, where the journal that it is derived from is doubted.
+    #[must_use]
+    pub fn doubted(mut self, doubt: Option<&Doubt>) -> Self {
+        self.openings.iter_mut().for_each(|opening| opening.doubt = doubt.map(ToString::to_string));
+        self
+    }
 }
 
 /// Derives every opening of a grant. One that isn't open is there too, to be cleared.
@@ -78,6 +88,7 @@ fn opening(
         ttl: ttl(policy).filter(|_| terms.is_some()).unwrap_or_default(),
         workloads: policy.certified().iter().map(|workload| workload.name.0.clone()).collect(),
         open: open && terms.is_some(),
+        doubt: None,
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! derive   which stages are open, by the rules that `comity run` goes by, too     (pure)
+//! witness  whether the journal says what people decided                          (pure)
 //! observe  what stands: the grant and all it depends on; the stage's Secrets      (live reads)
 //! decide   what to do in one stage's namespace: keep, sign, refuse, remove        (pure)
 //! custody  whether the authority's key is the one that was marked, and usable     (pure)
@@ -15,6 +16,7 @@
 
 pub mod authority;
 pub mod build;
+pub mod consent;
 pub mod custody;
 pub mod decide;
 pub mod derive;
@@ -25,8 +27,10 @@ pub mod reconcile;
 pub mod site;
 pub mod stage;
 pub mod talk;
+pub mod testimony;
 pub mod together;
 pub mod upkeep;
+pub mod witness;
 
 #[cfg(test)]
 mod testing;

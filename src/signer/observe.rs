@@ -10,16 +10,18 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::{Resource, ResourceExt as _};
 
+use super::consent::{Case, Consent};
 use super::derive::{Derived, derive};
 use super::error::SignError;
 use super::opening::Opening;
 use super::site::Site;
 use super::talk::{Namespaced, Talk};
 use super::together::Together;
+use crate::api::record::GrantRecordSpec;
 use crate::api::{Dataset, GrantRecord, Partner, PartnerGrant, SharingBoundary, SharingContract, name};
 use crate::cluster::catalogue::Catalogue;
 use crate::cluster::services;
-use crate::journal::Journal;
+use crate::journal::{Broken, Journal};
 use crate::plan::objects::Live;
 use crate::policy::standing::Outlook;
 use crate::policy::{Operands, OtherGrant};
@@ -29,9 +31,13 @@ use crate::policy::{Operands, OtherGrant};
 pub struct Observer {
     talk: Talk,
     catalogue: Arc<Catalogue>,
+    consent: Consent,
     /// Those who read what all grants under a contract stand on, by its namespace and name.
     readers: Arc<Together<(String, String), Common>>,
 }
+
+/// Records by number.
+type NewRecords = BTreeMap<i64, GrantRecordSpec>;
 
 /// What all grants under a contract depend on, as it was just read.
 #[derive(Default)]
@@ -52,25 +58,50 @@ struct Ground {
 
 impl Observer {
     /// Reads through `talk`; what no one object says comes from the catalogue.
-    pub fn new(talk: Talk, catalogue: Arc<Catalogue>) -> Self {
-        Self { talk, catalogue, readers: Arc::default() }
+    /// What it has to remember is kept in the namespace `system`.
+    pub fn new(talk: Talk, catalogue: Arc<Catalogue>, system: &str) -> Self {
+        let consent = Consent::new(talk.clone(), Arc::clone(&catalogue), system);
+        Self { talk, catalogue, consent, readers: Arc::default() }
     }
 
     /// What the watches last told of a grant comes to. A journal that is broken opens nothing.
     pub fn cached(&self, grant: &PartnerGrant, now: Timestamp) -> Derived {
         let gathered = self.catalogue.gather(grant);
         let outlook = Outlook::of(&gathered.operands(grant), now);
-        match self
-            .catalogue
-            .records
-            .journal(&grant.namespace().unwrap_or_default(), &grant.uid().unwrap_or_default())
-        {
-            Ok(journal) => derive(grant, &journal, &outlook, now),
+        match self.cached_journal(grant) {
+            Ok(journal) => {
+                let case = Case { grant, journal: &journal, outlook: &outlook, now };
+                derive(grant, &journal, &outlook, now).doubted(self.consent.cached_doubt(case).as_ref())
+            }
             Err(broken) => {
                 tracing::warn!(%broken, "the journal of this grant is broken: nothing is signed");
                 Derived::default()
             }
         }
+    }
+
+    /// Whether people decided something that has to be compared with the journal of a grant.
+    pub fn has_news(&self, grant: &PartnerGrant) -> bool {
+        self.cached_journal(grant).is_ok_and(|journal| self.consent.has_news(grant, &journal))
+    }
+
+    /// Compares the journal of a grant with what people decided, before that is gone.
+    pub async fn witness(&self, grant: &PartnerGrant, now: Timestamp) -> Result<(), SignError> {
+        let Ok(journal) = self.cached_journal(grant) else { return Ok(()) };
+        let gathered = self.catalogue.gather(grant);
+        let outlook = Outlook::of(&gathered.operands(grant), now);
+        let case = Case { grant, journal: &journal, outlook: &outlook, now };
+        self.consent.doubt(case, BTreeMap::new()).await.map(drop)
+    }
+
+    /// Forgets what is remembered of grants that are gone.
+    pub async fn sweep(&self) -> Result<(), SignError> {
+        self.consent.sweep().await
+    }
+
+    fn cached_journal(&self, grant: &PartnerGrant) -> Result<Journal, Broken> {
+        let records = &self.catalogue.records;
+        records.journal(&grant.namespace().unwrap_or_default(), &grant.uid().unwrap_or_default())
     }
 
     /// The namespaces that were made for a grant, as the watches last told.
@@ -99,29 +130,33 @@ impl Observer {
         )?;
         let site = site.map(Site::from);
         let live = live.filter(|live| live.metadata.uid == grant.metadata.uid);
-        let (Some(live), Some(journal)) = (live, journal) else {
+        let (Some(live), Some((journal, newer))) = (live, journal) else {
             return Ok((Opening { open: false, ..opening.clone() }, site));
         };
         let outlook = Outlook::of(&ground.operands(&live, journal.requested), now);
-        let derived = derive(&live, &journal, &outlook, now);
+        let case = Case { grant: &live, journal: &journal, outlook: &outlook, now };
+        let doubt = self.consent.doubt(case, newer).await?;
+        let derived = derive(&live, &journal, &outlook, now).doubted(doubt.as_ref());
         let found = derived.openings.into_iter().find(|found| found.place() == place);
         Ok((found.unwrap_or_else(|| Opening { open: false, ..opening.clone() }), site))
     }
 
-    /// The journal as it stands: the records that are known never change, so only those after
-    /// them have to be asked for. `None`: it is broken.
-    async fn journal(&self, opening: &Opening) -> Result<Option<Journal>, SignError> {
+    /// The journal as it stands, and its records that the watches haven't told of: those that are known
+    /// never change, so only those after them have to be asked for. `None`: it is broken.
+    async fn journal(&self, opening: &Opening) -> Result<Option<(Journal, NewRecords)>, SignError> {
         let Ok(mut journal) = self.catalogue.records.journal(&opening.namespace, &opening.grant_uid) else {
             return Ok(None);
         };
+        let mut newer = NewRecords::new();
         loop {
             let next = name::record(&opening.grant_uid, journal.next);
             let Some(record) = self.talk.get::<GrantRecord>(&opening.namespace, &next).await? else {
-                return Ok(Some(journal));
+                return Ok(Some((journal, newer)));
             };
             if journal.take(&record.spec).is_err() {
                 return Ok(None);
             }
+            newer.insert(record.spec.sequence, record.spec);
         }
     }
 

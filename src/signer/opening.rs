@@ -38,6 +38,8 @@ pub struct Opening {
     pub workloads: Vec<String>,
     /// Whether the stage is to have certificates now: it is open, and neither held nor being closed.
     pub open: bool,
+    /// Why the journal isn't believed that opens it, if so: then nothing is signed for it.
+    pub doubt: Option<String>,
 }
 
 impl Opening {

@@ -70,7 +70,10 @@ struct Remembered {
 /// One pass over a grant.
 pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Result<Action, SignError> {
     let now = (context.now)();
-    context.sweep(now);
+    context.sweep(now).await;
+    if context.observer.has_news(&grant) {
+        context.observer.witness(&grant, now).await?;
+    }
     let places = context.observer.cached_places(&grant);
     if let Some(later) = context.memory.has_to_wait(&places, now) {
         return Ok(Action::requeue(retry::until_earliest([later], now).unsigned_abs()));
@@ -152,10 +155,12 @@ impl Context {
     }
 
     /// Forgets stages that are gone, and authorities (keys and all) that no stage needs any more.
-    fn sweep(&self, now: Timestamp) {
+    async fn sweep(&self, now: Timestamp) {
         let is_gone = |place: &str| self.observer.cached_site(place).is_none();
-        if let Some(wanted) = self.memory.sweep(&is_gone, now) {
-            self.tender.authorities().retain(&|chest| wanted.contains(chest));
+        let Some(wanted) = self.memory.sweep(&is_gone, now) else { return };
+        self.tender.authorities().retain(&|chest| wanted.contains(chest));
+        if let Err(error) = self.observer.sweep().await {
+            tracing::warn!(%error, "what is remembered of grants that are gone can't be gone through");
         }
     }
 }

@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use super::Now;
 use super::authority::{Authorities, Standing};
 use super::build;
-use super::custody::Refusal;
+use super::custody::{Cause, Chest, Refusal};
 use super::decide::{self, Decision, Doomed, Issue, Keep, Place, Why};
 use super::error::SignError;
 use super::opening::Opening;
@@ -113,6 +113,10 @@ impl Tender {
     async fn standing(&self, opening: &Opening, now: Timestamp) -> Result<Option<Standing>, SignError> {
         if !opening.open || opening.workloads.is_empty() || opening.end <= now {
             return Ok(None);
+        }
+        if let Some(doubt) = &opening.doubt {
+            let cause = Cause::Doubted(doubt.clone());
+            return Ok(Some(Err(Refusal { chest: Chest::of(opening), cause })));
         }
         self.authorities.of(opening, now).await.map(Some)
     }

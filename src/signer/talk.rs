@@ -59,6 +59,21 @@ impl Talk {
         parse::<ObjectList<K>>(&answer, &what).map(|list| list.items)
     }
 
+    /// The objects of a kind in a namespace that have this label, as they stand now.
+    pub async fn list<K: Namespaced + Clone>(
+        &self,
+        namespace: &str,
+        label: &str,
+    ) -> Result<Vec<K>, SignError> {
+        let what = what::<K>("list", namespace, "");
+        let request =
+            Request::new(K::url_path(&(), Some(namespace))).list(&ListParams::default().labels(label));
+        let answer = self
+            .send(request.map_err(|_discarded| SignError::Unreadable { what: what.clone() })?, &what)
+            .await?;
+        parse::<ObjectList<K>>(&answer, &what).map(|list| list.items)
+    }
+
     /// Makes an object that mustn't exist yet.
     pub async fn create<K: Namespaced + Serialize>(&self, object: &K) -> Result<(), SignError> {
         let (namespace, name) = place(object);

@@ -35,6 +35,7 @@ pub fn opening() -> Opening {
         ttl: SignedDuration::from_hours(2),
         workloads: vec!["scorer".to_owned(), "trainer".to_owned()],
         open: true,
+        doubt: None,
     }
 }
 
@@ -79,6 +80,7 @@ pub fn fill(place: &mut Place, opening: &Opening, authority: &Authority) {
 }
 
 /// The story of `examples/fraud-scoring/` with a journal.
+#[derive(Clone)]
 pub struct Story {
     /// What people wrote.
     pub world: World,

@@ -11,8 +11,7 @@ const ALWAYS: [&str; 4] = ["mod", "observe", "status", "reconcile"];
 /// What a kind may have beside it.
 const SOMETIMES: [&str; 6] = ["validate", "decide", "check", "build", "tests", "testing"];
 /// What only one kind has, and why.
-const ONLY: [(&str, &str, &str); 9] = [
-    ("grant", "consent", "only a grant has stages that people have to agree to"),
+const ONLY: [(&str, &str, &str); 8] = [
     ("grant", "hear", "only a grant has a journal that takes what people decide"),
     ("grant", "meter", "only a grant has ends and records, which are counted"),
     ("grant", "foresee", "only a grant is closed by what can't be written down"),

@@ -26,10 +26,11 @@ use super::{
 };
 
 /// How much time passes from one decision to the next: shorter, and throughput is measured too.
-pub const DECIDED_EVERY: Duration = Duration::from_millis(200);
+pub const DECIDED_EVERY: Duration = Duration::from_millis(400);
 
-/// How much time passes from one commit to the next.
-pub const PROMOTED_EVERY: Duration = Duration::from_millis(400);
+/// How much time passes from one commit to the next. Each opens a stage and clears another one, in which
+/// Kubernetes looks for every kind that there is: sooner, and only that would be measured.
+pub const PROMOTED_EVERY: Duration = Duration::from_millis(1200);
 
 /// How long all rehearsals may take to open.
 const OPEN_WITHIN: Duration = Duration::from_secs(300);

@@ -2,7 +2,7 @@
 //! people to agree to, and takes over from what is live.
 
 use comity::api::condition::{ConditionType, Reason};
-use comity::api::grant::{OpeningState, OpeningStatus, PendingChange};
+use comity::api::grant::{OpeningState, PendingChange};
 use comity::api::record::{RecordEvent, RecordReason};
 use comity::api::{PartnerGrant, SharingBoundary, SharingContract, Stage};
 use e2e::{Result, eventually};
@@ -12,26 +12,10 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::access::{cleared, usable, ways_in};
-use super::story::{SOON, Story, Wish, ensure, told};
-
-/// A grant whose sandbox is open, and what it stands on.
-struct Live {
-    story: Story,
-    wish: Wish,
-    grant: PartnerGrant,
-    opened: OpeningStatus,
-}
+use super::live::Live;
+use super::story::{SOON, ensure, told};
 
 impl Live {
-    async fn begin() -> Result<Self> {
-        let story = Story::begin().await?;
-        let wish = Wish::up_to(Stage::Sandbox);
-        let grant = story.ask(&wish).await?;
-        let opened = story.opened(&wish, Stage::Sandbox).await?;
-        usable(&story, &opened.namespace.0).await?;
-        Ok(Self { story, wish, grant, opened })
-    }
-
     /// Awaits that just these ways in are closed, and that this is told of what was lost.
     async fn is_narrowed(&self, closed: &[&str], lost: &str) -> Result<()> {
         let place = &self.opened.namespace.0;

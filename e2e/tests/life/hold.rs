@@ -10,6 +10,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::access::{cleared, shut, shut_and_kept, usable};
+use super::live::Live;
 use super::story::{Story, Wish, ensure, told};
 
 #[tokio::test]
@@ -65,7 +66,7 @@ async fn lowering_the_stage_closes_and_raising_it_opens_within_the_recorded_end(
 
 #[tokio::test]
 async fn a_contract_that_leaves_nothing_closes_access_and_putting_it_back_heals() -> Result<()> {
-    let ground = Held::begin().await?;
+    let ground = Live::begin().await?;
     let fewer = json!({"spec": {"purposes": ["model-quality"]}});
     ground.story.change::<SharingContract>("fraud-scoring", fewer).await?;
     ground.is_held(ConditionType::Accepted, Reason::BeyondContract).await?;
@@ -74,7 +75,7 @@ async fn a_contract_that_leaves_nothing_closes_access_and_putting_it_back_heals(
 
 #[tokio::test]
 async fn a_contract_or_dataset_that_is_gone_closes_access() -> Result<()> {
-    let ground = Held::begin().await?;
+    let ground = Live::begin().await?;
     let now = DeleteParams::default();
     ground.story.api::<Dataset>().delete("transactions", &now).await?;
     ground.is_held(ConditionType::Accepted, Reason::UnknownDataset).await?;
@@ -86,7 +87,7 @@ async fn a_contract_or_dataset_that_is_gone_closes_access() -> Result<()> {
 
 #[tokio::test]
 async fn a_partner_that_is_gone_or_shuts_us_out_closes_access() -> Result<()> {
-    let ground = Held::begin().await?;
+    let ground = Live::begin().await?;
     let elsewhere = json!({"spec": {"allowedNamespaces": {"names": ["elsewhere"]}}});
     ground.cluster_wide::<Partner>(elsewhere).await?;
     ground.is_held(ConditionType::Accepted, Reason::PartnerNotAllowed).await?;
@@ -99,7 +100,7 @@ async fn a_partner_that_is_gone_or_shuts_us_out_closes_access() -> Result<()> {
 
 #[tokio::test]
 async fn a_boundary_that_is_gone_closes_access() -> Result<()> {
-    let ground = Held::begin().await?;
+    let ground = Live::begin().await?;
     let (story, now) = (&ground.story, DeleteParams::default());
     story.everywhere::<SharingBoundary>().delete(&story.namespace, &now).await?;
     ground.is_held(ConditionType::Accepted, Reason::NoBoundary).await?;
@@ -149,24 +150,7 @@ async fn a_grant_that_nobody_accepted_stands_in_nobodys_way() -> Result<()> {
     usable(&story, &opened.namespace.0).await
 }
 
-/// A grant whose sandbox is open, and what it stands on.
-struct Held {
-    story: Story,
-    wish: Wish,
-    grant: PartnerGrant,
-    opened: OpeningStatus,
-}
-
-impl Held {
-    async fn begin() -> Result<Self> {
-        let story = Story::begin().await?;
-        let wish = Wish::up_to(Stage::Sandbox);
-        let grant = story.ask(&wish).await?;
-        let opened = story.opened(&wish, Stage::Sandbox).await?;
-        usable(&story, &opened.namespace.0).await?;
-        Ok(Self { story, wish, grant, opened })
-    }
-
+impl Live {
     /// Changes what has no namespace and the story's name.
     async fn cluster_wide<K>(&self, change: Value) -> Result<()>
     where

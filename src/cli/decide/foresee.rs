@@ -11,9 +11,9 @@ use crate::api::record::GrantIdentity;
 use crate::api::value::Text;
 use crate::api::{GrantDecision, name};
 use crate::cli::grant::Picture;
-use crate::grant::consent::Forum;
 use crate::grant::hear::{Hearing, Unheard};
 use crate::journal::append::{Entry, next_record};
+use crate::journal::forum::Forum;
 use crate::policy::consent::Missing;
 
 /// The longest part of a grant's name in that of a decision.

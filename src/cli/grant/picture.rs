@@ -8,7 +8,7 @@ use crate::api::condition::ConditionType;
 use crate::api::grant::{OpeningState, PartnerGrantStatus};
 use crate::api::stage::Stage;
 use crate::cluster::reading::Reading;
-use crate::grant::consent::Forum;
+use crate::journal::forum::Forum;
 use crate::journal::{Broken, Journal};
 use crate::policy::{Agreement, Problem, resolve::resolve};
 

@@ -102,15 +102,21 @@ impl Policy {
         if self.labels.is_empty() {
             return vec![self.binding(self.name, None)];
         }
-        let named = |label: &&str| format!("{}-{}", self.name, label.rsplit('/').next().unwrap_or(label));
-        self.labels.iter().map(|label| self.binding(&named(label), Some(label))).collect()
+        let named = |label: &str| format!("{}-{}", self.name, label.rsplit('/').next().unwrap_or(label));
+        let labels = self.labels.iter().enumerate();
+        labels
+            .map(|(number, label)| self.binding(&named(label), Some((label, &self.labels[..number]))))
+            .collect()
     }
 
-    fn binding(&self, binding: &str, label: Option<&str>) -> Value {
+    /// A binding to what carries a label, and none of those `before` it: what carries several is looked
+    /// at once.
+    fn binding(&self, binding: &str, label: Option<(&str, &[&str])>) -> Value {
         let mut spec = json!({"policyName": self.name, "validationActions": ["Deny"]});
-        if let Some(label) = label {
-            spec["matchResources"] =
-                json!({"objectSelector": {"matchExpressions": [{"key": label, "operator": "Exists"}]}});
+        if let Some((label, before)) = label {
+            let mut expressions = vec![json!({"key": label, "operator": "Exists"})];
+            expressions.extend(before.iter().map(|other| json!({"key": other, "operator": "DoesNotExist"})));
+            spec["matchResources"] = json!({"objectSelector": {"matchExpressions": expressions}});
         }
         if self.stage_policy {
             spec["paramRef"] = json!({"name": name::STAGE_POLICY, "parameterNotFoundAction": "Deny"});

@@ -7,8 +7,15 @@ use crate::api::name;
 use crate::generate::admission::cel::{CONSENT_GROUP, EXPIRE_VERB, OVERRIDE_RESOURCE, OVERRIDE_VERB};
 
 /// The kinds that both processes read, to tell by themselves what is open.
-const WORDS: &[&str] =
-    &["sharingboundaries", "partners", "datasets", "sharingcontracts", "partnergrants", "grantrecords"];
+const WORDS: &[&str] = &[
+    "sharingboundaries",
+    "partners",
+    "datasets",
+    "sharingcontracts",
+    "partnergrants",
+    "grantdecisions",
+    "grantrecords",
+];
 
 /// The admission policies, Comity's own among them.
 const ADMISSION: &[&str] = &["validatingadmissionpolicies", "validatingadmissionpolicybindings"];
@@ -20,7 +27,6 @@ const KEEP: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 /// What `comity run` may ask for, in every namespace.
 pub const RUN: &[Grant] = &[
     may(READ, "comity.dev", WORDS),
-    may(READ, "comity.dev", &["grantdecisions"]),
     may(
         &["get", "patch", "update"],
         "comity.dev",
@@ -64,8 +70,12 @@ pub const SIGNER: &[Grant] =
 
 /// What each process may ask for in Comity's own namespace.
 const RUN_AT_HOME: &[Grant] = &[LEASES];
-const SIGN_AT_HOME: &[Grant] =
-    &[may(&["get", "create", "update", "patch", "delete"], "", &["secrets", "configmaps"]), LEASES];
+const SIGN_AT_HOME: &[Grant] = &[
+    may(&["get", "create", "update", "patch", "delete"], "", &["secrets", "configmaps"]),
+    // What it remembers of grants that are gone. Secrets it can't list.
+    may(&["list"], "", &["configmaps"]),
+    LEASES,
+];
 const LEASES: Grant = may(&["get", "create", "update", "patch"], "coordination.k8s.io", &["leases"]);
 
 /// The accounts, roles and bindings of the processes, and the roles that the platform may hand out.

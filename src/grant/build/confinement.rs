@@ -11,9 +11,9 @@ use crate::api::stage_policy::{StagePolicySpec, StageWorkload};
 use crate::plan::objects::{Kind, Wanted};
 use crate::policy::quota::{DEFAULTS, Most};
 
-/// Quota, limits, and the parameters of admission.
-pub fn objects(site: &Site<'_>) -> Vec<Wanted> {
-    vec![quota(site), limits(site), stage_policy(site)]
+/// What each pod is held to: limits, and the parameters of admission.
+pub fn limits(site: &Site<'_>) -> Vec<Wanted> {
+    vec![limit_range(site), stage_policy(site)]
 }
 
 /// One object of this stage's namespace.
@@ -23,7 +23,7 @@ fn wanted(site: &Site<'_>, kind: Kind, name: &str, content: Value) -> Wanted {
 
 /// What contract, boundary and defaults allow, and never a Service that opens a port on a node or a
 /// balancer, whatever a record says.
-fn quota(site: &Site<'_>) -> Wanted {
+pub fn quota(site: &Site<'_>) -> Wanted {
     let mut hard = json!(site.policy.quota.hard);
     for never in DEFAULTS.iter().filter(|line| matches!(line.most, Most::Never)) {
         hard[never.resource] = Value::from("0");
@@ -32,7 +32,7 @@ fn quota(site: &Site<'_>) -> Wanted {
 }
 
 /// What containers get that don't say, so that a quota on compute doesn't refuse them.
-fn limits(site: &Site<'_>) -> Wanted {
+fn limit_range(site: &Site<'_>) -> Wanted {
     let content = json!({"spec": {"limits": [{
         "type": "Container",
         "default": {"cpu": "500m", "memory": "512Mi"},

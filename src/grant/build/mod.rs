@@ -60,11 +60,13 @@ impl Site<'_> {
     }
 }
 
-/// What is made before anything else: quota, limits, the parameters of admission, and every
-/// network policy.
+/// What is made before anything else: limits, the parameters of admission, every network policy, and
+/// the quota. That one comes last: each object that Kubernetes itself puts into a new namespace while
+/// it is there is a write more to count it.
 pub fn confinement(site: &Site<'_>) -> Vec<Wanted> {
-    let mut objects = confinement::objects(site);
+    let mut objects = confinement::limits(site);
     objects.extend(network::default_deny(site));
     objects.extend(network::allowed_paths(site));
+    objects.push(confinement::quota(site));
     objects
 }

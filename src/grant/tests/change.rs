@@ -311,6 +311,7 @@ fn after_a_day_the_namespace_goes_and_what_comes_back_after_that_is_made_anew() 
     assert!(world.namespaces().is_empty());
     assert_eq!(world.journal().openings[2].closed_for(), Some(RecordReason::NotAccepted));
     assert_eq!(world.journal().ended, None, "it may still come back");
+    assert!(world.decide().look_again.contains(&end), "then it is over, though nothing else happens");
     world.agreement = Ok(long(ONE, |_| ()));
     world.settle();
     assert_eq!(open_stages(&world), [Stage::Production]);

@@ -141,7 +141,7 @@ fn a_rule_that_was_weakened_is_not_used_before_it_is_agreed_to_under_the_old_one
     let lenient = ConsentRule { required: 1, ..ConsentRule::default() };
     weak.stages.get_mut(&Stage::Production).expect("there is one").consent = lenient.clone();
     let scene = world.scene();
-    let forum = crate::grant::consent::Forum {
+    let forum = crate::journal::forum::Forum {
         journal: scene.journal.as_ref().expect("it holds"),
         agreement: &weak,
         made_again: false,

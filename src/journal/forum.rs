@@ -1,12 +1,14 @@
 //! Whether people have agreed to what would open. Pure: from the journal, and from who wrote what.
+//! `comity run` opens by it, and `comity sign` looks by it whether what was opened was agreed to.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::api::condition::whole_seconds;
 use crate::api::record::{RevisedKind, Revision};
 use crate::api::stage::Stage;
-use crate::journal::Journal;
+use crate::journal::{Journal, Opening};
 use crate::policy::Agreement;
 use crate::policy::consent::{ConsentRule, Missing, Voice};
 
@@ -45,9 +47,14 @@ impl<'a> Forum<'a> {
 
     /// What is missing before a stage can open; `Ok`: nothing.
     pub fn opening(&self, stage: Stage) -> Result<(), Missing> {
-        let Some(rule) = self.rule(stage) else { return Err(Missing { people: 1, groups: BTreeMap::new() }) };
-        let digest = &self.agreement.digest;
-        self.met(&rule, stage, digest, None)
+        self.opening_by(stage, self.rule(stage))
+    }
+
+    /// What is missing before a stage can open by this rule; `Ok`: nothing. A rule that can't be read is
+    /// never met.
+    pub fn opening_by(&self, stage: Stage, rule: Option<ConsentRule>) -> Result<(), Missing> {
+        let Some(rule) = rule else { return Err(Missing { people: 1, groups: BTreeMap::new() }) };
+        self.met(&rule, stage, &self.agreement.digest, None)
     }
 
     /// What is missing before an opening gets a new end; `Ok`: nothing. Whoever asks for the grant at
@@ -123,4 +130,12 @@ impl<'a> Forum<'a> {
     fn approved(&self, stage: Stage) -> &'a [Revision] {
         self.journal.consents.approved.get(&stage).map_or(&[], Vec::as_slice)
     }
+}
+
+/// The latest end that an opening can be given: the contract's own, and the stage's ceiling counted
+/// from the opening.
+pub fn latest_end(opening: &Opening, agreement: &Agreement) -> Timestamp {
+    let ceiling = agreement.stages.get(&opening.stage).map(|terms| terms.ceiling);
+    let counted = ceiling.and_then(|ceiling| opening.opened_at.checked_add(ceiling).ok());
+    whole_seconds(counted.unwrap_or(opening.end).min(agreement.not_after))
 }
