@@ -139,7 +139,7 @@ pub(super) async fn walk(
         }
         refresh(scene);
         decision = decide(&scene.view(names));
-        if matches!(step, Step::Delete(_) | Step::Confine(_)) && tells_of_less(&decision) {
+        if !matches!(step, Step::Record(_)) && tells_of_less(&decision) {
             break;
         }
     }

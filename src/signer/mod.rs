@@ -16,7 +16,6 @@
 
 pub mod authority;
 pub mod build;
-pub mod consent;
 pub mod custody;
 pub mod decide;
 pub mod derive;

@@ -1,6 +1,8 @@
 //! What stands of a grant and all that it depends on, read from the API server at this moment,
 //! because what is signed can't be unsigned.
 
+mod consent;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -10,7 +12,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::{Resource, ResourceExt as _};
 
-use super::consent::{Case, Consent};
+use self::consent::{Case, Consent};
 use super::derive::{Derived, derive};
 use super::error::SignError;
 use super::opening::Opening;

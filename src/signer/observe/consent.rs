@@ -7,20 +7,20 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
 
-use super::decide::Doomed;
-use super::error::SignError;
-use super::talk::Talk;
-use super::testimony::{self, Known, Testimonies};
-use super::witness::{Doubt, Testimony, Witness, gives, is_needed};
 use crate::api::record::GrantRecordSpec;
 use crate::api::{GrantDecision, PartnerGrant, name};
 use crate::cluster::catalogue::Catalogue;
 use crate::journal::Journal;
 use crate::policy::standing::Outlook;
+use crate::signer::decide::Doomed;
+use crate::signer::error::SignError;
+use crate::signer::talk::Talk;
+use crate::signer::testimony::{self, Known, Testimonies};
+use crate::signer::witness::{Doubt, Testimony, Witness, gives, is_needed};
 
 /// Whoever compares.
 #[derive(Clone)]
-pub struct Consent {
+pub(super) struct Consent {
     talk: Talk,
     catalogue: Arc<Catalogue>,
     /// Comity's own namespace.
@@ -30,7 +30,7 @@ pub struct Consent {
 
 /// A grant, and what it is looked at by.
 #[derive(Clone, Copy)]
-pub struct Case<'a> {
+pub(super) struct Case<'a> {
     /// The grant.
     pub grant: &'a PartnerGrant,
     /// Its journal.
