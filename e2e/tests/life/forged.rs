@@ -40,7 +40,7 @@ async fn forge_production(story: &Story, grant: &PartnerGrant) -> Result<String>
     let digest = asked.and_then(|record| record.digest.clone()).ok_or_else(|| nothing("asked for"))?;
     let before = journal.openings.last().ok_or_else(|| nothing("opened"))?;
     let now = journal.newest.ok_or_else(|| nothing("written"))?;
-    let end = now + SignedDuration::from_mins(1);
+    let end = now + SignedDuration::from_mins(10);
     let entry = Entry::opened(Stage::Production, &digest, end, &before.policy);
     let uid = grant.uid().unwrap_or_default();
     let identity = GrantIdentity { name: grant.name_any().as_str().into(), uid: uid.as_str().into() };
