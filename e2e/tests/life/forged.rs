@@ -25,9 +25,12 @@ async fn what_nobody_agreed_to_is_never_signed_for_whoever_writes_the_journal() 
     let place = forge_production(&story, &grant).await?;
     let told = story.told(&wish, ConditionType::Ready, false, Reason::CertificateRefused).await?;
     ensure(told.contains("opens Production, but that takes 2 more people"), || told.clone())?;
-    let trust = story.in_namespace::<ConfigMap>(&place).get(name::TRUST_CONFIG_MAP).await?;
-    let refused = trust.data.unwrap_or_default();
-    ensure(refused.keys().eq([name::TRUST_REFUSED]), || format!("{refused:?}"))?;
+    let trust = story.in_namespace::<ConfigMap>(&place);
+    await_object(&trust, name::TRUST_CONFIG_MAP, "a refusal", SOON, |trust: &ConfigMap| {
+        let told = trust.data.clone().unwrap_or_default();
+        if told.keys().eq([name::TRUST_REFUSED]) { Ok(()) } else { Err(format!("{told:?}")) }
+    })
+    .await?;
     let secrets = story.in_namespace::<Secret>(&place).list(&ListParams::default()).await?;
     ensure(secrets.items.is_empty(), || "a key was made for what nobody agreed to".to_owned())
 }
