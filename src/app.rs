@@ -17,7 +17,7 @@ use kube::runtime::reflector::Store;
 use kube::{Client, Resource};
 use tokio::net::TcpListener;
 
-use crate::api::{Stage, name};
+use crate::api::{GrantDecision, Stage, name};
 use crate::cluster::admission::Admission;
 use crate::cluster::apply::{WriteError, Writer};
 use crate::cluster::catalogue::Catalogue;
@@ -28,6 +28,7 @@ use crate::cluster::feed::{Feeds, Watched};
 use crate::cluster::pace::Pace;
 use crate::cluster::status::{self, Statuses};
 use crate::cluster::watch::Watches;
+use crate::decision::observe::Bench;
 use crate::grant::build::Installation;
 use crate::grant::reconcile::Appended;
 use crate::ops::http::{Served, serve};
@@ -46,6 +47,10 @@ use crate::{boundary, contract, dataset, decision, grant, partner, signer};
 
 /// How many namespaces are deleted in a second: each takes the API server dozens of requests.
 const CLEARED_PER_SECOND: i64 = 10;
+
+/// Of how many decisions it is said at once what came of them: many of them leave the API server to what
+/// opens and closes.
+const HEARING: u16 = 2;
 
 /// How often an idle controller shows that it lives.
 const PULSE: Duration = Duration::from_secs(5);
@@ -99,8 +104,7 @@ pub async fn run(settings: Settings) -> Result<(), AppError> {
         station.judge(Kind::Dataset, &stores.datasets, datasets, &judging, dataset::reconcile::reconcile);
     let partners =
         station.judge(Kind::Partner, &stores.partners, partners, &judging, partner::reconcile::reconcile);
-    let decisions =
-        station.judge(Kind::Decision, &stores.decisions, decisions, &judging, decision::reconcile::reconcile);
+    let decisions = station.hear(&stores.decisions, decisions, &judging);
     let boundaries = station.judge(
         Kind::Boundary,
         &stores.boundaries,
@@ -194,6 +198,10 @@ impl grant::reconcile::Meter for Metrics {
         Self::expired(self, lag);
     }
 
+    fn heard(&self, decisions: u64) {
+        Self::heard(self, decisions);
+    }
+
     fn appended(&self, outcome: Appended) {
         let outcome = match outcome {
             Appended::Written => Append::Written,
@@ -277,6 +285,20 @@ impl Station {
         F: Future<Output = Result<Action, WriteError>> + Send + 'static,
     {
         self.control(kind, store.clone(), queue, Arc::clone(context), reconcile)
+    }
+
+    /// The controller of decisions: says what came of each.
+    fn hear(
+        &self,
+        store: &Store<GrantDecision>,
+        queue: Queue<GrantDecision>,
+        judging: &Arc<status::Context>,
+    ) -> LocalBoxFuture<'static, ()> {
+        let context = decision::reconcile::Context { judging: Arc::clone(judging), bench: Bench::default() };
+        let (telemetry, workers) = (self.telemetry(Kind::Decision), self.workers.min(HEARING));
+        let (store, context) = (store.clone(), Arc::new(context));
+        let reconcile = decision::reconcile::reconcile;
+        Box::pin(alive(drive(store, queue, context, workers, telemetry.clone(), reconcile), telemetry))
     }
 
     /// A controller: works through its queue, and shows that it lives. It isn't ready until it is

@@ -97,3 +97,43 @@ fn what_nothing_holds_yet_is_said_where_people_begin() {
         }
     }
 }
+
+/// The tests that a page names, as `file::test`, and that aren't there.
+fn missing_tests(text: &str) -> (usize, Vec<String>) {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let named: Vec<(&str, &str)> =
+        quoted.filter_map(|word| word.split_once(".rs::")).filter(|(_, test)| !test.contains(' ')).collect();
+    let is_missing = |(file, test): &&(&str, &str)| {
+        let source = std::fs::read_to_string(root().join(format!("{file}.rs"))).unwrap_or_default();
+        let (_, after) = source.split_once(&format!("fn {test}(")).unwrap_or_default();
+        after.is_empty()
+    };
+    let missing = named.iter().filter(is_missing).map(|(file, test)| format!("{file}.rs::{test}"));
+    (named.len(), missing.collect())
+}
+
+#[test]
+fn every_test_that_is_named_is_there() {
+    let mut named = 0;
+    for page in pages() {
+        let text = std::fs::read_to_string(root().join(&page.path)).expect("it is there");
+        let (count, missing) = missing_tests(&text);
+        assert!(missing.is_empty(), "{} names {missing:#?}", page.path);
+        named += count;
+    }
+    assert!(named > 40, "the walk found the tests");
+    let (_, missing) =
+        missing_tests("`tests/docs.rs::every_test_that_is_named_is_there` `tests/docs.rs::none`");
+    assert_eq!(missing, ["tests/docs.rs::none"]);
+}
+
+/// What was read of the nearest projects: a row for each defect, and a test in each row.
+#[test]
+fn every_defect_that_was_read_elsewhere_has_a_test() {
+    let text = std::fs::read_to_string(root().join("docs/how-others-got-it-wrong.md")).expect("it is there");
+    let rows: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("| ") && !line.contains("| test |")).collect();
+    assert!(rows.len() >= 22 + 16, "{}", rows.len());
+    let bare: Vec<_> = rows.iter().filter(|row| !row.contains(".rs::")).collect();
+    assert!(bare.is_empty(), "{bare:#?}");
+}

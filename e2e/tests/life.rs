@@ -23,6 +23,8 @@ mod consent;
 mod deletion;
 #[path = "life/drift.rs"]
 mod drift;
+#[path = "life/elsewhere.rs"]
+mod elsewhere;
 #[path = "life/fault.rs"]
 mod fault;
 #[path = "life/forged.rs"]
@@ -35,5 +37,7 @@ mod name;
 mod record;
 #[path = "life/running.rs"]
 mod running;
+#[path = "life/void.rs"]
+mod void;
 #[path = "life/whole.rs"]
 mod whole;

@@ -132,6 +132,8 @@ pub enum Reason {
     OwnRequest,
     /// Who decided has said the same before: one person counts once.
     Repeated,
+    /// Who decided has decided so much about the grant lately that this is taken later.
+    TooOften,
     /// There is nothing that waits for such a decision.
     NothingToDecide,
     /// Nothing acts on decisions of this kind yet.

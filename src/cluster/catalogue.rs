@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -9,6 +10,7 @@ use kube::api::ObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 
 use super::admission::Admission;
+use super::docket::Docket;
 use super::objects::Objects;
 use super::records::Records;
 use super::services::Services;
@@ -32,6 +34,10 @@ pub struct Catalogue {
     pub boundaries: Store<SharingBoundary>,
     /// What people decided about grants.
     pub decisions: Store<GrantDecision>,
+    /// The same, by the grant that they are about.
+    pub docket: Docket,
+    /// How often anything was told of that a decision is judged by.
+    pub turns: Turns,
     /// Journals.
     pub records: Records,
     /// What Comity made, and every namespace.
@@ -40,6 +46,22 @@ pub struct Catalogue {
     pub services: Services,
     /// Comity's own admission policies.
     pub admission: Admission,
+}
+
+/// How often something changed.
+#[derive(Debug, Default)]
+pub struct Turns(AtomicU64);
+
+impl Turns {
+    /// Something changed.
+    pub fn note(&self) {
+        self.0.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often so far.
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// What one grant depends on, kept together so that it can be referred to.
@@ -90,10 +112,7 @@ impl Catalogue {
 
     /// What people decided about a grant, in the order in which they did.
     pub fn decisions_about(&self, grant: &PartnerGrant) -> Vec<Arc<GrantDecision>> {
-        let mut decisions = self.decisions.state();
-        decisions.retain(|decision| decision.is_about(grant));
-        decisions.sort_by_cached_key(|decision| (decision.creation_timestamp(), decision.uid()));
-        decisions
+        self.docket.about(grant, 0).decisions
     }
 
     /// Every boundary that there is.

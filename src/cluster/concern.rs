@@ -13,6 +13,7 @@ use super::readable::Unreadable;
 use super::status::Brief;
 use crate::api::boundary::{NamespaceChoice, NamespaceScope, SharingBoundarySpec};
 use crate::api::condition::Reason;
+use crate::api::decision::DecisionAction;
 use crate::api::record::{GrantIdentity, RecordEvent};
 use crate::api::{
     Dataset, GrantDecision, GrantRecord, Partner, PartnerGrant, SharingBoundary, SharingContract, name,
@@ -99,6 +100,14 @@ pub trait Word: Resource<DynamicType = ()> + Clone {
     fn dependants(&self, told: &Concerned);
     /// Forgets what of its status nobody asks for.
     fn brief(&mut self) {}
+    /// Keeps it where it is looked for otherwise than by its name.
+    fn file(_: &Arc<Self>, _: &Catalogue) {}
+    /// Takes it away from there.
+    fn unfile(&self, _: &Catalogue) {}
+    /// Whether decisions are judged by it. `before` says whether it was there already.
+    fn judges(&self, _before: bool) -> bool {
+        true
+    }
     /// What stands for an object that can't be read. Without what people write less is permitted,
     /// so nothing does.
     fn stand_in(_: &Unreadable) -> Option<Self> {
@@ -138,6 +147,19 @@ impl Word for GrantDecision {
     /// A decision concerns the grant that it is about.
     fn dependants(&self, told: &Concerned) {
         told.grant(&self.spec.grant_ref.name.0, &self.namespace().unwrap_or_default());
+    }
+
+    fn file(decision: &Arc<Self>, catalogue: &Catalogue) {
+        catalogue.docket.put(Arc::clone(decision));
+    }
+
+    fn unfile(&self, catalogue: &Catalogue) {
+        catalogue.docket.remove(self);
+    }
+
+    /// By a quarantine others are: whoever closed last has closed.
+    fn judges(&self, before: bool) -> bool {
+        !before && self.spec.action == DecisionAction::Quarantine
     }
 }
 
@@ -200,6 +222,9 @@ impl Word for SharingBoundary {
 impl Concerned {
     /// Tells of a change of an object that people write. Its status alone concerns nobody else.
     pub fn changed<K: Word>(&self, before: Option<&K>, now: &K) {
+        if now.judges(before.is_some()) {
+            self.catalogue.turns.note();
+        }
         now.itself(self);
         let same = before.is_some_and(|before| {
             let (before, now) = (before.meta(), now.meta());
@@ -215,12 +240,14 @@ impl Concerned {
 
     /// A Service concerns the datasets that it may serve, and what shares them.
     pub fn service(&self, namespace: Option<&str>) {
+        self.catalogue.turns.note();
         each(&self.catalogue.datasets, |dataset| is_in(dataset, namespace), &self.senders.datasets);
         self.sharing_from(namespace);
     }
 
     /// A record concerns its grant; the end of a grant may make room for others beside it.
     pub fn record(&self, record: &GrantRecord) {
+        self.catalogue.turns.note();
         let namespace = record.metadata.namespace.as_deref().unwrap_or_default();
         let grant = &record.spec.grant;
         if record.spec.event == RecordEvent::Ended {
@@ -234,6 +261,7 @@ impl Concerned {
 
     /// A journal concerns its grant, also where it lost lines.
     pub fn journal(&self, namespace: &str, grant: &GrantIdentity) {
+        self.catalogue.turns.note();
         self.grant(&grant.name.0, namespace);
         self.decisions_about(namespace, &grant.name.0);
         if self.is_gone(&grant.name.0, namespace, Some(&grant.uid.0)) {
@@ -243,6 +271,7 @@ impl Concerned {
 
     /// The journal of the grant with this UID, whatever it is called.
     pub fn journal_of(&self, namespace: &str, uid: &str) {
+        self.catalogue.turns.note();
         let grants = self.catalogue.grants.state();
         let is_its = |grant: &&Arc<PartnerGrant>| {
             is_in(grant.as_ref(), Some(namespace)) && grant.metadata.uid.as_deref() == Some(uid)
@@ -254,6 +283,7 @@ impl Concerned {
 
     /// An object concerns the grant that its labels name; a namespace also what is shared from it.
     pub fn object(&self, key: &Key, labels: &BTreeMap<String, String>) {
+        self.catalogue.turns.note();
         if let (Some(grant), Some(namespace)) =
             (labels.get(name::LABEL_GRANT), labels.get(name::LABEL_GRANT_NAMESPACE))
         {
@@ -300,11 +330,12 @@ impl Concerned {
     }
 
     /// What people decided about a grant of that name may come to something, or to nothing any more.
-    fn decisions_about(&self, namespace: &str, grant: &str) {
-        let concerns = |decision: &GrantDecision| {
-            is_in(decision, Some(namespace)) && decision.spec.grant_ref.name.0 == grant
-        };
-        each(&self.catalogue.decisions, concerns, &self.senders.decisions);
+    pub fn decisions_about(&self, namespace: &str, grant: &str) {
+        self.catalogue.turns.note();
+        for decision in self.catalogue.docket.of_name(namespace, grant) {
+            // A process that judges nothing doesn't listen.
+            drop(self.senders.decisions.unbounded_send(decision));
+        }
     }
 
     fn where_grant(&self, concerns: impl Fn(&PartnerGrant) -> bool) {

@@ -19,9 +19,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::admission::Admission;
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, Turns};
 use super::clock::Clock;
 use super::concern::{Concerned, Queues, Word, queues};
+use super::docket::Docket;
 use super::objects::Objects;
 use super::readable::{News, Readable};
 use super::records::Records;
@@ -81,6 +82,8 @@ impl Feeds {
             datasets,
             boundaries,
             decisions,
+            docket: Docket::default(),
+            turns: Turns::default(),
             records: Records::default(),
             objects: Objects::default(),
             services: Services::default(),
@@ -154,6 +157,9 @@ impl Feeds {
                     let (namespace, name) = (record.namespace().unwrap_or_default(), record.name_any());
                     if records.put(&namespace, &name, record.spec.clone()) {
                         told.record(&record);
+                    } else {
+                        // What Comity wrote itself is no news to it, but whoever decided waits for it.
+                        told.decisions_about(&namespace, &record.spec.grant.name.0);
                     }
                 }
                 News::Gone(record) => {

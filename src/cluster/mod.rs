@@ -7,6 +7,7 @@ pub mod caller;
 pub mod catalogue;
 pub mod clock;
 pub mod concern;
+pub mod docket;
 pub mod event;
 pub mod feed;
 pub mod objects;

@@ -1,5 +1,6 @@
 //! A store of a kind that people write, kept as a watch tells, and who is told of what changes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use kube::runtime::reflector::store::Writer;
@@ -34,7 +35,7 @@ impl<K: Word + 'static> Reflection<K> {
             }
             News::End => {
                 self.writer.apply_watcher_event(&Event::InitDone);
-                self.gone_meanwhile();
+                self.told_anew();
             }
             News::There(object) => self.there(object),
             News::Gone(object) => self.gone(object),
@@ -48,18 +49,32 @@ impl<K: Word + 'static> Reflection<K> {
 
     fn there(&mut self, mut object: K) {
         object.brief();
-        let known = self.store.get(&ObjectRef::from_obj(&object));
-        let event = if self.before.is_some() { Event::InitApply(object) } else { Event::Apply(object) };
-        self.writer.apply_watcher_event(&event);
-        if let Event::InitApply(object) | Event::Apply(object) = &event {
-            self.told.changed(known.as_deref(), object);
+        let about = ObjectRef::from_obj(&object);
+        if self.before.is_some() {
+            // Nobody finds it in the store before all of them are there, so nobody is told before.
+            self.writer.apply_watcher_event(&Event::InitApply(object));
+            return;
         }
+        let known = self.store.get(&about);
+        self.writer.apply_watcher_event(&Event::Apply(object));
+        if let Some(now) = self.store.get(&about) {
+            self.changed(known.as_deref(), &now);
+        }
+    }
+
+    fn changed(&self, known: Option<&K>, now: &Arc<K>) {
+        if let Some(namesake) = known.filter(|known| known.meta().uid != now.meta().uid) {
+            namesake.unfile(&self.told.catalogue);
+        }
+        K::file(now, &self.told.catalogue);
+        self.told.changed(known, now.as_ref());
     }
 
     fn gone(&mut self, object: K) {
         let event = Event::Delete(object);
         self.writer.apply_watcher_event(&event);
         if let Event::Delete(object) = &event {
+            object.unfile(&self.told.catalogue);
             self.told.changed(None, object);
         }
     }
@@ -71,10 +86,64 @@ impl<K: Word + 'static> Reflection<K> {
         }
     }
 
-    /// Tells of what was deleted while a watch was interrupted, of which it tells nothing itself.
-    fn gone_meanwhile(&mut self) {
+    /// Tells of everything once all of it is there, also of what was deleted while a watch was
+    /// interrupted, of which it tells nothing itself.
+    fn told_anew(&mut self) {
         let before = self.before.take().unwrap_or_default();
-        let is_gone = |object: &&Arc<K>| self.store.get(&ObjectRef::from_obj(object.as_ref())).is_none();
-        before.iter().filter(is_gone).for_each(|object| self.told.changed(None, object.as_ref()));
+        let known = before.iter().map(|object| (ObjectRef::from_obj(object.as_ref()), object));
+        let mut known: HashMap<ObjectRef<K>, &Arc<K>> = known.collect();
+        for object in self.store.state() {
+            let known = known.remove(&ObjectRef::from_obj(object.as_ref()));
+            self.changed(known.map(AsRef::as_ref), &object);
+        }
+        for object in known.into_values() {
+            object.unfile(&self.told.catalogue);
+            self.told.changed(None, object.as_ref());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::ResourceExt as _;
+    use kube::runtime::reflector::store;
+
+    use super::*;
+    use crate::api::{GrantDecision, Stage};
+    use crate::cluster::concern::queues;
+    use crate::testing::known::Known;
+
+    #[test]
+    fn what_is_told_anew_is_told_of_once_it_can_be_found() {
+        let (decisions, writer) = store::<GrantDecision>();
+        let mut known = Known::unshared();
+        known.decisions = decisions;
+        let catalogue = Arc::new(known);
+        let (senders, mut queues) = queues();
+        let told = Concerned { catalogue: Arc::clone(&catalogue), senders };
+        let mut reflection = Reflection::new(writer, told);
+        let grant = Known::grant(Stage::Sandbox);
+        let filed = || {
+            let filed = catalogue.docket.about(&grant, 0).decisions;
+            filed.iter().map(|decision| decision.name_any()).collect::<Vec<_>>()
+        };
+        let decided = |name: &str, made| News::There(Known::decision(name, &grant, made));
+        for news in [News::Begin, decided("old", 1), News::End, decided("next", 2)] {
+            reflection.take(news);
+        }
+        assert_eq!(filed(), ["old", "next"]);
+        while queues.decisions.try_recv().is_ok() {}
+        reflection.take(News::Begin);
+        reflection.take(decided("next", 2));
+        reflection.take(decided("meanwhile", 3));
+        assert!(queues.decisions.try_recv().is_err(), "nobody would find it");
+        reflection.take(News::End);
+        let mut told: Vec<String> = std::iter::from_fn(|| queues.decisions.try_recv().ok())
+            .filter(|told| told.name != "next")
+            .map(|told| told.name)
+            .collect();
+        told.sort();
+        assert_eq!(told, ["meanwhile", "old"], "and of what is gone");
+        assert_eq!(filed(), ["next", "meanwhile"]);
     }
 }

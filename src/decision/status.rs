@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use super::observe::{Outcome, Scene};
 use crate::api::condition::{ConditionType, Finding, Reason, merge};
 use crate::api::decision::GrantDecisionStatus;
+use crate::grant::hear::Unheard;
 use crate::plan::situation::Situation;
 
 /// The status that a decision should have.
@@ -14,7 +15,9 @@ pub fn status(scene: &Scene, old: &[Condition], now: Timestamp) -> GrantDecision
     let taken = taken(&scene.outcome);
     let situation = match &scene.outcome {
         Outcome::Taken(_) => Situation::settled(taken.reason, taken.message.clone()),
-        Outcome::Pending => Situation::moving(taken.reason, taken.message.clone()),
+        Outcome::Pending | Outcome::Unheard(Unheard { until: Some(_), .. }) => {
+            Situation::moving(taken.reason, taken.message.clone())
+        }
         _ => Situation::stuck(taken.reason, taken.message.clone()),
     };
     GrantDecisionStatus {

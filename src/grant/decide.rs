@@ -49,8 +49,10 @@ pub struct View<'a> {
     pub journal: &'a Result<Journal, Broken>,
     /// Every place of this grant: its openings', and namespaces that no record speaks of.
     pub places: Vec<Place<'a>>,
-    /// What people decided of this grant, in the order in which they did.
+    /// What people decided of this grant, in the order in which they did, less what was heard in vain.
     pub decisions: &'a [Arc<GrantDecision>],
+    /// When somebody last quarantined in vain what was quarantined already.
+    pub quarantined_again: Option<Timestamp>,
     /// Whether there was a grant before this one for the same partner, contract and purpose.
     pub made_again: bool,
     /// Namespaces of which it is known whether pods are left.
@@ -149,6 +151,10 @@ pub struct Decision {
     pub waiting: Option<Waiting>,
     /// Moments at which it has to be looked at again.
     pub look_again: Vec<Timestamp>,
+    /// How many decisions of people were heard.
+    pub heard: u64,
+    /// When the first of those has its turn that merely wait.
+    pub hears_again: Option<Timestamp>,
 }
 
 impl View<'_> {
@@ -160,7 +166,7 @@ impl View<'_> {
     /// By what decisions are looked at; nothing where the journal is broken.
     pub fn hearing(&self) -> Option<Hearing<'_>> {
         let hearing = Hearing::of(self.journal, &self.outlook.agreement, self.made_again, self.now)?;
-        Some(hearing.among(self.decisions))
+        Some(hearing.among(self.decisions, self.quarantined_again))
     }
 
     /// Whether an opening has all that it is made of.
@@ -216,10 +222,14 @@ impl View<'_> {
 /// The next step of a grant.
 pub fn decide(view: &View<'_>) -> Decision {
     let mut decision = Decision { look_again: moments(view), ..Decision::default() };
-    let closing = shut(view).or_else(|| heard(view, &closes)).or_else(|| tidy(view));
+    let shut = shut(view);
+    let heard = if shut.is_none() { heard(view) } else { Heard::default() };
+    (decision.heard, decision.hears_again) = (heard.count, heard.again);
+    decision.look_again.extend(heard.again);
+    let closing = shut.or_else(|| heard.closing.map(record)).or_else(|| tidy(view));
     let closing = closing.or_else(|| confine(view)).or_else(|| clear(view));
     let closing = closing.or_else(|| weigh(view, NarrowedPods::Delete));
-    decision.step = closing.or_else(|| heard(view, &|_| true)).or_else(|| extended(view));
+    decision.step = closing.or_else(|| heard.other.map(record)).or_else(|| extended(view));
     // Nothing is opened, or over, while something couldn't be closed.
     if !view.failed.is_empty() {
         return decision;
@@ -235,16 +245,45 @@ pub fn decide(view: &View<'_>) -> Decision {
     decision
 }
 
-/// What people decided and isn't in the journal yet. A grant that is being deleted has heard enough: its end waits for nobody's record.
-fn heard(view: &View<'_>, which: &dyn Fn(&GrantDecision) -> bool) -> Option<Step> {
-    let hearing = view.hearing().filter(|_| view.records == Records::Writable && !view.facts.deleting)?;
+/// What people decided and isn't in the journal yet.
+#[derive(Default)]
+struct Heard {
+    /// What closes most: a quarantine, else what ends soonest. Once that is taken, the rest may be moot.
+    closing: Option<Entry>,
+    /// The first of all others.
+    other: Option<Entry>,
+    count: u64,
+    again: Option<Timestamp>,
+}
+
+/// Hears what people decided. A grant that is being deleted has heard enough: its end waits for nobody's
+/// record.
+fn heard(view: &View<'_>) -> Heard {
+    let mut heard = Heard::default();
+    let hearing = view.hearing().filter(|_| view.records == Records::Writable && !view.facts.deleting);
+    let Some(hearing) = hearing else { return heard };
     let is_refused = |decision: &GrantDecision| decision.uid().is_some_and(|uid| view.refused.contains(&uid));
-    let mut unheard = view
+    let unheard = view
         .decisions
         .iter()
-        .filter(|decision| which(decision) && hearing.record_of(decision).is_none() && !is_refused(decision));
-    let entry = unheard.find_map(|decision| hearing.hear(decision).ok())?;
-    Some(Step::Record(Box::new(entry)))
+        .filter(|decision| hearing.record_of(decision).is_none() && !is_refused(decision));
+    for decision in unheard {
+        let place = if closes(decision) { &mut heard.closing } else { &mut heard.other };
+        if !closes(decision) && place.is_some() {
+            continue;
+        }
+        heard.count += 1;
+        match hearing.hear(decision) {
+            Ok(entry) if place.as_ref().is_none_or(|known| entry.end < known.end) => *place = Some(entry),
+            Ok(_) => {}
+            Err(unheard) => heard.again = heard.again.into_iter().chain(unheard.until).min(),
+        }
+    }
+    heard
+}
+
+fn record(entry: Entry) -> Step {
+    Step::Record(Box::new(entry))
 }
 
 /// What follows from what people decided: an end that enough of them agreed to move.

@@ -4,31 +4,25 @@
 //! depends on what is applied first. What is in the journal is never taken again.
 
 mod act;
+pub mod vain;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use self::act::{Act, counts_until, is_todays};
+pub use self::act::Unheard;
+use self::act::{Act, unheard};
+use crate::api::GrantDecision;
 use crate::api::condition::{Reason, whole_seconds};
 use crate::api::decision::DecisionAction;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::api::stage::Stage;
-use crate::api::{GrantDecision, name};
 use crate::journal::append::Entry;
-use crate::journal::forum::{Forum, latest_end};
+use crate::journal::forum::{Forum, Wish, latest_end};
 use crate::journal::{Broken, Journal, Opening};
+use crate::policy::consent::Voice;
 use crate::policy::{Agreement, Problem};
-
-/// Why a decision changes nothing.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Unheard {
-    /// In a word.
-    pub reason: Reason,
-    /// For who decided: what is wrong, and what to do.
-    pub message: String,
-}
 
 /// Everything that a decision is looked at by.
 #[derive(Clone, Copy, Debug)]
@@ -58,13 +52,15 @@ impl<'a> Hearing<'a> {
         Some(Self { journal: journal.as_ref().ok()?, agreement, made_again, quarantined_again: None, now })
     }
 
-    /// The same, where these are all the decisions about the grant.
+    /// The same, where these decisions are about the grant too; `before` is when somebody last quarantined
+    /// it again among those that were left out.
     #[must_use]
-    pub fn among(self, decisions: &[Arc<GrantDecision>]) -> Self {
+    pub fn among(self, decisions: &[Arc<GrantDecision>], before: Option<Timestamp>) -> Self {
         let again = decisions.iter().filter(|decision| {
             decision.spec.action == DecisionAction::Quarantine && self.record_of(decision).is_none()
         });
-        let quarantined_again = again.filter_map(|decision| Some(decision.creation_timestamp()?.0)).max();
+        let again = again.filter_map(|decision| Some(decision.creation_timestamp()?.0));
+        let quarantined_again = again.chain(before).max();
         Self { quarantined_again, ..self }
     }
 
@@ -73,11 +69,7 @@ impl<'a> Hearing<'a> {
         if self.journal.ended.is_some() {
             return unheard(Reason::Ended, "the grant has ended, and what has ended stays so");
         }
-        let person = decision.annotations().get(name::ANNOTATION_DECIDED_BY).filter(|by| !by.is_empty());
-        let (Some(person), Some(made)) = (person, decision.creation_timestamp()) else {
-            return unheard(Reason::Invalid, "nobody knows who decided: the API server hasn't noted it");
-        };
-        let act = Act { decision, person, made: made.0 };
+        let act = Act::of(decision)?;
         let entry = match decision.spec.action {
             DecisionAction::Approve => self.approve(act),
             DecisionAction::Deny => self.deny(act),
@@ -92,6 +84,7 @@ impl<'a> Hearing<'a> {
                 unheard(Reason::NotSupported, "nothing acts on this kind of decision yet")
             }
         }?;
+        self.has_its_turn(act)?;
         Ok(Entry { decision: Some(entry.decision.clone().unwrap_or_else(|| act.taken(None))), ..entry })
     }
 
@@ -105,19 +98,21 @@ impl<'a> Hearing<'a> {
         let forum = self.forum().ok()?;
         let digest = &forum.agreement.digest;
         let wished = self.journal.consents.approvals.iter().filter(|approved| approved.digest == *digest);
-        wished.filter_map(|approved| Some((approved.stage, approved.end?))).find_map(|(stage, end)| {
-            let opening = self.journal.opening(stage, digest).filter(|opening| is_live(opening, self.now))?;
-            let may = opening.end < end && end <= latest_end(opening, forum.agreement);
-            (may && forum.extension(stage, end).is_ok()).then(|| {
-                let message = format!("{stage} is open until {end}, as was agreed");
-                Entry { end: Some(end), ..about(RecordEvent::Extended, stage, digest, message) }
-            })
-        })
+        let wished = wished.filter_map(|approved| Some((approved.stage, approved.end?)));
+        let agreed = wished.filter(|(stage, end)| {
+            let opening = self.journal.opening(*stage, digest).filter(|opening| is_live(opening, self.now));
+            opening.is_some_and(|it| it.end < *end && *end <= latest_end(it, forum.agreement))
+                && forum.extension(*stage, *end).is_ok()
+        });
+        // Of several the latest: it gives all that the others do, and they are used up with it.
+        let (stage, end) = agreed.max_by_key(|(_, end)| *end)?;
+        let message = format!("{stage} is open until {end}, as was agreed");
+        Some(Entry { end: Some(end), ..about(RecordEvent::Extended, stage, digest, message) })
     }
 
-    fn approve(&self, act: Act<'_>) -> Heard {
+    fn approve(&self, act: Act<'a>) -> Heard {
         let (forum, stage) = (self.forum()?, act.stage()?);
-        is_todays(act, forum.agreement)?;
+        act.is_todays(forum.agreement)?;
         let Some(rule) = forum.rule(stage) else {
             return unheard(Reason::NothingToDecide, format!("the contract doesn't offer {stage}"));
         };
@@ -125,15 +120,15 @@ impl<'a> Hearing<'a> {
         if self.journal.opening(stage, digest).is_some() {
             return unheard(Reason::NothingToDecide, format!("{stage} was opened with this digest already"));
         }
-        self.may_agree(act, &forum, stage, None)?;
-        let until = counts_until(act, rule.valid_for, self.now)?;
+        self.may_agree(act, &forum, Wish { stage, end: None })?;
+        let until = act.counts_until(rule.valid_for, self.now)?;
         let message = format!("{} agrees to {stage}: {}", act.person, act.decision.spec.reason);
         Ok(Entry { decision: Some(act.taken(until)), ..about(RecordEvent::Approved, stage, digest, message) })
     }
 
-    fn deny(&self, act: Act<'_>) -> Heard {
+    fn deny(&self, act: Act<'a>) -> Heard {
         let (forum, stage) = (self.forum()?, act.stage()?);
-        is_todays(act, forum.agreement)?;
+        act.is_todays(forum.agreement)?;
         let digest = &forum.agreement.digest;
         if self.journal.opening(stage, digest).is_some() {
             let message = format!("{stage} was opened with this digest already: end it by Expire instead");
@@ -147,9 +142,9 @@ impl<'a> Hearing<'a> {
         })
     }
 
-    fn extend(&self, act: Act<'_>) -> Heard {
+    fn extend(&self, act: Act<'a>) -> Heard {
         let (forum, stage, end) = (self.forum()?, act.stage()?, act.end()?);
-        is_todays(act, forum.agreement)?;
+        act.is_todays(forum.agreement)?;
         let digest = &forum.agreement.digest;
         let opening = self.journal.opening(stage, digest).filter(|opening| is_live(opening, self.now));
         let Some(opening) = opening else {
@@ -172,9 +167,9 @@ impl<'a> Hearing<'a> {
             let message = format!("{stage} can be open until {latest} at most: ask for no later end");
             return unheard(Reason::BeyondContract, message);
         }
-        self.may_agree(act, &forum, stage, Some(end))?;
+        self.may_agree(act, &forum, Wish { stage, end: Some(end) })?;
         let valid_for = forum.rule(stage).and_then(|rule| rule.valid_for);
-        let until = counts_until(act, valid_for, self.now)?;
+        let until = act.counts_until(valid_for, self.now)?;
         let message =
             format!("{} agrees that {stage} ends at {end}: {}", act.person, act.decision.spec.reason);
         let entry = about(RecordEvent::Approved, stage, digest, message);
@@ -182,18 +177,11 @@ impl<'a> Hearing<'a> {
     }
 
     /// Ends come earlier: at the moment that was decided, or at `at`.
-    fn shorten(&self, act: Act<'_>, at: Option<Timestamp>) -> Heard {
+    fn shorten(&self, act: Act<'a>, at: Option<Timestamp>) -> Heard {
         // What is over is over now: no record says of an end that it was before it was decided.
         let end = at.map_or_else(|| act.end(), Ok)?.max(self.now);
         let spec = &act.decision.spec;
-        let is_meant = |opening: &&Opening| {
-            spec.stage.is_none_or(|stage| stage == opening.stage)
-                && spec.digest.as_ref().is_none_or(|digest| digest.as_str() == opening.digest)
-                && opening.opened_at <= act.made
-                && is_live(opening, self.now)
-                && end < opening.end
-        };
-        if !self.journal.openings.iter().any(|opening| is_meant(&opening)) {
+        if self.would_end(act, end).next().is_none() {
             let message = "nothing was open then that would end later than that";
             return unheard(Reason::NothingToDecide, message);
         }
@@ -203,7 +191,48 @@ impl<'a> Hearing<'a> {
         Ok(Entry { only_stage: spec.stage, digest, end: Some(end), ..entry })
     }
 
-    fn expire(&self, act: Act<'_>) -> Heard {
+    /// What would end sooner.
+    fn would_end(&self, act: Act<'a>, end: Timestamp) -> impl Iterator<Item = &'a Opening> {
+        let (spec, now) = (&act.decision.spec, self.now);
+        self.journal.openings.iter().filter(move |opening| {
+            spec.stage.is_none_or(|stage| stage == opening.stage)
+                && spec.digest.as_ref().is_none_or(|digest| digest.as_str() == opening.digest)
+                && opening.opened_at <= act.made
+                && is_live(opening, now)
+                && end < opening.end
+        })
+    }
+
+    /// Whether this person has used up what they may have written down: then it is taken later. What
+    /// closes never waits. An end that is brought forward does where it takes less than half of what
+    /// is left, until it takes half: so it waits for as long at most as it leaves access open.
+    fn has_its_turn(&self, act: Act<'a>) -> Result<(), Unheard> {
+        use DecisionAction::{Deny, Expire, Quarantine, Shorten};
+        let Some(again) = self.journal.consents.allowances.again_at(act.person, self.now) else {
+            return Ok(());
+        };
+        let until = match act.decision.spec.action {
+            Deny | Expire | Quarantine => return Ok(()),
+            Shorten => {
+                let end = act.end()?.max(self.now);
+                let half = |opening: &Opening| end.checked_sub(opening.end.duration_since(end)).ok();
+                self.would_end(act, end).filter_map(half).fold(again, Timestamp::min)
+            }
+            _ => again,
+        };
+        if until <= self.now {
+            return Ok(());
+        }
+        let message = format!(
+            "{} decided so much about this grant lately that more of it waits its turn: it is looked at again \
+             at {}",
+            act.person,
+            whole_seconds(until)
+        );
+        Err(Unheard { until: Some(until), ..Unheard::new(Reason::TooOften, message) })
+    }
+
+    fn expire(&self, act: Act<'a>) -> Heard {
         if act.decision.spec.stage.is_some() {
             return self.shorten(act, Some(self.now));
         }
@@ -215,7 +244,7 @@ impl<'a> Hearing<'a> {
         Ok(Entry { end: Some(self.now), ..entry })
     }
 
-    fn quarantine(&self, act: Act<'_>) -> Heard {
+    fn quarantine(&self, act: Act<'a>) -> Heard {
         if let Some((by, _)) = &self.journal.consents.quarantined {
             return unheard(Reason::Repeated, format!("{by} has quarantined it already"));
         }
@@ -229,7 +258,7 @@ impl<'a> Hearing<'a> {
         Ok(Entry::of_grant(RecordEvent::Quarantined, Some(RecordReason::Quarantined), message))
     }
 
-    fn release(&self, act: Act<'_>) -> Heard {
+    fn release(&self, act: Act<'a>) -> Heard {
         let Some((by, since)) = &self.journal.consents.quarantined else {
             return unheard(Reason::NothingToDecide, "it isn't quarantined");
         };
@@ -250,7 +279,7 @@ impl<'a> Hearing<'a> {
         Ok(Entry::of_grant(RecordEvent::Released, Some(RecordReason::Decided), message))
     }
 
-    fn attest(&self, act: Act<'_>) -> Heard {
+    fn attest(&self, act: Act<'a>) -> Heard {
         let forum = self.forum()?;
         let was_open = |opening: &Opening| is_live(opening, self.now) && opening.opened_at <= act.made;
         if !self.journal.openings.iter().any(was_open) {
@@ -269,9 +298,9 @@ impl<'a> Hearing<'a> {
         Ok(Entry::of_grant(RecordEvent::Attested, Some(RecordReason::Decided), message))
     }
 
-    fn sponsor(&self, act: Act<'_>) -> Heard {
+    fn sponsor(&self, act: Act<'a>) -> Heard {
         let forum = self.forum()?;
-        is_todays(act, forum.agreement)?;
+        act.is_todays(forum.agreement)?;
         let digest = &forum.agreement.digest;
         if self.journal.consents.sponsors.contains(&(digest.clone(), act.person.to_owned())) {
             return unheard(Reason::Repeated, format!("{} sponsors it already", act.person));
@@ -288,45 +317,43 @@ impl<'a> Hearing<'a> {
             Ok(agreement) => {
                 Ok(Forum { journal: self.journal, agreement, made_again: self.made_again, now: self.now })
             }
-            Err(_) => Err(Unheard {
-                reason: Reason::OutOfDate,
-                message:
-                    "the grant isn't accepted, so there is nothing to agree to: see its condition Accepted"
-                        .to_owned(),
-            }),
+            Err(_) => unheard(
+                Reason::OutOfDate,
+                "the grant isn't accepted, so there is nothing to agree to: see its condition Accepted",
+            ),
         }
     }
 
     fn is_undenied(&self, stage: Stage, digest: &str) -> Result<(), Unheard> {
         if self.journal.consents.denied.contains(&(stage, digest.to_owned())) {
             let message = format!("{stage} was refused with this digest, for good: change what is asked for");
-            return Err(Unheard { reason: Reason::Repeated, message });
+            return unheard(Reason::Repeated, message);
         }
         Ok(())
     }
 
-    fn may_agree(
-        &self,
-        act: Act<'_>,
-        forum: &Forum<'_>,
-        stage: Stage,
-        end: Option<Timestamp>,
-    ) -> Result<(), Unheard> {
+    fn may_agree(&self, act: Act<'a>, forum: &Forum<'_>, wish: Wish) -> Result<(), Unheard> {
+        let Wish { stage, end } = wish;
         let digest = &forum.agreement.digest;
         self.is_undenied(stage, digest)?;
         let asks = || format!("{} asks for this grant", act.person);
         let own = || (end.is_some() && forum.asks(act.person)).then(asks);
         if let Some(why) = forum.barred(act.person, stage).or_else(own) {
-            let message = format!("{why}: somebody else has to agree");
-            return Err(Unheard { reason: Reason::OwnRequest, message });
+            return unheard(Reason::OwnRequest, format!("{why}: somebody else has to agree"));
         }
         let mut agreeing = self.journal.consents.agreeing(stage, digest, end, self.now);
         if let Some(known) = agreeing.find(|known| known.person == act.person) {
             let group = known.group.as_deref().unwrap_or("nobody");
             let message = format!("{} agrees already, for {group}: one person counts once", act.person);
-            return Err(Unheard { reason: Reason::Repeated, message });
+            return unheard(Reason::Repeated, message);
         }
-        Ok(())
+        forum.brings_closer(wish, Voice { person: act.person, group: act.group() }).or_else(|missing| {
+            let message = missing.map_or_else(
+                || format!("nobody else has to agree to {stage}"),
+                |missing| format!("it brings {stage} no closer: that takes {missing}"),
+            );
+            unheard(Reason::NothingToDecide, message)
+        })
     }
 }
 
@@ -339,8 +366,4 @@ fn about(event: RecordEvent, stage: Stage, digest: &str, message: String) -> Ent
         stage: Some((stage, digest.to_owned())),
         ..Entry::of_grant(event, Some(RecordReason::Decided), message)
     }
-}
-
-fn unheard<T>(reason: Reason, message: impl Into<String>) -> Result<T, Unheard> {
-    Err(Unheard { reason, message: message.into() })
 }

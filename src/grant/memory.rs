@@ -2,18 +2,19 @@
 //! to tell, and what isn't worth asking for again so soon. All of it may be lost without harm.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::decide::Pods;
+use super::hear::vain::InVain;
 use super::weigh::Weighed;
 use crate::api::{PartnerGrant, Stage, name};
 use crate::plan::objects::{Kind, LiveObjects};
 use crate::plan::retry;
 
-/// How many finalizers are remembered at most.
+/// Of how many grants something is remembered at most.
 const REMEMBERED: usize = 4096;
 
 /// What is remembered of grants.
@@ -27,6 +28,8 @@ pub struct Memory {
     ending: Mutex<HashMap<String, (u32, Timestamp)>>,
     /// By namespace: which of its pods aren't allowed any more.
     weighed: Mutex<HashMap<String, Weighed>>,
+    /// By grant: what was decided in vain.
+    in_vain: Mutex<HashMap<String, Arc<InVain>>>,
 }
 
 impl Memory {
@@ -84,6 +87,21 @@ impl Memory {
         let then = now.checked_add(retry::backoff(times)).unwrap_or(now);
         ending.insert(place.to_owned(), (times, then));
         Pods::Ending(then)
+    }
+
+    /// What was decided about a grant in vain.
+    pub(super) fn in_vain(&self, uid: &str) -> Option<Arc<InVain>> {
+        lock(&self.in_vain).get(uid).cloned()
+    }
+
+    /// Takes that all that was decided about a grant was heard in vain.
+    pub(super) fn note_in_vain(&self, uid: &str, known: InVain) {
+        let mut in_vain = lock(&self.in_vain);
+        // Of what is gone no watch tells any more.
+        if in_vain.len() >= REMEMBERED {
+            in_vain.clear();
+        }
+        in_vain.insert(uid.to_owned(), Arc::new(known));
     }
 
     /// Takes that no pods are left.

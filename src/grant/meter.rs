@@ -22,6 +22,8 @@ pub trait Meter: std::fmt::Debug + Send + Sync {
     fn open_now(&self, openings: &BTreeMap<Stage, usize>);
     /// Bindings were deleted so long after the recorded end of their opening.
     fn expired(&self, lag: Duration);
+    /// So many decisions were heard.
+    fn heard(&self, decisions: u64);
     /// Somebody tried to append to a journal.
     fn appended(&self, outcome: Appended);
 }

@@ -12,12 +12,14 @@ use super::decide::{Place, Pods, Records, View};
 use super::foresee::Unwritten;
 use super::gate;
 use super::hear::Hearing;
+use super::hear::vain::{Called, InVain};
 use super::weigh::Weighed;
 use crate::api::condition::Reason;
 use crate::api::grant::PartnerGrantStatus;
 use crate::api::record::RecordReason;
 use crate::api::{GrantDecision, PartnerGrant, SharingContract, name};
 use crate::cluster::catalogue::Catalogue;
+use crate::cluster::docket::Docket;
 use crate::journal::remains::{Remains, remains};
 use crate::journal::wanted::GrantFacts;
 use crate::journal::{Broken, Journal, Opening};
@@ -65,6 +67,8 @@ pub struct Scene<'a> {
     pub conflict: Option<String>,
     /// What people decided of this grant, in the order in which they did.
     pub decisions: Vec<Arc<GrantDecision>>,
+    /// Which of all that there are these are.
+    pub called: Called,
     /// Whether there was a grant before this one for the same partner, contract and purpose.
     pub made_again: bool,
     /// The time of this pass.
@@ -72,20 +76,8 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    /// Gathers what stands, and what people decided.
+    /// Gathers what stands. What people decided is [called up](Self::call) by itself.
     pub fn observe(
-        grant: &'a PartnerGrant,
-        installation: &'a Installation,
-        catalogue: &Catalogue,
-        now: Timestamp,
-    ) -> Self {
-        let decisions = catalogue.decisions_about(grant);
-        Self { decisions, ..Self::undecided(grant, installation, catalogue, now) }
-    }
-
-    /// Gathers what stands, without what people decided: what a single decision is judged by. Each of
-    /// thousands would have all the others looked through otherwise.
-    pub fn undecided(
         grant: &'a PartnerGrant,
         installation: &'a Installation,
         catalogue: &Catalogue,
@@ -115,11 +107,38 @@ impl<'a> Scene<'a> {
             failed: BTreeSet::new(),
             conflict: None,
             decisions: Vec::new(),
+            called: Called::default(),
             made_again: catalogue.records.has_another(grant),
             now,
         };
         scene.refresh(catalogue);
         scene
+    }
+
+    /// Calls up what people decided, but for what was heard in vain and would be again.
+    pub fn call(&mut self, docket: &Docket, in_vain: Option<&InVain>) {
+        let hearing = self.hearing();
+        let known = in_vain.filter(|known| hearing.is_some_and(|hearing| known.holds(&hearing)));
+        let called = known.map_or_else(Called::default, |known| Called {
+            from: known.before,
+            until: known.until,
+            quarantined_again: known.quarantined_again,
+            ..Called::default()
+        });
+        let filed = docket.about(self.grant, called.from);
+        self.decisions = filed.decisions;
+        self.called = Called { next: filed.next, head: self.head(), ..called };
+    }
+
+    /// Calls up all of them where the journal has grown since some were left out.
+    pub fn call_again(&mut self, docket: &Docket) {
+        if self.called.from > 0 && self.called.head != self.head() {
+            self.call(docket, None);
+        }
+    }
+
+    fn head(&self) -> Option<String> {
+        self.journal.as_ref().ok()?.head.clone()
     }
 
     /// Looks again at what is agreed: another grant may have been accepted beside this one.
@@ -182,7 +201,7 @@ impl<'a> Scene<'a> {
     /// By what decisions are looked at; nothing where the journal is broken.
     pub fn hearing(&self) -> Option<Hearing<'_>> {
         let hearing = Hearing::of(&self.journal, &self.outlook.agreement, self.made_again, self.now)?;
-        Some(hearing.among(&self.decisions))
+        Some(hearing.among(&self.decisions, self.called.quarantined_again))
     }
 
     /// Everything that deciding goes by.
@@ -196,6 +215,7 @@ impl<'a> Scene<'a> {
             journal: &self.journal,
             places: self.places(names),
             decisions: &self.decisions,
+            quarantined_again: self.called.quarantined_again,
             made_again: self.made_again,
             pods: &self.pods,
             weighed: &self.weighed,

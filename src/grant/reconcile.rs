@@ -1,9 +1,10 @@
 //! The conductor: observe, decide, take the one step, look again; then say how it stands.
 
 mod clearing;
+mod lateness;
+mod remembering;
 mod weighing;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::controller::Action;
 
 use clearing::clear;
+use lateness::expired;
+use remembering::remember;
 use weighing::weigh;
 
 use super::build::Installation;
@@ -35,8 +38,7 @@ use crate::cluster::event::Events;
 use crate::cluster::pace::Pace;
 use crate::cluster::status::Statuses;
 use crate::journal::append::{Entry, next_record};
-use crate::journal::{Opening, Recorded};
-use crate::plan::objects::{Key, Kind, Wanted};
+use crate::plan::objects::{Key, Wanted};
 use crate::plan::retry;
 
 /// How many steps one pass takes at most; the rest comes with the next one.
@@ -98,8 +100,15 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
     scene.finalized = context.memory.is_finalized(&grant);
     scene.pods = context.memory.ending(&scene.live);
     scene.weighed = context.memory.weighed(&scene.live);
-    let refresh = |scene: &mut Scene<'_>| scene.refresh(&context.catalogue);
-    let (decision, failure) = walk(&mut scene, &names, &context, refresh).await;
+    let docket = &context.catalogue.docket;
+    scene.call(docket, context.memory.in_vain(&names.uid).as_deref());
+    let refresh = |scene: &mut Scene<'_>| {
+        scene.refresh(&context.catalogue);
+        scene.call_again(docket);
+    };
+    let (mut decision, failure) = walk(&mut scene, &names, &context, refresh).await;
+    decision.look_again.extend(scene.called.until);
+    remember(&scene, &names, &decision, &context);
     let due = decision.look_again.iter().filter(|moment| **moment > scene.now).min().copied();
     let halted = |source| Halted { source, due };
     if let Some(error) = failure {
@@ -123,7 +132,12 @@ pub(super) async fn walk(
     refresh: impl Fn(&mut Scene<'_>),
 ) -> (Decision, Option<WriteError>) {
     let mut failure = None;
-    let mut decision = decide(&scene.view(names));
+    let look = |scene: &Scene<'_>| {
+        let decision = decide(&scene.view(names));
+        context.meter.heard(decision.heard);
+        decision
+    };
+    let mut decision = look(scene);
     for _ in 0..STEPS {
         let Some(step) = decision.step.clone() else { break };
         let failed = scene.failed.len();
@@ -138,7 +152,7 @@ pub(super) async fn walk(
             }
         }
         refresh(scene);
-        decision = decide(&scene.view(names));
+        decision = look(scene);
         if !matches!(step, Step::Record(_)) && tells_of_less(&decision) {
             break;
         }
@@ -253,18 +267,6 @@ async fn delete(doomed: &[Doomed], scene: &mut Scene<'_>, context: &Context) -> 
     }
     expired(&gone, scene, context);
     came
-}
-
-/// Says how long after the end of an opening its bindings were deleted, where they were for that.
-fn expired(doomed: &[&Doomed], scene: &Scene<'_>, context: &Context) {
-    let bindings = doomed.iter().filter(|doomed| doomed.key.kind == Kind::RoleBinding);
-    let places: BTreeSet<&str> = bindings.map(|doomed| doomed.key.namespace.as_str()).collect();
-    let openings = scene.journal.iter().flat_map(|journal| &journal.openings);
-    let over = |opening: &&Opening| opening.state == Recorded::Open && opening.end <= scene.now;
-    for opening in openings.filter(over).filter(|opening| places.contains(opening.namespace.as_str())) {
-        let lag = context.clock.now().duration_since(opening.end);
-        context.meter.expired(Duration::try_from(lag).unwrap_or_default());
-    }
 }
 
 async fn set_finalizer(step: &Step, scene: &mut Scene<'_>, context: &Context) -> Result<(), WriteError> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::allowance::Allowances;
 use super::opening::after_pause;
 use crate::api::record::{GrantRecordSpec, RecordEvent, RecordReason, Revision};
 use crate::api::stage::Stage;
@@ -37,6 +38,8 @@ pub struct Consents {
     pub is_expired: bool,
     /// For each stage that people agreed to: the revisions that they last agreed to.
     pub approved: BTreeMap<Stage, Vec<Revision>>,
+    /// What everybody has used up of what they may have written down.
+    pub allowances: Allowances,
     /// The UIDs of the decisions that were taken.
     taken: BTreeMap<String, i64>,
 }
@@ -93,10 +96,11 @@ impl Consents {
 
     /// Takes what a record says of a decision; `None` where it makes no sense.
     pub(super) fn take(&mut self, record: &GrantRecordSpec) -> Option<()> {
-        if let Some(decision) = &record.decision
-            && self.taken.insert(decision.uid.clone(), record.sequence).is_some()
-        {
-            return None;
+        if let Some(decision) = &record.decision {
+            if self.taken.insert(decision.uid.clone(), record.sequence).is_some() {
+                return None;
+            }
+            self.allowances.spend(&decision.by, record.at.0);
         }
         match record.event {
             RecordEvent::Requested => self.ask(record),

@@ -25,6 +25,15 @@ pub struct Forum<'a> {
     pub now: Timestamp,
 }
 
+/// What somebody agrees to: that a stage opens, or that one that is open ends later.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Wish {
+    /// The stage.
+    pub stage: Stage,
+    /// Its new end.
+    pub end: Option<Timestamp>,
+}
+
 impl<'a> Forum<'a> {
     /// Who has to agree before a stage opens: whoever is asked for now, and whoever was asked for by
     /// what was opened since the stage itself was, so that a rule can't be weakened and then used.
@@ -53,38 +62,59 @@ impl<'a> Forum<'a> {
     /// What is missing before a stage can open by this rule; `Ok`: nothing. A rule that can't be read is
     /// never met.
     pub fn opening_by(&self, stage: Stage, rule: Option<ConsentRule>) -> Result<(), Missing> {
-        let Some(rule) = rule else { return Err(Missing { people: 1, groups: BTreeMap::new() }) };
-        self.met(&rule, stage, &self.agreement.digest, None)
+        self.met_by(Wish { stage, end: None }, rule)
     }
 
     /// What is missing before an opening gets a new end; `Ok`: nothing. Whoever asks for the grant at
     /// all has no say in having it for longer.
     pub fn extension(&self, stage: Stage, end: Timestamp) -> Result<(), Missing> {
-        let opening = self.journal.opening(stage, &self.agreement.digest);
+        self.met(Wish { stage, end: Some(end) })
+    }
+
+    /// Whether one more voice brings what is wished for closer. If not: what is missing; `None`:
+    /// nothing is. What brings it no closer isn't written down, so as many as like may speak.
+    pub fn brings_closer(&self, wish: Wish, voice: Voice<'_>) -> Result<(), Option<Missing>> {
+        let Some(rule) = self.rule_of(wish) else { return Err(Some(nobody())) };
+        let mut voices = self.voices(wish);
+        let Some(before) = rule.missing(&voices) else { return Err(None) };
+        voices.push(voice);
+        let after = rule.missing(&voices).map_or(0, |missing| missing.people);
+        if after < before.people { Ok(()) } else { Err(Some(before)) }
+    }
+
+    fn met(&self, wish: Wish) -> Result<(), Missing> {
+        self.met_by(wish, self.rule_of(wish))
+    }
+
+    fn met_by(&self, wish: Wish, rule: Option<ConsentRule>) -> Result<(), Missing> {
+        let Some(rule) = rule else { return Err(nobody()) };
+        rule.missing(&self.voices(wish)).map_or(Ok(()), Err)
+    }
+
+    /// Who has to agree.
+    fn rule_of(&self, wish: Wish) -> Option<ConsentRule> {
+        if wish.end.is_none() {
+            return self.rule(wish.stage);
+        }
+        let opening = self.journal.opening(wish.stage, &self.agreement.digest);
         let asked = opening.into_iter().flat_map(|opening| &opening.policy.approvals);
-        let asked = asked.filter(|approval| approval.stage == stage).map(ConsentRule::of_approval);
-        let now = self.agreement.stages.get(&stage).map(|terms| terms.consent.clone());
+        let asked = asked.filter(|approval| approval.stage == wish.stage).map(ConsentRule::of_approval);
+        let now = self.agreement.stages.get(&wish.stage).map(|terms| terms.consent.clone());
         let rule = asked.chain([now]).try_fold(ConsentRule::default(), |rule, next| Some(rule.join(&next?)));
         // Moving an end is a decision even where opening was none.
         let one = ConsentRule { required: 1, ..ConsentRule::default() };
-        let rule = rule.unwrap_or_default().join(&one);
-        self.met(&rule, stage, &self.agreement.digest, Some(end))
+        Some(rule?.join(&one))
     }
 
-    fn met(
-        &self,
-        rule: &ConsentRule,
-        stage: Stage,
-        digest: &str,
-        end: Option<Timestamp>,
-    ) -> Result<(), Missing> {
-        let agreeing = self.journal.consents.agreeing(stage, digest, end, self.now);
-        let voices: Vec<Voice<'_>> = agreeing
+    /// Who agrees, of those who may.
+    fn voices(&self, wish: Wish) -> Vec<Voice<'a>> {
+        let Wish { stage, end } = wish;
+        let agreeing = self.journal.consents.agreeing(stage, &self.agreement.digest, end, self.now);
+        agreeing
             .filter(|approved| self.barred(&approved.person, stage).is_none())
             .filter(|approved| end.is_none() || !self.asks(&approved.person))
             .map(|approved| Voice { person: &approved.person, group: approved.group.as_deref() })
-            .collect();
-        rule.missing(&voices).map_or(Ok(()), Err)
+            .collect()
     }
 
     /// Why this person may not agree to a stage, if they may not.
@@ -130,6 +160,11 @@ impl<'a> Forum<'a> {
     fn approved(&self, stage: Stage) -> &'a [Revision] {
         self.journal.consents.approved.get(&stage).map_or(&[], Vec::as_slice)
     }
+}
+
+/// What is missing where nobody could agree.
+fn nobody() -> Missing {
+    Missing { people: 1, groups: BTreeMap::new() }
 }
 
 /// The latest end that an opening can be given: the contract's own, and the stage's ceiling counted

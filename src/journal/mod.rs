@@ -3,6 +3,7 @@
 //! The journal is what is true. Status is a projection of it and may be lost; a clock set back,
 //! a restart or a restored backup changes nothing that the journal says.
 
+pub mod allowance;
 pub mod append;
 pub mod consent;
 pub mod forum;

@@ -64,6 +64,12 @@ const EXPIRY_LAG: Description = Description {
     labels: &[],
     help: "From the recorded end of an opening until its bindings were deleted",
 };
+const HEARD: Description = Description {
+    name: "comity_decisions_heard",
+    type_: "counter",
+    labels: &[],
+    help: "Decisions that a pass over their grant has looked at, each as often as it was",
+};
 const JOURNAL_APPENDS: Description = Description {
     name: "comity_journal_appends",
     type_: "counter",
@@ -91,13 +97,14 @@ const WATCHES: Description = Description {
 };
 
 /// Every metric, in the order in which the reference lists them.
-pub const DESCRIPTIONS: [Description; 10] = [
+pub const DESCRIPTIONS: [Description; 11] = [
     RECONCILES,
     RECONCILE_SECONDS,
     REQUESTS,
     EVENTS,
     OPENINGS,
     EXPIRY_LAG,
+    HEARD,
     JOURNAL_APPENDS,
     CERTIFICATES,
     SIGNING_SECONDS,
@@ -259,6 +266,7 @@ pub struct Metrics {
     events: Family<ReasonLabel, Counter>,
     openings: Family<StageLabel, Gauge>,
     expiry_lag: Histogram,
+    heard: Counter,
     appends: Family<AppendLabel, Counter>,
     certificates: Family<SigningLabel, Counter>,
     signing_seconds: Histogram,
@@ -282,6 +290,7 @@ impl Metrics {
             events: Family::default(),
             openings: Family::default(),
             expiry_lag: coarse(),
+            heard: Counter::default(),
             appends: Family::default(),
             certificates: Family::default(),
             signing_seconds: fine(),
@@ -300,6 +309,7 @@ impl Metrics {
         registry.register(EVENTS.name, EVENTS.help, self.events.clone());
         registry.register(OPENINGS.name, OPENINGS.help, self.openings.clone());
         registry.register(EXPIRY_LAG.name, EXPIRY_LAG.help, self.expiry_lag.clone());
+        registry.register(HEARD.name, HEARD.help, self.heard.clone());
         registry.register(JOURNAL_APPENDS.name, JOURNAL_APPENDS.help, self.appends.clone());
         registry.register(CERTIFICATES.name, CERTIFICATES.help, self.certificates.clone());
         registry.register(SIGNING_SECONDS.name, SIGNING_SECONDS.help, self.signing_seconds.clone());
@@ -339,6 +349,11 @@ impl Metrics {
     /// Somebody tried to append to a journal.
     pub fn appended(&self, outcome: Append) {
         self.appends.get_or_create(&AppendLabel { outcome }).inc();
+    }
+
+    /// So many decisions were looked at.
+    pub fn heard(&self, decisions: u64) {
+        self.heard.inc_by(decisions);
     }
 
     /// A certificate was issued.

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{Lookup, store};
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
-use crate::api::{PartnerGrant, Stage, name};
+use crate::api::{GrantDecision, PartnerGrant, Stage, name};
 use crate::cluster::admission::Admission;
-use crate::cluster::catalogue::Catalogue;
+use crate::cluster::catalogue::{Catalogue, Turns};
+use crate::cluster::docket::Docket;
 use crate::cluster::objects::Objects;
 use crate::cluster::records::Records;
 use crate::cluster::services::Services;
@@ -37,18 +39,7 @@ impl Known {
         let mut world = World::story();
         change(&mut world);
         let (grant_store, grants) = store();
-        let catalogue = Catalogue {
-            grants: grant_store,
-            contracts: filled([world.contract]),
-            partners: filled([world.partner]),
-            datasets: filled(world.datasets),
-            boundaries: filled(world.boundaries),
-            decisions: filled([]),
-            records: Records::default(),
-            objects: Objects::default(),
-            services: Services::default(),
-            admission: Admission::default(),
-        };
+        let catalogue = Catalogue { grants: grant_store, ..Self::without_ground(world) };
         for object in documents(include_str!("../../examples/fraud-scoring/01-services.yaml")) {
             if object["kind"] == "Service" {
                 catalogue.services.put(&serde_json::from_value::<Service>(object).unwrap());
@@ -63,6 +54,28 @@ impl Known {
         Self { catalogue: Arc::new(catalogue), grants, told: 0 }
     }
 
+    /// The same, without Services, namespaces and policies.
+    pub fn unshared() -> Catalogue {
+        Self::without_ground(World::story())
+    }
+
+    fn without_ground(world: World) -> Catalogue {
+        Catalogue {
+            grants: filled([]),
+            contracts: filled([world.contract]),
+            partners: filled([world.partner]),
+            datasets: filled(world.datasets),
+            boundaries: filled(world.boundaries),
+            decisions: filled([]),
+            docket: Docket::default(),
+            turns: Turns::default(),
+            records: Records::default(),
+            objects: Objects::default(),
+            services: Services::default(),
+            admission: Admission::default(),
+        }
+    }
+
     /// The story's grant, up to a stage.
     pub fn grant(ceiling: Stage) -> PartnerGrant {
         let mut grant = World::story().grant;
@@ -70,6 +83,20 @@ impl Known {
         grant.metadata.generation = Some(1);
         grant.metadata.resource_version = Some("1".to_owned());
         grant
+    }
+
+    /// That olga confirms a grant, so many seconds after the story's time.
+    pub fn decision(name: &str, grant: &PartnerGrant, made: i64) -> GrantDecision {
+        let about = &grant.metadata;
+        let identity = json!({"name": about.name, "uid": about.uid});
+        let spec = json!({"grantRef": identity, "action": "Attest", "reason": "It is in use"});
+        let mut decision = GrantDecision::new(name, serde_json::from_value(spec).unwrap());
+        let metadata = &mut decision.metadata;
+        metadata.namespace.clone_from(&about.namespace);
+        metadata.uid = Some(format!("decision-{name}"));
+        metadata.creation_timestamp = Some(Time(now() + SignedDuration::from_secs(made)));
+        metadata.annotations = Some([(name::ANNOTATION_DECIDED_BY.to_owned(), "olga".to_owned())].into());
+        decision
     }
 
     /// Tells of the grant as it is stored now.

@@ -18,8 +18,15 @@ use kube::ResourceExt as _;
 use crate::story::{Story, Wish, ensure, told};
 
 /// A story with people in it, and a grant for which people are asked.
-async fn asked() -> Result<(Story, Wish, PartnerGrant)> {
+pub async fn asked() -> Result<(Story, Wish, PartnerGrant)> {
+    asked_under(&[]).await
+}
+
+/// The same, where the ground says something else in places.
+pub async fn asked_under(changes: &[(&str, &str)]) -> Result<(Story, Wish, PartnerGrant)> {
     let story = Story::begin().await?;
+    let ground = changes.iter().fold(story.ground(), |ground, (from, to)| ground.replace(from, to));
+    story.cluster.apply_yaml(&ground).await?;
     let wish = Wish::up_to(Stage::Production);
     story.ask(&wish).await?;
     story.told(&wish, ConditionType::Approved, false, Reason::ConsentPending).await?;
@@ -28,7 +35,12 @@ async fn asked() -> Result<(Story, Wish, PartnerGrant)> {
 }
 
 /// Decides, and awaits what came of it.
-async fn decided(story: &Story, who: Decider, decision: &GrantDecision, reason: Reason) -> Result<String> {
+pub async fn decided(
+    story: &Story,
+    who: Decider,
+    decision: &GrantDecision,
+    reason: Reason,
+) -> Result<String> {
     let made = who.decide(&story.cluster, decision).await?;
     let what = format!("{:?} to be {reason}", decision.spec.action);
     let patience = std::time::Duration::from_secs(60);

@@ -189,7 +189,7 @@ async fn at_rest(cluster: &Cluster) -> Result<()> {
 }
 
 /// A cluster and a Comity that nobody else uses for as long as the guard is held.
-struct Alone {
+pub struct Alone {
     cluster: Cluster,
     _turn: MutexGuard<'static, ()>,
 }
@@ -202,7 +202,7 @@ impl std::ops::Deref for Alone {
     }
 }
 
-async fn alone() -> Result<(Alone, &'static Comity)> {
+pub async fn alone() -> Result<(Alone, &'static Comity)> {
     static TURN: Mutex<()> = Mutex::const_new(());
     static SHARED: OnceCell<(Cluster, Comity)> = OnceCell::const_new();
     let turn = TURN.lock().await;

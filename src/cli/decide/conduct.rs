@@ -78,10 +78,10 @@ fn prepare(picture: &Picture<'_>, wish: &Wish) -> Result<(Choice, Option<Entry>)
     match foresee(picture, &decision(picture, &choice, "to be asked for".into())) {
         None => Ok((choice, None)),
         Some(Ok(entry)) => Ok((choice, Some(entry))),
-        Some(Err(Unheard { reason, message })) if is_needless(picture, &choice, &reason.to_string()) => {
+        Some(Err(Unheard { reason, message, .. })) if is_needless(picture, &choice, &reason.to_string()) => {
             Err(Stop::new(UNCHANGED, message))
         }
-        Some(Err(Unheard { reason, message })) => {
+        Some(Err(Unheard { reason, message, .. })) => {
             Err(Stop::new(REFUSED, format!("{message} ({reason}); nothing was written")))
         }
     }

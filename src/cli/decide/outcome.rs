@@ -32,7 +32,12 @@ pub(super) fn heard(decision: &GrantDecision) -> Option<Heard> {
     let taken = status.conditions.iter().find(|said| said.type_ == ConditionType::Taken.as_str())?;
     match taken.status.as_str() {
         "True" => Some(Heard::Taken { record: status.record }),
-        _ if taken.reason == Reason::ConsentPending.to_string() => None,
+        _ if [Reason::ConsentPending, Reason::TooOften]
+            .map(|later| later.to_string())
+            .contains(&taken.reason) =>
+        {
+            None
+        }
         _ => Some(Heard::Unheard { reason: taken.reason.clone(), message: taken.message.clone() }),
     }
 }

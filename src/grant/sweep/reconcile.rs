@@ -74,6 +74,7 @@ fn scene<'a>(
     now: jiff::Timestamp,
 ) -> Scene<'a> {
     let mut scene = Scene::observe(grant, &context.installation, &context.catalogue, now);
+    scene.call(&context.catalogue.docket, None);
     let home = context.catalogue.objects.namespace(&names.namespace);
     // Its journal goes with its namespace; closing doesn't wait for it.
     if home.is_none_or(|home| home.terminating) {

@@ -2,6 +2,7 @@
 //! which order, and that a pass over what stands takes none.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub(super) const GRANT: &str = "/apis/comity.dev/v1alpha1/namespaces/risk-data/p
 
 /// What was counted.
 #[derive(Clone, Debug, Default)]
-struct Counts(Arc<Mutex<Vec<String>>>);
+pub(super) struct Counts(Arc<Mutex<Vec<String>>>, Arc<AtomicU64>);
 
 impl Counts {
     fn note(&self, what: String) {
@@ -38,6 +39,11 @@ impl Counts {
 
     fn taken(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    /// How many decisions were heard, each as often as it was.
+    pub(super) fn heard(&self) -> u64 {
+        self.1.load(Ordering::Relaxed)
     }
 }
 
@@ -50,6 +56,10 @@ impl Meter for Counts {
         self.note("expired".to_owned());
     }
 
+    fn heard(&self, decisions: u64) {
+        self.1.fetch_add(decisions, Ordering::Relaxed);
+    }
+
     fn appended(&self, outcome: Appended) {
         self.note(format!("{outcome:?}"));
     }
@@ -60,12 +70,12 @@ pub(super) struct Play {
     pub api: FakeApi,
     known: Known,
     pub grant: PartnerGrant,
-    context: Arc<Context>,
-    counts: Counts,
+    pub(super) context: Arc<Context>,
+    pub(super) counts: Counts,
 }
 
 impl Play {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::of(Known::story())
     }
 

@@ -99,7 +99,7 @@ pub fn is_open(world: &World, stage: Stage) -> bool {
 pub fn unheard(world: &World, decision: &GrantDecision) -> Reason {
     let scene = world.scene();
     let heard = scene.hearing().expect("the journal holds").hear(decision);
-    let Unheard { reason, message } = heard.expect_err("it changes nothing");
+    let Unheard { reason, message, .. } = heard.expect_err("it changes nothing");
     assert!(!message.is_empty());
     reason
 }

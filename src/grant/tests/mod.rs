@@ -7,6 +7,7 @@ mod change;
 mod conductor;
 mod consent;
 mod deciding;
+mod flood;
 mod late;
 mod life;
 mod loss;

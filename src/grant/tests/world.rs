@@ -17,6 +17,7 @@ use crate::grant::build::namespace::{namespace, unrecorded};
 use crate::grant::decide::running::held_to;
 use crate::grant::decide::{Decision, Pods, Records, Step, decide};
 use crate::grant::foresee::Unwritten;
+use crate::grant::hear::vain::Called;
 use crate::grant::observe::{Names, Scene, once_had_records, remains_of};
 use crate::grant::weigh::{Weighed, broken_by};
 use crate::journal::Journal;
@@ -114,10 +115,7 @@ impl World {
         Scene {
             grant: &self.grant,
             installation: &self.installation,
-            remains: journal
-                .as_ref()
-                .map(|journal| remains_of(&journal.openings, &outlook))
-                .unwrap_or_default(),
+            remains: journal.iter().flat_map(|journal| remains_of(&journal.openings, &outlook)).collect(),
             outlook,
             journal,
             contract: None,
@@ -134,6 +132,7 @@ impl World {
             failed: BTreeSet::new(),
             conflict: None,
             decisions,
+            called: Called::default(),
             made_again: self.made_again,
             now: self.now,
         }

@@ -107,6 +107,7 @@ impl Sight {
             journal: &self.journal,
             places: self.places(standings),
             decisions: &self.decisions,
+            quarantined_again: None,
             made_again: false,
             pods: &self.pods,
             weighed: &UNWEIGHED,
@@ -169,6 +170,7 @@ mod tests {
     use super::*;
     use crate::api::Stage;
     use crate::grant::decide::decide;
+    use crate::grant::hear::vain::Called;
     use crate::grant::observe::Scene;
 
     /// The same, as the conductor would have it.
@@ -193,6 +195,7 @@ mod tests {
             failed: BTreeSet::new(),
             conflict: sight.conflict(),
             decisions: sight.decisions.as_ref().clone(),
+            called: Called::default(),
             made_again: false,
             now: sight.now,
         }
