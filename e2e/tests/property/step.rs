@@ -146,6 +146,8 @@ pub struct Steps {
     back_in: Option<u32>,
     /// After how many steps somebody puts the ground back as it was.
     whole_in: Option<u32>,
+    /// Whether what was done last may stand for longer than Comity may take to act on it.
+    may_stand: bool,
 }
 
 type Make = fn(&mut Steps) -> Step;
@@ -173,7 +175,7 @@ impl Steps {
     pub fn of(seed: u64) -> Self {
         let mut dice = Dice::of(seed);
         let wishes = std::array::from_fn(|_| Wish::first(&mut dice));
-        Self { dice, wishes, back_in: None, whole_in: None }
+        Self { dice, wishes, back_in: None, whole_in: None, may_stand: false }
     }
 
     /// So many steps: first each grant is applied.
@@ -204,9 +206,11 @@ impl Steps {
         is_whole.then(|| Step::WriteAll(self.author()))
     }
 
-    /// Mostly what comes next comes soon, and now and then Comity can take a breath.
+    /// Mostly what comes next comes soon, and now and then everything stands for longer than Comity may take.
     fn pass(&mut self) -> Step {
-        let (least, most) = self.dice.weighted(&[(5, (0, 100)), (5, (200, 900)), (2, (1200, 2500))]);
+        let stands = std::mem::take(&mut self.may_stand) && self.dice.chance(35);
+        let spans = [(6, (0, 100)), (6, (200, 900)), (2, (1200, 2500))];
+        let (least, most) = if stands { (7500, 8500) } else { self.dice.weighted(&spans) };
         Step::Pass(Duration::from_millis(self.dice.between(least, most).into()))
     }
 
@@ -222,6 +226,7 @@ impl Steps {
         let slot = self.slot();
         let wish = self.wishes[slot].changed(&mut self.dice);
         self.wishes[slot] = wish.clone();
+        self.may_stand = wish.suspend;
         Step::Apply(slot, wish)
     }
 
@@ -231,12 +236,14 @@ impl Steps {
     }
 
     fn write(&mut self) -> Step {
-        self.whole_in.get_or_insert(self.dice.between(2, 7));
+        self.whole_in.get_or_insert(self.dice.between(3, 10));
+        self.may_stand = true;
         Step::Write(self.author(), Ground::any(&mut self.dice))
     }
 
     fn remove(&mut self) -> Step {
-        self.whole_in.get_or_insert(self.dice.between(1, 4));
+        self.whole_in.get_or_insert(self.dice.between(2, 8));
+        self.may_stand = true;
         Step::Remove(self.dice.one(&Ground::WHOLE))
     }
 
@@ -261,6 +268,8 @@ impl Steps {
             _ => None,
         };
         let digest = dice.weighted(&[(8, About::Todays), (2, About::AnOlder), (1, About::MadeUp)]);
+        self.may_stand = matches!(action, Quarantine | Expire);
+        let dice = &mut self.dice;
         let group = dice.weighted(&[(5, "security"), (5, "data-owners"), (1, "requesters")]);
         let act = Act { action, stage, digest, group, seconds: dice.between(1, 15) };
         Step::Decide(slot, dice.one(&Person::ALL), act)

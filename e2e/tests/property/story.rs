@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use comity::api::decision::DecisionAction;
 use comity::api::stage::Stage;
 use comity::api::{PartnerGrant, name};
 use e2e::{Cluster, Comity, Error, Result};
@@ -12,7 +13,7 @@ use serde_json::json;
 use super::cast::Person;
 use super::ground::{self, Ground};
 use super::history::Deed;
-use super::step::{Beside, Process, SLOTS, Slot, Step, Wish};
+use super::step::{About, Act, Beside, Process, SLOTS, Slot, Step, Wish};
 use super::witness::Witness;
 
 /// How long what is done at once may take on a machine that is busy with everything else.
@@ -268,6 +269,31 @@ impl<'a> Story<'a> {
 fn has_ended(grant: &PartnerGrant) -> bool {
     let mut conditions = grant.status.iter().flat_map(|status| &status.conditions);
     conditions.any(|condition| condition.type_ == "Ready" && condition.reason == "Ended")
+}
+
+impl Story<'_> {
+    /// Everything is as it was, and wanted as far as it goes: what is open now stays so until its end.
+    pub async fn mend(&mut self) -> Result<()> {
+        let release = Act {
+            action: DecisionAction::Release,
+            stage: None,
+            digest: About::Todays,
+            group: "",
+            seconds: 0,
+        };
+        let mut steps = vec![Step::Start, Step::WriteAll(Person::Ben)];
+        for slot in 0..SLOTS {
+            let newest = self.grants[slot].texts.last().cloned().into_iter();
+            let wanted = newest.map(|wish| Wish { suspend: false, ceiling: Stage::Production, ..wish });
+            steps.extend(wanted.map(|wish| Step::Apply(slot, wish)));
+            steps.extend([Person::Olga, Person::Per].map(|who| Step::Decide(slot, who, release.clone())));
+            steps.push(Step::Agree(slot));
+        }
+        for step in steps {
+            self.take(&step).await?;
+        }
+        Ok(())
+    }
 }
 
 async fn pass(span: Duration) -> Result<String> {

@@ -51,7 +51,9 @@ impl Checker {
         self.complaints.retain(|known, _| found.contains(known));
         for complaint in found {
             let since = *self.complaints.entry(complaint.clone()).or_insert(self.now);
-            if self.due_since(since).is_some_and(|due| self.now - GRACE > due) {
+            let Some(due) = self.due_since(since) else { continue };
+            self.slowest = self.slowest.max(self.now.duration_since(due));
+            if self.now - GRACE > due {
                 self.broken(complaint.promise, format!("{} since {since}", complaint.what));
             }
         }

@@ -302,12 +302,12 @@ pub const EXCUSED: [Excused; 4] = [
         told.did(Deed::Works(Process::Run, false));
         told.pass(SignedDuration::from_secs(300));
         told.did(Deed::Works(Process::Run, true));
-        told.pass(SignedDuration::from_secs(5));
+        told.pass(SignedDuration::from_secs(4));
     }),
     ("it is narrowed just now", |told| {
         told.sandbox();
         told.rewrite(Ground::Contract(Contract::WithoutDns), Ben);
-        told.pass(SignedDuration::from_secs(5));
+        told.pass(SignedDuration::from_secs(4));
     }),
     ("somebody else deleted it", |told| {
         let place = told.sandbox();
