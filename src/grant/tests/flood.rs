@@ -64,6 +64,26 @@ async fn what_was_heard_in_vain_is_not_heard_again_for_each_that_comes() {
     assert!(play.counts.heard() >= third + 500);
 }
 
+#[tokio::test]
+async fn what_was_decided_and_couldnt_be_written_down_is_tried_again_soon() {
+    let mut play = Play::new();
+    let asked = [(name::ANNOTATION_REQUESTED_BY.to_owned(), Writers::default().with("ada", 1).to_string())];
+    play.grant.metadata.annotations = Some(asked.into());
+    play.open().await;
+    let since = play.context.clock.now().duration_since(now()).as_secs() + 1;
+    play.context.catalogue.docket.put(Arc::new(Known::decision("attested", &play.grant, since)));
+    play.api.fail("POST /apis/comity.dev/v1alpha1/namespaces/risk-data/grantrecords", 500, 1);
+    let again = play.try_pass().await.unwrap();
+    let soon = kube::runtime::controller::Action::requeue(std::time::Duration::from_secs(10));
+    assert_eq!(again, soon, "nothing else may happen that it would be heard for");
+    let records = &play.context.catalogue.records;
+    let length = || {
+        let home = play.grant.namespace().unwrap();
+        records.journal(&home, &play.grant.uid().unwrap()).unwrap().next - 1
+    };
+    assert_eq!(length(), 2);
+}
+
 #[test]
 fn ten_thousand_decisions_make_few_records_and_the_one_that_matters_is_heard() {
     let mut world = asked();
