@@ -110,11 +110,6 @@ impl Catalogue {
             .collect()
     }
 
-    /// What people decided about a grant, in the order in which they did.
-    pub fn decisions_about(&self, grant: &PartnerGrant) -> Vec<Arc<GrantDecision>> {
-        self.docket.about(grant, 0).decisions
-    }
-
     /// Every boundary that there is.
     pub fn every_boundary(&self) -> Vec<Arc<SharingBoundary>> {
         self.boundaries.state().into_iter().filter(is_there).collect()

@@ -1,7 +1,7 @@
 //! What people decided, by the grant that it is about, as a watch tells: a pass over a grant looks at
 //! its own decisions and at nobody else's, however many there are.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use kube::ResourceExt as _;
@@ -21,7 +21,13 @@ struct Cases {
     known: HashMap<String, (Subject, u64)>,
     /// The number that the next decision gets: later ones have greater numbers.
     next: u64,
+    /// Those that were deleted last: what they decided may have taken effect a moment before.
+    gone: VecDeque<Arc<GrantDecision>>,
 }
+
+/// How many decisions that were deleted are remembered. It takes somebody who may decide to make that
+/// many and delete them again, and then the oldest are as if nobody had seen them.
+const REMEMBERED: usize = 256;
 
 /// The namespace and the name of a grant.
 type Subject = (String, String);
@@ -53,10 +59,13 @@ impl Docket {
         let mut cases = self.write();
         let Some((subject, number)) = cases.known.remove(&decision.uid().unwrap_or_default()) else { return };
         let Some(case) = cases.by_grant.get_mut(&subject) else { return };
-        case.remove(&number);
+        let gone = case.remove(&number);
         if case.is_empty() {
             cases.by_grant.remove(&subject);
         }
+        cases.gone.extend(gone);
+        let forgotten = cases.gone.len().saturating_sub(REMEMBERED);
+        cases.gone.drain(..forgotten);
     }
 
     /// What was decided about just this grant, from this number on.
@@ -70,6 +79,20 @@ impl Docket {
         drop(cases);
         decisions.sort_by_cached_key(|decision| (decision.creation_timestamp(), decision.uid()));
         Filed { decisions, next }
+    }
+
+    /// The decision with this UID, also one that was deleted lately.
+    pub fn decision(&self, uid: &str) -> Option<Arc<GrantDecision>> {
+        let cases = self.read();
+        let Some((subject, number)) = cases.known.get(uid) else {
+            return cases.gone.iter().find(|gone| gone.metadata.uid.as_deref() == Some(uid)).cloned();
+        };
+        cases.by_grant.get(subject)?.get(number).cloned()
+    }
+
+    /// How many decisions were told of until now.
+    pub fn told(&self) -> u64 {
+        self.read().next
     }
 
     /// The decisions about grants of this name.
@@ -123,6 +146,7 @@ mod tests {
         put("third", &grant, 3);
         put("first", &grant, 1);
         assert_eq!(names(&docket.about(&grant, filed.next)), ["third"], "a status is no new decision");
+        assert_eq!(docket.decision("decision-second").map(|it| it.name_any()).as_deref(), Some("second"));
         docket.remove(&Known::decision("second", &grant, 2));
         assert_eq!(names(&docket.about(&grant, 0)), ["first", "third"]);
         assert_eq!(docket.of_name(&grant.namespace().unwrap(), &grant.name_any()).len(), 3);
@@ -134,5 +158,20 @@ mod tests {
         docket.put(Arc::new(Known::decision("one", &grant, 1)));
         docket.remove(&Known::decision("one", &grant, 1));
         assert!(docket.read().by_grant.is_empty() && docket.read().known.is_empty());
+    }
+
+    #[test]
+    fn those_deleted_last_are_still_found_and_no_more_of_them_than_fit() {
+        let (docket, grant) = (Docket::default(), Known::grant(Stage::Sandbox));
+        let count = REMEMBERED + 1;
+        for number in 0..count {
+            let decision = Known::decision(&number.to_string(), &grant, 1);
+            docket.put(Arc::new(decision.clone()));
+            docket.remove(&decision);
+        }
+        assert_eq!(docket.told(), count as u64);
+        assert_eq!(docket.decision("decision-0"), None, "the oldest is forgotten");
+        assert!((1..count).all(|number| docket.decision(&format!("decision-{number}")).is_some()));
+        assert!(docket.about(&grant, 0).decisions.is_empty(), "nobody acts on them");
     }
 }

@@ -124,10 +124,11 @@ impl Observer {
         now: Timestamp,
     ) -> Result<(Opening, Option<Site>), SignError> {
         let place = opening.place();
-        let (live, ground, journal, site) = try_join!(
+        // First: what it is compared with is never older than what it says.
+        let journal = self.journal(opening).await?;
+        let (live, ground, site) = try_join!(
             self.talk.get::<PartnerGrant>(&opening.namespace, &opening.grant),
             self.ground(grant),
-            self.journal(opening),
             self.talk.get_cluster_wide::<Namespace>(&place),
         )?;
         let site = site.map(Site::from);

@@ -61,8 +61,9 @@ pub struct Testimonies(Mutex<HashMap<String, Known>>);
 pub struct Known {
     /// What is kept, as it was last read or written.
     pub testimony: Testimony,
-    /// The head of a journal that was doubted: it needn't be compared again for nothing.
-    pub doubted: Option<String>,
+    /// The head of a journal that was doubted, and how many decisions had been told of by then: without
+    /// another of either it needn't be compared again.
+    pub doubted: Option<(String, u64)>,
 }
 
 impl Testimonies {

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::api::GrantDecision;
 use crate::api::decision::DecisionAction;
 use crate::api::name::ANNOTATION_DECIDED_BY;
-use crate::api::record::{GrantRecordSpec, RecordEvent, TakenDecision};
+use crate::api::record::{GrantRecordSpec, RecordEvent, Revision, TakenDecision};
 use crate::api::stage::Stage;
 use crate::journal::Journal;
 use crate::journal::forum::{Forum, latest_end};
@@ -169,6 +169,9 @@ impl Witness<'_> {
     /// Why a stage wasn't opened by what people had agreed to.
     fn opened_alone(&self, journal: &Journal, record: &GrantRecordSpec) -> Option<String> {
         let (stage, digest) = (record.stage?, record.digest.as_deref()?);
+        if let Some(what) = self.unwritten(record) {
+            return Some(what);
+        }
         // Opened again, it ends no later than it did.
         if journal.opening(stage, digest).is_some() {
             return None;
@@ -191,6 +194,18 @@ impl Witness<'_> {
         }
         let missing = forum.opening_by(stage, rule).err()?;
         Some(format!("opens {stage}, but that takes {missing}"))
+    }
+
+    /// Which of the revisions that a record names nobody has written yet: who writes it next might agree
+    /// to it then.
+    fn unwritten(&self, record: &GrantRecordSpec) -> Option<String> {
+        let known = self.agreement.iter().flat_map(|agreement| &agreement.authorship);
+        let mut ahead = known.filter(|written| {
+            let is_it = |named: &&Revision| named.uid == written.revision.uid;
+            let mut named = record.revisions.iter().filter(is_it);
+            named.any(|named| named.generation > written.revision.generation)
+        });
+        ahead.next().map(|written| format!("names a revision of {} that there isn't", written.subject()))
     }
 
     /// Whether an opening of what is agreed now was given an end that is too late.

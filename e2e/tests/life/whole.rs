@@ -104,9 +104,9 @@ fn opened_in_order(story: &Story, opening: &OpeningStatus) -> Result<()> {
         all.into_iter().filter(|write| write.namespace == place || write.name == place).collect();
     let order = [
         "create namespaces",
-        "create resourcequotas",
         "create networkpolicies comity-default-deny",
         "create networkpolicies comity-allow-within",
+        "create resourcequotas",
         "create serviceaccounts workload-scorer",
         "create secrets",
         "create configmaps",

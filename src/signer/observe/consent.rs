@@ -41,7 +41,7 @@ pub(super) struct Case<'a> {
     pub now: Timestamp,
 }
 
-/// What was decided about one grant, by UID.
+/// Decisions, by UID.
 type Decisions = HashMap<String, Arc<GrantDecision>>;
 
 impl Consent {
@@ -55,7 +55,8 @@ impl Consent {
     pub fn has_news(&self, grant: &PartnerGrant, journal: &Journal) -> bool {
         let Some(newest) = journal.consents.newest_taken() else { return false };
         let known = self.testimonies.of(&grant.uid().unwrap_or_default());
-        known.is_none_or(|known| known.testimony.through < newest && known.doubted != journal.head)
+        let doubted = journal.head.clone().map(|head| (head, self.catalogue.docket.told()));
+        known.is_none_or(|known| known.testimony.through < newest && known.doubted != doubted)
     }
 
     /// What is doubted of a journal, as the watches last told.
@@ -65,7 +66,7 @@ impl Consent {
         }
         let known = self.testimonies.of(&case.grant.uid().unwrap_or_default()).unwrap_or_default();
         let records = self.records(case, BTreeMap::new());
-        self.look(case, &records, &self.decisions(case.grant), &known.testimony).1
+        self.look(case, &records, &Decisions::new(), &known.testimony).1
     }
 
     /// What is doubted of a journal, compared with what people decided at this moment. What holds is
@@ -82,14 +83,16 @@ impl Consent {
         let kept: Option<ConfigMap> = self.talk.get(&self.system, &name::consent_config_map(&uid)).await?;
         let before = kept.as_ref().map(testimony::read).unwrap_or_default();
         let records = self.records(case, newer);
-        let decisions = self.decisions_for(case.grant, &records, &before).await?;
-        let (reached, doubt) = self.look(case, &records, &decisions, &before);
+        // Before they are looked at: one that comes meanwhile is looked at again.
+        let told = self.catalogue.docket.told();
+        let untold = self.untold(case.grant, &records, &before).await?;
+        let (reached, doubt) = self.look(case, &records, &untold, &before);
         let news = records.iter().filter(|record| record.sequence > before.through);
         if news.into_iter().any(|record| record.sequence <= reached.through && gives(record.event)) {
             let wanted = testimony::kept(&self.system, &case.grant.name_any(), &uid, &reached);
             self.talk.put(&wanted, kept.as_ref()).await?;
         }
-        let doubted = doubt.as_ref().and_then(|_| case.journal.head.clone());
+        let doubted = doubt.as_ref().and_then(|_| Some((case.journal.head.clone()?, told)));
         self.testimonies.note(&uid, Known { testimony: reached, doubted });
         Ok(doubt)
     }
@@ -114,15 +117,20 @@ impl Consent {
         is_needed(case.journal, agreement, &|| self.catalogue.records.has_another(case.grant))
     }
 
+    /// Compares with what the watches told of, and with what they haven't.
     fn look(
         &self,
         case: Case<'_>,
         records: &[GrantRecordSpec],
-        decisions: &Decisions,
+        untold: &Decisions,
         before: &Testimony,
     ) -> (Testimony, Option<Doubt>) {
+        let find = |uid: &str| {
+            let found = self.catalogue.docket.decision(uid).or_else(|| untold.get(uid).cloned());
+            found.filter(|found| found.is_about(case.grant))
+        };
         let witness = Witness {
-            decision: &|uid| decisions.get(uid).cloned(),
+            decision: &find,
             agreement: case.outlook.agreement.as_ref().ok(),
             made_again: self.catalogue.records.has_another(case.grant),
             now: case.now,
@@ -139,31 +147,23 @@ impl Consent {
         all.into_values().filter(|record| record.sequence < case.journal.next).collect()
     }
 
-    /// What was decided about a grant, as the watches last told.
-    fn decisions(&self, grant: &PartnerGrant) -> Decisions {
-        let known = self.catalogue.decisions_about(grant).into_iter();
-        known.filter_map(|decision| Some((decision.uid()?, decision))).collect()
-    }
-
-    /// The same, with those that records speak of and the watches haven't told of.
-    async fn decisions_for(
+    /// Those decisions that records speak of and the watches haven't told of.
+    async fn untold(
         &self,
         grant: &PartnerGrant,
         records: &[GrantRecordSpec],
         before: &Testimony,
     ) -> Result<Decisions, SignError> {
-        let mut decisions = self.decisions(grant);
         let home = grant.namespace().unwrap_or_default();
         let news = records.iter().filter(|record| record.sequence > before.through && gives(record.event));
+        let mut untold = Decisions::new();
         for taken in news.filter_map(|record| record.decision.as_ref()) {
-            if decisions.contains_key(&taken.uid) {
+            if self.catalogue.docket.decision(&taken.uid).is_some() {
                 continue;
             }
             let found: Option<GrantDecision> = self.talk.get(&home, &taken.name).await?;
-            if let Some(found) = found.filter(|found| found.is_about(grant)) {
-                decisions.extend(found.uid().map(|uid| (uid, Arc::new(found))));
-            }
+            untold.extend(found.and_then(|found| Some((found.uid()?, Arc::new(found)))));
         }
-        Ok(decisions)
+        Ok(untold)
     }
 }

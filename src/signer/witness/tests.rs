@@ -183,6 +183,24 @@ fn an_approval_that_nobody_gave_isnt_believed() {
 }
 
 #[test]
+fn a_revision_that_nobody_wrote_lets_nobody_agree_to_what_they_write_next() {
+    let mut tale = Tale::agreed();
+    let agreement = tale.story.world.agreed();
+    let terms = &agreement.stages[&Stage::Production];
+    let end = tale.story.world.now + terms.duration;
+    let mut entry = Entry::opened(Stage::Production, &agreement.digest, end, &terms.policy);
+    entry.revisions = agreement.authorship.iter().map(|written| written.revision.clone()).collect();
+    let mut forged = tale.clone();
+    tale.story.append(&entry);
+    tale.is_believed();
+    entry.revisions[1].generation += 1;
+    tale.story.append(&entry);
+    tale.is_doubted("names a revision of SharingContract fraud-scoring that there isn't");
+    forged.story.append(&entry);
+    forged.is_doubted("names a revision of");
+}
+
+#[test]
 fn what_automation_asks_for_takes_a_sponsor() {
     let mut tale = Tale::agreed();
     let robot = "1 system:serviceaccount:flux-system:kustomize-controller".to_owned();
