@@ -198,16 +198,20 @@ impl Process {
 
     /// The processor time that it has taken so far, in seconds (`utime` and `stime`, proc(5)).
     pub fn processor_seconds(&self) -> Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()))
-            .explain(format!("read the processor time of {}", self.name))?;
-        let ticks = processor_ticks(&stat)
-            .ok_or_else(|| Error::Failed(format!("{} has no processor time: it has ended", self.name)))?;
-        Ok(f64::from(ticks) / f64::from(TICKS_PER_SECOND))
+        processor_seconds(self.id()).explain(format!("of {}", self.name))
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
         kill_process(Pid::from_child(&self.child), signal).explain(format!("signal {}", self.name))
     }
+}
+
+/// The processor time that a process has taken so far, in seconds (`utime` and `stime`, proc(5)).
+pub fn processor_seconds(id: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).explain("read a processor time")?;
+    let ticks = processor_ticks(&stat)
+        .ok_or_else(|| Error::Failed(format!("process {id} has no processor time: it has ended")))?;
+    Ok(f64::from(ticks) / f64::from(TICKS_PER_SECOND))
 }
 
 /// In what the kernel tells processes their times, whichever clock it has itself (`USER_HZ`).

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::{
     opening::Opened,
+    processor::Times,
     recorded::{Recorded, Request},
     substitute::Substitute,
     world::{World, grants},
@@ -23,12 +24,14 @@ use super::{
 const RIGHTS_WITHIN: Duration = Duration::from_secs(5);
 
 /// A bare loop's result.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Floor {
     /// How long it took.
     pub seconds: f64,
     /// How many requests it sent.
     pub requests: usize,
+    /// What each process took for it.
+    pub processor: Times,
 }
 
 /// Creates the objects that one grant has, for so many others.
@@ -102,6 +105,7 @@ fn name_in(body: &str) -> String {
 /// Sends every load, in its order, `workers` loads at once.
 pub async fn send_all(world: &World, loads: Vec<Vec<Request>>, workers: usize) -> Result<Floor> {
     let requests = loads.iter().map(Vec::len).sum();
+    let before = Times::read(&world.admin, None)?;
     let began = Instant::now();
     let send_load = async |load: Vec<Request>| {
         for request in load {
@@ -110,7 +114,8 @@ pub async fn send_all(world: &World, loads: Vec<Vec<Request>>, workers: usize) -
         Ok::<_, Error>(())
     };
     stream::iter(loads).map(send_load).buffer_unordered(workers).try_collect::<Vec<_>>().await?;
-    Ok(Floor { seconds: began.elapsed().as_secs_f64(), requests })
+    let seconds = began.elapsed().as_secs_f64();
+    Ok(Floor { seconds, requests, processor: Times::read(&world.admin, None)?.since(before) })
 }
 
 /// Sends a request; again where the API server has yet to see the rights that a RoleBinding of a

@@ -12,6 +12,7 @@ mod expiry;
 mod floor;
 mod narrowing;
 mod opening;
+mod processor;
 mod recorded;
 mod report;
 mod rest;
@@ -24,6 +25,7 @@ use comity::api::PartnerGrant;
 use e2e::{Cluster, Comity, Explain as _, Result, controlplane::Settings};
 
 use opening::Opened;
+use processor::Times;
 use report::Report;
 use world::World;
 
@@ -135,11 +137,10 @@ async fn open(
     grants: &[PartnerGrant],
     report: &mut Report,
 ) -> Result<Vec<Opened>> {
-    let before = rest::processor(comity)?;
+    let before = Times::read(&world.admin, Some(comity))?;
     let opened = opening::open(world, grants).await?;
-    let after = rest::processor(comity)?;
+    report.processor = Times::read(&world.admin, Some(comity))?.since(before);
     report.opened(&opened);
-    report.processor_seconds = [after[0] - before[0], after[1] - before[1]];
     Ok(opened)
 }
 

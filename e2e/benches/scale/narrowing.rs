@@ -26,7 +26,9 @@ use tokio::{
 };
 
 use super::{
-    floor, recorded,
+    floor,
+    processor::Times,
+    recorded,
     world::{NAMESPACE, World, contract_names},
 };
 
@@ -45,6 +47,8 @@ pub struct Narrowing {
     pub bare: f64,
     /// How many requests the bare loop sent for that.
     pub requests: usize,
+    /// What each process took, by Comity and by the bare loop.
+    pub processor: [Times; 2],
 }
 
 /// Narrows the contract of the grants whose rehearsals are open here, and puts everything back.
@@ -57,23 +61,27 @@ pub async fn measure(
 ) -> Result<Narrowing> {
     let mut sight = Sight::begin(world, places);
     sight.await_all(false).await?;
+    let before = Times::read(&world.admin, Some(comity))?;
     let since = Timestamp::now();
     let began = Instant::now();
     change(world, batch, places.len(), "None", FEWER_PODS).await?;
     sight.await_all(true).await?;
     let seconds = began.elapsed().as_secs_f64();
+    let processor = Times::read(&world.admin, Some(comity))?.since(before);
     let loads = recorded::changes(&world.admin, places, since)?;
     change(world, batch, places.len(), "Cluster", "10").await?;
     sight.await_all(false).await?;
     super::stop(comity).await?;
+    let before = Times::read(&world.admin, None)?;
     let began = Instant::now();
     let floor = floor::send_all(world, loads, workers).await?;
     sight.await_all(true).await?;
     let bare = began.elapsed().as_secs_f64();
+    let processor = [processor, Times::read(&world.admin, None)?.since(before)];
     // Whoever changes these objects, Comity puts them back.
     super::start(comity).await?;
     sight.await_all(false).await?;
-    Ok(Narrowing { comity: seconds, bare, requests: floor.requests })
+    Ok(Narrowing { comity: seconds, bare, requests: floor.requests, processor })
 }
 
 /// Changes the contract that the grants of a batch are under: whether names are resolved, and how many

@@ -7,6 +7,7 @@ use super::{
     floor::Floor,
     narrowing::Narrowing,
     opening::Opened,
+    processor::Times,
 };
 
 /// Everything that was measured.
@@ -22,8 +23,8 @@ pub struct Report {
     pub request_floor: Floor,
     /// Seconds from the first apply until the last grant was Active.
     pub seconds: f64,
-    /// Seconds of processor time that `run` and `sign` took for that.
-    pub processor_seconds: [f64; 2],
+    /// What each process took for that.
+    pub processor: Times,
     /// Milliseconds from apply to Active, in rising order.
     pub apply_to_active: Vec<f64>,
     /// KiB of `run` and `sign` with 50 grants, and with all of them.
@@ -106,7 +107,10 @@ impl Report {
             "request_floor_seconds": self.request_floor.seconds,
             "request_floor_requests": self.request_floor.requests,
             "comity_seconds": self.seconds,
-            "cpu_seconds": {"run": self.processor_seconds[0], "sign": self.processor_seconds[1]},
+            "cpu_seconds": self.processor.json(),
+            "object_floor_cpu_seconds": self.object_floor.iter().map(|f| f.processor.json()).collect::<Value>(),
+            "request_floor_cpu_seconds": self.request_floor.processor.json(),
+            "narrowing_cpu_seconds": self.narrowing.processor.map(Times::json),
             "rss_mib": {"run": mebibytes(self.memory_after[0]), "sign": mebibytes(self.memory_after[1])},
             "rss_kib_per_grant": self.kib_per_grant(),
             "quiet_writes": self.quiet_writes,
@@ -149,12 +153,14 @@ impl Report {
             row("object floor / Comity", format!("{:.2}", self.ratio_objects()), "≥ 0.5"),
             row("request floor / Comity", format!("{:.2}", self.ratio_requests()), "≥ 0.8"),
             row("processor time of run, sign for that", self.processor(), ""),
+            row("· of every process, by Comity", self.processor.text(), ""),
+            row("· of every process, request floor", self.request_floor.processor.text(), ""),
             row("apply to Active, p50, p99", pair(&self.apply_to_active), ""),
         ]
     }
 
     fn processor(&self) -> String {
-        let [run, sign] = self.processor_seconds;
+        let [run, sign] = self.processor.of_comity();
         format!("{run:.1}, {sign:.1} s")
     }
 
@@ -177,7 +183,7 @@ impl Report {
 impl Report {
     /// What people decide, and a contract that changes under what is live.
     fn changes(&self) -> Vec<Row> {
-        let Narrowing { comity, bare, requests } = self.narrowing;
+        let Narrowing { comity, bare, requests, processor } = self.narrowing;
         let Consent { approval, promotion, quarantine } = &self.consent;
         let promoted = format!("commit to Production, one each {} ms", PROMOTED_EVERY.as_millis());
         let decided = format!("decision to effect, one each {} ms", DECIDED_EVERY.as_millis());
@@ -187,6 +193,8 @@ impl Report {
                 format!("{comity:.1}, {bare:.1} s"),
                 "",
             ),
+            row("· processor time, by Comity", processor[0].text(), ""),
+            row("· processor time, by the bare loop", processor[1].text(), ""),
             row("narrowing: Comity / bare loop", format!("{:.2}", self.ratio_narrowing()), "≤ 1.5"),
             row(&promoted, three(promotion), "p99 ≤ 2 s"),
             row(&decided, three(&self.decisions()), "p99 ≤ 500 ms"),
@@ -201,12 +209,6 @@ struct Row(String, String, &'static str);
 
 fn row(what: &str, seen: String, goal: &'static str) -> Row {
     Row(what.to_owned(), seen, goal)
-}
-
-impl Default for Floor {
-    fn default() -> Self {
-        Self { seconds: 0.0, requests: 0 }
-    }
 }
 
 fn mebibytes(kibibytes: u64) -> f64 {

@@ -15,11 +15,6 @@ pub fn memory(comity: &Comity) -> Result<[u64; 2]> {
     Ok([comity.run().resident_kib()?, comity.sign().resident_kib()?])
 }
 
-/// Processor time of `comity run` and `comity sign` since they were started, in seconds.
-pub fn processor(comity: &Comity) -> Result<[f64; 2]> {
-    Ok([comity.run().processor_seconds()?, comity.sign().processor_seconds()?])
-}
-
 /// How much was written in a minute in which nobody asked for anything.
 pub async fn quiet(cluster: &Cluster, comity: &Comity) -> Result<usize> {
     let before = writes(cluster, comity)?;
