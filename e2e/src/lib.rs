@@ -5,6 +5,7 @@
 //! - [`cluster`] is the handle that a story holds: clients for any identity, apply, access
 //!   reviews, the audit log.
 //! - [`comity`] installs Comity and runs its processes, which can be killed, paused and restarted.
+//! - `node` puts a real node beside the control plane, on Linux and as root: pods, packets.
 //! - [`attempt`] is one thing that somebody tries, for what must be refused and what must not.
 //! - [`wait`] is the only place that polls.
 
@@ -15,6 +16,8 @@ pub mod controlplane;
 pub mod demo;
 mod error;
 pub mod http;
+#[cfg(target_os = "linux")]
+pub mod node;
 pub mod process;
 mod scratch;
 pub mod wait;

@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 pub use binary::binary;
 pub use daemon::Daemon;
 
-use crate::{Cluster, Explain as _, Result, attempt, eventually};
+use crate::{Cluster, ControlPlane, Explain as _, Result, attempt, eventually};
 
 /// The trust domain that the processes are started with, the chart's own.
 pub const TRUST_DOMAIN: &str = "comity.local";
@@ -84,7 +84,7 @@ impl Comity {
 /// cluster that has nodes they get none, as the processes run here.
 pub async fn install(cluster: &Cluster) -> Result<()> {
     let mut text = manifest()?;
-    if cluster.control_plane().is_none() {
+    if cluster.control_plane().is_none_or(ControlPlane::has_node) {
         text = text.replace("\n  replicas: 1\n", "\n  replicas: 0\n");
     }
     cluster.apply_yaml(&text).await.explain("install Comity")?;

@@ -1,4 +1,4 @@
-//! Builds the control plane with Go, from the module in `e2e/tools`, through the module proxy.
+//! Builds binaries with Go, from the modules in `e2e/tools` and `e2e/containers`, through the module proxy.
 
 use std::{
     collections::VecDeque,
@@ -9,34 +9,61 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    find::{NAMES, Versions},
-    progress::Progress,
-};
+use super::{find::Versions, progress::Progress};
 use crate::{Error, Explain as _, Result, process};
 
-/// The Go module with the pinned versions.
-const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tools");
+/// The step that needs a network.
+pub(crate) const FETCH: &str = "fetch the sources";
 
-/// The packages of [`NAMES`], in that order.
-const PACKAGES: [&str; 3] = [
-    "go.etcd.io/etcd/server/v3",
-    "k8s.io/kubernetes/cmd/kube-apiserver",
-    "k8s.io/kubernetes/cmd/kube-controller-manager",
-];
+/// Binaries that one Go module pins and builds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recipe<'a> {
+    /// The module's directory in this package.
+    pub(crate) module: &'a str,
+    /// What each binary is called, and its package.
+    pub(crate) packages: &'a [(&'a str, &'a str)],
+}
 
-/// Builds all three binaries into `directory`.
+/// The packages of [`NAMES`](super::find::NAMES).
+const CONTROL_PLANE: Recipe<'_> = Recipe {
+    module: "tools",
+    packages: &[
+        ("etcd", "go.etcd.io/etcd/server/v3"),
+        ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
+        ("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
+    ],
+};
+
+/// Builds the control plane's binaries into `directory`.
 pub(super) fn all(go: &Path, versions: &Versions, directory: &Path, progress: &mut Progress) -> Result<()> {
+    recipes(go, &[CONTROL_PLANE], versions, directory, progress)
+}
+
+/// Builds all binaries of some recipes into `directory`.
+pub(crate) fn recipes(
+    go: &Path,
+    recipes: &[Recipe<'_>],
+    versions: &Versions,
+    directory: &Path,
+    progress: &mut Progress,
+) -> Result<()> {
     let version = Command::new(go).arg("version").output();
     version.map_err(|error| Error::Failed(format!("Go isn't installed, or doesn't start ({error})")))?;
     progress.step("fetching the sources");
-    let mut list = command(go, "list");
-    list.arg("-deps").args(PACKAGES);
-    let packages = run(list, progress, false)?;
+    let mut packages = 0;
+    for recipe in recipes {
+        let mut list = command(go, recipe.module, "list");
+        list.arg("-deps").args(recipe.packages.iter().map(|(_, package)| package));
+        packages += run(list, progress, false).explain(FETCH)?;
+    }
     progress.expect(packages);
-    for (index, (name, package)) in NAMES.into_iter().zip(PACKAGES).enumerate() {
-        progress.step(&format!("building {name} ({} of {})", index + 1, NAMES.len()));
-        let mut build = command(go, "build");
+    let all: Vec<(&str, &str, &str)> = recipes
+        .iter()
+        .flat_map(|recipe| recipe.packages.iter().map(|(name, package)| (recipe.module, *name, *package)))
+        .collect();
+    for (index, (module, name, package)) in all.iter().enumerate() {
+        progress.step(&format!("building {name} ({} of {})", index + 1, all.len()));
+        let mut build = command(go, module, "build");
         build.args(["-v", "-trimpath", "-buildvcs=false", "-ldflags", &linker_flags(versions)]);
         build.arg("-o").arg(directory.join(name)).arg(package);
         run(build, progress, true)?;
@@ -44,9 +71,10 @@ pub(super) fn all(go: &Path, versions: &Versions, directory: &Path, progress: &m
     Ok(())
 }
 
-fn command(go: &Path, verb: &str) -> Command {
+fn command(go: &Path, module: &str, verb: &str) -> Command {
     let mut command = process::bound(go);
-    command.arg(verb).arg("-mod=readonly").current_dir(MODULE);
+    command.arg(verb).arg("-mod=readonly");
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(module));
     command.env("CGO_ENABLED", "0").env("GOWORK", "off");
     command
 }

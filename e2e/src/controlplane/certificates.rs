@@ -23,7 +23,7 @@ pub(super) const ACCOUNT_PUBLIC_KEY: &str = "service-accounts.pub";
 /// Writes all of the above into `directory`; the authority's own key is forgotten.
 pub(super) fn write(directory: &Path) -> Result<()> {
     let issuer = authority(directory)?;
-    let names = ["localhost", "127.0.0.1", "kubernetes.default.svc"].map(str::to_owned);
+    let names = ["localhost", "127.0.0.1", "10.96.0.1", "kubernetes.default.svc"].map(str::to_owned);
     let mut serving = CertificateParams::new(names).explain("name the API server")?;
     serving.distinguished_name.push(DnType::CommonName, "kube-apiserver");
     serving.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -10,13 +10,23 @@ use std::{
 use k8s_openapi::ByteString;
 use serde_json::json;
 
-use super::{certificates, find::Binaries, hex};
+use super::{certificates, find::Binaries, hex, node};
 use crate::{Explain as _, Result, process::bound};
 
 /// User: may do everything (`system:masters`).
 pub(super) const ADMIN: &str = "admin";
 /// User: the controller manager, with the rights that Kubernetes gives it.
 pub(super) const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
+
+/// Who has a token, and their groups. Those after the first two are there where there is a node.
+const USERS: [(&str, &str); 6] = [
+    (ADMIN, "system:masters"),
+    (CONTROLLER_MANAGER, ""),
+    (node::KUBELET, "system:nodes"),
+    (node::SCHEDULER, ""),
+    (node::PROXY, ""),
+    (node::ENFORCER, ""),
+];
 
 /// Every request that writes is one line in the audit log; without bodies, which hold secrets,
 /// unless [`Settings::audit_bodies`].
@@ -46,6 +56,9 @@ pub struct Settings {
     /// Keep the bodies of what Comity's own accounts write in the audit log, secrets and all: for
     /// a benchmark that sends them again, on a control plane that goes with it.
     pub audit_bodies: bool,
+    /// A node is to join (see [`crate::node`]): whoever runs on it has a token, and the API server
+    /// listens where pods reach it. Only in a network that nobody else is in.
+    pub has_node: bool,
 }
 
 /// The files of one control plane.
@@ -53,19 +66,24 @@ pub struct Settings {
 pub(super) struct Layout {
     directory: PathBuf,
     logs: PathBuf,
-    tokens: [(&'static str, String); 2],
+    tokens: Vec<(&'static str, String)>,
 }
 
 impl Layout {
     /// Writes certificates, tokens and the audit policy into `directory`.
     pub(super) fn prepare(directory: &Path, settings: &Settings) -> Result<Self> {
-        let tokens = [(ADMIN, random_token()?), (CONTROLLER_MANAGER, random_token()?)];
+        let count = if settings.has_node { USERS.len() } else { 2 };
+        let (mut tokens, mut lines) = (Vec::new(), Vec::new());
+        for (user, groups) in &USERS[..count] {
+            let token = random_token()?;
+            let groups = if groups.is_empty() { String::new() } else { format!(",{groups}") };
+            lines.push(format!("{token},{user},{user}{groups}\n"));
+            tokens.push((*user, token));
+        }
         let logs = log_directory(directory)?;
         let layout = Self { directory: directory.to_owned(), logs, tokens };
         certificates::write(directory)?;
-        let [(_, admin), (_, manager)] = &layout.tokens;
-        let tokens = format!("{admin},{ADMIN},1,system:masters\n{manager},{CONTROLLER_MANAGER},2\n");
-        fs::write(layout.file("tokens.csv"), tokens)?;
+        fs::write(layout.file("tokens.csv"), lines.concat())?;
         let bodies = if settings.audit_bodies { "Request" } else { "Metadata" };
         fs::write(layout.file("audit-policy.yaml"), AUDIT_POLICY.replace("$BODIES", bodies))?;
         Ok(layout)
@@ -130,8 +148,13 @@ impl Layout {
         command.arg(format!("--service-account-key-file={}", certificates::ACCOUNT_PUBLIC_KEY));
         command.arg(format!("--service-account-signing-key-file={}", certificates::ACCOUNT_KEY));
         command.arg(format!("--audit-log-path={}", self.log("audit").display()));
+        if settings.has_node {
+            command.args(["--bind-address=0.0.0.0", &format!("--advertise-address={}", node::ADDRESS)]);
+        } else {
+            // There is no node that could reach the API server by its Service.
+            command.args(["--bind-address=127.0.0.1", "--endpoint-reconciler-type=none"]);
+        }
         command.args([
-            "--bind-address=127.0.0.1",
             "--service-account-issuer=https://kubernetes.default.svc",
             "--service-cluster-ip-range=10.96.0.0/16",
             "--token-auth-file=tokens.csv",
@@ -142,8 +165,6 @@ impl Layout {
             "--audit-log-mode=blocking",
             // Never rotated: whoever reads it wants all of it, and it goes with the control plane.
             "--audit-log-maxsize=8192",
-            // There is no node that could reach the API server by its Service.
-            "--endpoint-reconciler-type=none",
         ]);
         add(&mut command, "--feature-gates", &settings.feature_gates);
         add(&mut command, "--runtime-config", &settings.runtime_config);

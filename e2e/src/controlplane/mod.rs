@@ -4,12 +4,14 @@
 //! etcd listens on sockets in the control plane's own directory. They are killed when this
 //! process dies, however it dies, and their directory goes with them.
 
-mod build;
+pub(crate) mod build;
+pub(crate) mod cache;
 mod certificates;
 mod download;
-mod find;
+pub(crate) mod find;
 mod flags;
-mod progress;
+pub(crate) mod node;
+pub(crate) mod progress;
 
 use std::{
     fmt::Write as _,
@@ -100,6 +102,17 @@ impl ControlPlane {
         self.layout.log("audit")
     }
 
+    /// Whether a node joins it.
+    pub fn has_node(&self) -> bool {
+        self.settings.has_node
+    }
+
+    /// Writes a kubeconfig for one of the users that have a token.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn kubeconfig_of(&self, user: &str) -> Result<PathBuf> {
+        self.layout.write_kubeconfig(&user.replace(':', "-"), user, self.port)
+    }
+
     /// The process ids of etcd, the API server and the controller manager.
     pub fn process_ids(&self) -> [u32; 3] {
         [&self.etcd, &self.api_server, &self.controller_manager].map(|process| held(process).id())
@@ -183,7 +196,7 @@ async fn ready(client: &Client) -> Result<()> {
 }
 
 /// Bytes in hexadecimal.
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

@@ -14,7 +14,7 @@ const PLAIN_EVERY: Duration = Duration::from_secs(15);
 
 /// Shows how something long gets on.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     silent: bool,
     begun: Instant,
@@ -28,7 +28,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Nothing is shown before there is something to say.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let now = Instant::now();
         let (step, detail) = (String::new(), String::new());
         Self { bar: None, silent: false, begun: now, told: now, step, detail, done: 0, total: 0 }
@@ -36,12 +36,12 @@ impl Progress {
 
     /// Nothing is shown at all.
     #[cfg(test)]
-    pub(super) fn silent() -> Self {
+    pub(crate) fn silent() -> Self {
         Self { silent: true, ..Self::new() }
     }
 
     /// Says something once.
-    pub(super) fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| self.line(text)),
             None => self.line(text),
@@ -49,7 +49,7 @@ impl Progress {
     }
 
     /// A new step begins.
-    pub(super) fn step(&mut self, step: &str) {
+    pub(crate) fn step(&mut self, step: &str) {
         step.clone_into(&mut self.step);
         self.detail.clear();
         if stderr().is_terminal() && !self.silent {
@@ -61,7 +61,7 @@ impl Progress {
     }
 
     /// So many packages are to be built in all.
-    pub(super) fn expect(&mut self, total: u64) {
+    pub(crate) fn expect(&mut self, total: u64) {
         self.total = total;
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -72,7 +72,7 @@ impl Progress {
     }
 
     /// The builder printed a line: a package that it has built, if `built`, or what it downloads.
-    pub(super) fn saw(&mut self, text: &str, built: bool) {
+    pub(crate) fn saw(&mut self, text: &str, built: bool) {
         if let Some(module) = text.strip_prefix("go: downloading ") {
             self.detail = format!(" ({module})");
         } else if built && !text.contains(' ') {
@@ -84,14 +84,14 @@ impl Progress {
     }
 
     /// Time passes.
-    pub(super) fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         if self.bar.is_none() && self.told.elapsed() >= PLAIN_EVERY {
             self.tell();
         }
     }
 
     /// It is over.
-    pub(super) fn finish(&mut self, text: &str) {
+    pub(crate) fn finish(&mut self, text: &str) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }

@@ -1,6 +1,6 @@
 //! Each place that a control plane can come from, with a release server and a Go made for it.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use sha2::{Digest as _, Sha256, Sha512};
 use tempfile::TempDir;

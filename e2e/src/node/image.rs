@@ -1,0 +1,149 @@
+//! An image made without Docker: one program, and the libraries that it is linked to.
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::program::run;
+use crate::{Error, Explain as _, Result, controlplane::hex};
+
+/// Where the program's image is said to come from: what contracts of stories allow.
+pub const REPOSITORY: &str = "registry.example/partners/speaker";
+
+/// An image in a store, by name and digest.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// `<repository>@sha256:<digest>`.
+    pub reference: String,
+}
+
+/// Puts regular files and directories one after another, as `tar` reads them (ustar).
+#[derive(Default)]
+struct Archive {
+    bytes: Vec<u8>,
+}
+
+impl Archive {
+    fn file(&mut self, name: &str, mode: u32, content: &[u8]) -> Result<()> {
+        self.header(name, mode, content.len(), b'0')?;
+        self.bytes.extend_from_slice(content);
+        self.bytes.resize(self.bytes.len().next_multiple_of(512), 0);
+        Ok(())
+    }
+
+    fn directory(&mut self, name: &str, mode: u32) -> Result<()> {
+        self.header(name, mode, 0, b'5')
+    }
+
+    fn header(&mut self, name: &str, mode: u32, size: usize, kind: u8) -> Result<()> {
+        let mut header = [0_u8; 512];
+        if name.len() > 100 {
+            return Err(Error::Failed(format!("{name} is too long a name for an archive")));
+        }
+        let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+        put(0, name);
+        put(100, &format!("{mode:07o}"));
+        put(108, "0000000");
+        put(116, "0000000");
+        put(124, &format!("{size:011o}"));
+        put(136, "00000000000");
+        put(148, "        ");
+        put(257, "ustar\x0000");
+        header[156] = kind;
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        self.bytes.extend_from_slice(&header);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.bytes.extend_from_slice(&[0; 1024]);
+        self.bytes
+    }
+}
+
+impl Image {
+    /// Writes an image of `program` in OCI's layout to the archive `target`.
+    pub(super) fn write(program: &Path, target: &Path) -> Result<Self> {
+        let layer = layer(program)?;
+        let configuration = serde_json::to_vec(&json!({
+            "architecture": architecture(), "os": "linux",
+            "config": {"Entrypoint": ["/speaker"], "User": "65532:65532"},
+            "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]},
+        }))?;
+        let manifest = serde_json::to_vec(&json!({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": descriptor("application/vnd.oci.image.config.v1+json", &configuration),
+            "layers": [descriptor("application/vnd.oci.image.layer.v1.tar", &layer)],
+        }))?;
+        let reference = format!("{REPOSITORY}@{}", digest(&manifest));
+        let mut entry = descriptor("application/vnd.oci.image.manifest.v1+json", &manifest);
+        entry["annotations"] = json!({"io.containerd.image.name": reference});
+        let index = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
+        let mut archive = Archive::default();
+        archive.file("oci-layout", 0o644, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+        archive.file("index.json", 0o644, index.as_bytes())?;
+        for blob in [&layer, &configuration, &manifest] {
+            archive.file(&format!("blobs/{}", digest(blob).replace(':', "/")), 0o644, blob)?;
+        }
+        fs::write(target, archive.finish()).explain("write the image")?;
+        Ok(Self { reference })
+    }
+}
+
+fn layer(program: &Path) -> Result<Vec<u8>> {
+    let mut archive = Archive::default();
+    archive.directory("tmp", 0o1777)?;
+    let read = |path: &Path| fs::read(path).explain(format!("read {}", path.display()));
+    archive.file("speaker", 0o755, &read(program)?)?;
+    for library in libraries(&run("ldd", [program])?) {
+        archive.file(library.trim_start_matches('/'), 0o755, &read(Path::new(library))?)?;
+    }
+    Ok(archive.finish())
+}
+
+/// The paths of what a program is linked to, as `ldd` says; none where it is linked to nothing.
+fn libraries(text: &str) -> Vec<&str> {
+    text.lines().filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/'))).collect()
+}
+
+fn descriptor(media_type: &str, content: &[u8]) -> Value {
+    json!({"mediaType": media_type, "digest": digest(content), "size": content.len()})
+}
+
+fn digest(content: &[u8]) -> String {
+    format!("sha256:{}", hex(&Sha256::digest(content)))
+}
+
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_read_the_archive() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("image.tar");
+        let image = Image::write(Path::new("/bin/true"), &target).unwrap();
+        let list = run("tar", ["-tvf".as_ref(), target.as_path()]).unwrap();
+        let digest = image.reference.split_once("@sha256:").unwrap().1;
+        assert!(list.contains(&format!("blobs/sha256/{digest}")), "{list}");
+        assert!(list.contains("index.json"), "{list}");
+    }
+
+    #[test]
+    fn libraries_are_found_in_what_ldd_prints() {
+        let text = "\tlinux-vdso.so.1 (0x00007ffc)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x7f)\n\
+                    \t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
+        assert_eq!(libraries(text), ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"]);
+        assert_eq!(libraries("\tstatically linked\n"), [] as [&str; 0]);
+    }
+}
