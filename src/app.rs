@@ -1,6 +1,8 @@
 //! L5, the composition root: each process is put together here and nowhere else.
 #![expect(clippy::disallowed_types, reason = "the client is made here")]
 
+mod pods;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -126,7 +128,8 @@ pub async fn sign(settings: Settings) -> Result<(), AppError> {
     let kinds = [objects::Kind::Namespace];
     let watched = Watched { kinds: &kinds, admission: Admission::default() };
     let (mut feeds, queues) = Feeds::start(&client, watched, station.sight());
-    let context = Arc::new(signing(&settings, client, &feeds, &station.clock, &station.metrics));
+    let context = Arc::new(signing(&settings, client.clone(), &feeds, &station.clock, &station.metrics));
+    let pods = station.answer_pods(&settings, client, Arc::clone(&context));
     let store = feeds.catalogue.grants.clone();
     let control = station.control(
         Kind::Certificates,
@@ -137,7 +140,7 @@ pub async fn sign(settings: Settings) -> Result<(), AppError> {
     );
     let work = async {
         feeds.filled().await;
-        control.await;
+        futures::join!(control, pods);
     };
     until_told(&settings, &station, work).await
 }

@@ -129,10 +129,15 @@ impl EffectivePolicy {
         self.narrowing.as_ref().map_or(NarrowedPods::Keep, |narrowing| narrowing.pods)
     }
 
-    /// The workloads for which certificates are made. Comity makes keys only where the contract
-    /// says that they may be delivered as Secrets; the other ways aren't built yet.
+    /// The workloads that may have certificates, whoever makes their keys.
     pub fn certified(&self) -> &[Workload] {
-        if self.security.key_delivery.contains(&KeyDelivery::Secret) { &self.workloads } else { &[] }
+        let by_pod = self.workloads_with(KeyDelivery::PodCertificate);
+        if by_pod.is_empty() { self.workloads_with(KeyDelivery::Secret) } else { by_pod }
+    }
+
+    /// The workloads whose keys may be delivered in this way: all of them, or none.
+    pub fn workloads_with(&self, way: KeyDelivery) -> &[Workload] {
+        if self.security.key_delivery.contains(&way) { &self.workloads } else { &[] }
     }
 }
 

@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::boundary::PodSecurity;
-use super::contract::ImageReference;
+use super::contract::{ImageReference, KeyDelivery};
 use super::stage::Stage;
 use super::value::{Name, Registry};
 
@@ -54,6 +54,11 @@ pub struct StagePolicySpec {
     pub workloads: Vec<StageWorkload>,
     /// The Pod Security Standard of the namespace.
     pub pod_security: PodSecurity,
+    /// How workloads may get their keys; empty: not at all.
+    #[serde(default)]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[schemars(length(max = 3))]
+    pub key_delivery: Vec<KeyDelivery>,
 }
 
 /// A workload whose identity pods may have.

@@ -3,6 +3,7 @@
 
 pub mod admission;
 pub mod apply;
+pub mod asking;
 pub mod caller;
 pub mod catalogue;
 pub mod clock;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::build::namespace::{Gate, namespace};
 use super::build::{self, Site, access, identity};
+use crate::api::contract::KeyDelivery;
 use crate::api::name;
 use crate::plan::compare::is_contained;
 use crate::plan::objects::{Key, Kind, Live, LiveObjects, Wanted};
@@ -276,7 +277,8 @@ fn certificates(site: &Site<'_>, here: &LiveObjects) -> Certificates {
         return Certificates::Refused(why.to_owned());
     }
     let has = |workload: &str| data.is_some_and(|data| data.get(name::trust_key(workload)).is_some());
-    let all = site.policy.certified().iter().all(|workload| has(&workload.name.0));
+    let mut kept = site.policy.workloads_with(KeyDelivery::Secret).iter();
+    let all = kept.all(|workload| has(&workload.name.0));
     if all { Certificates::Ready } else { Certificates::Pending }
 }
 

@@ -8,10 +8,12 @@ use serde_json::Value;
 use super::check::NamespaceStanding;
 use super::decide::{Place, View};
 use super::observe::Scene;
-use crate::api::contract::KeyDelivery;
+use crate::api::contract::{KeyDelivery, Security};
 use crate::api::enforcement::{EnforcedClause, EnforcementState, Enforcer};
 use crate::api::stage::Stage;
+use crate::api::value::Duration;
 use crate::journal::wanted::Wanted;
+use crate::pki::lifetime::SHORTEST_TTL_OF_POD;
 
 /// What holds a clause.
 enum Holder {
@@ -76,7 +78,7 @@ const CLAUSES: [(&str, Holder); 43] = [
     ("security.requiredControls", ByWith(&[Controller], LIVING)),
     ("security.podSecurity", By(&[AdmissionPolicy])),
     ("security.credentialTTL", By(&[Certificate])),
-    ("security.keyDelivery", By(&[Certificate])),
+    ("security.keyDelivery", By(&[AdmissionPolicy, Certificate])),
     ("security.authentication", Nothing("needs the access proxy, which isn't built yet")),
     ("security.encryptionKeys", Nothing("can't be seen from here")),
     ("security.logging", Nothing(GATE)),
@@ -139,7 +141,7 @@ pub fn enforcement(view: &View<'_>, scene: &Scene<'_>) -> Vec<EnforcedClause> {
             },
         ),
     );
-    refine_certificates(&mut told, &contract.spec.security.key_delivery);
+    refine_certificates(&mut told, &contract.spec.security);
     if let Some(lacking) = view.lacking {
         refine_admission(&mut told, lacking);
     }
@@ -201,31 +203,52 @@ fn is_used(spec: &Value, path: &str) -> bool {
     }
 }
 
-/// Says of keys how they aren't delivered yet, and of all that certificates hold that there are
-/// none where the contract doesn't let Comity make keys.
-fn refine_certificates(told: &mut [EnforcedClause], delivery: &[KeyDelivery]) {
-    let others: Vec<String> =
-        delivery.iter().filter(|way| **way != KeyDelivery::Secret).map(|way| format!("{way:?}")).collect();
-    let unbuilt = (!others.is_empty()).then(|| format!("{} isn't built yet", others.join(" and ")));
-    let is_certified = delivery.contains(&KeyDelivery::Secret);
+/// Says of keys how they are delivered and how they aren't yet, and of all that certificates hold that
+/// there are none where the contract names no way that there is.
+fn refine_certificates(told: &mut [EnforcedClause], security: &Security) {
+    let (ways, lacking) = deliveries(security);
+    let why = if security.key_delivery.is_empty() {
+        "the contract names no way to deliver keys".to_owned()
+    } else {
+        lacking.join("; ")
+    };
     for clause in told {
         let is_delivery = clause.clause == "security.keyDelivery";
-        if is_certified && is_delivery {
-            let rest = unbuilt.as_ref().map_or_else(String::new, |unbuilt| format!("; {unbuilt}"));
-            clause.message = Some(format!("keys are delivered as Secrets{rest}"));
-        } else if !is_certified && (is_delivery || clause.by == [Certificate]) {
+        if !ways.is_empty() && is_delivery {
+            clause.message = Some([&ways[..], &lacking].concat().join("; "));
+        } else if ways.is_empty() && (is_delivery || clause.by == [Certificate]) {
             clause.by.clear();
             if clause.state != EnforcementState::NotUsed {
                 clause.state = EnforcementState::DeclaredOnly;
             }
-            let why = unbuilt.as_deref().unwrap_or("the contract names no way to deliver keys");
-            clause.message =
-                Some(format!("{why}: no workload gets a certificate; name Secret to have them made"));
-        } else if !is_certified && clause.by.contains(&Certificate) {
+            let mend = "name Secret or PodCertificate to have them made";
+            clause.message = Some(format!("{why}: no workload gets a certificate; {mend}"));
+        } else if ways.is_empty() && clause.by.contains(&Certificate) {
             clause.by.retain(|by| *by != Certificate);
             clause.message = Some(LIVING.to_owned());
         }
     }
+}
+
+/// How keys are delivered, and how they aren't although the contract says so.
+fn deliveries(security: &Security) -> (Vec<String>, Vec<String>) {
+    let (mut ways, mut lacking) = (Vec::new(), Vec::new());
+    let ttl = security.credential_ttl.as_ref();
+    let is_short = ttl.and_then(Duration::length).is_some_and(|ttl| ttl < SHORTEST_TTL_OF_POD);
+    for way in &security.key_delivery {
+        match way {
+            KeyDelivery::Secret => ways.push("keys are delivered as Secrets".to_owned()),
+            KeyDelivery::PodCertificate if is_short => {
+                lacking.push("PodCertificate needs a credentialTTL of 2h or more".to_owned());
+            }
+            KeyDelivery::PodCertificate => ways.push(
+                "nodes make keys that never leave them, where the API server has PodCertificateRequests"
+                    .to_owned(),
+            ),
+            KeyDelivery::CertificateSigningRequest => lacking.push(format!("{way:?} isn't built yet")),
+        }
+    }
+    (ways, lacking)
 }
 
 /// Says that admission holds nothing while a policy of Comity's isn't in force. Pod security is

@@ -10,7 +10,6 @@ mod situation;
 
 use super::decide::{Decision, Place, View};
 use crate::api::condition::{ConditionType, Finding, Reason, merge};
-use crate::api::contract::KeyDelivery;
 use crate::api::enforcement::EnforcedClause;
 use crate::api::grant::{OpeningState, OpeningStatus, PartnerGrantStatus};
 use crate::api::record::RecordReason;
@@ -177,12 +176,8 @@ fn active(view: &View<'_>, open: &[&Opening], situation: &Situation) -> Finding 
 /// revoke one; each ends by itself. Says nothing that changes as time passes.
 fn certificates_left(view: &View<'_>) -> String {
     let mut ends = view.places.iter().rev().filter_map(|place| {
-        let opening = place.opening.filter(|opening| !opening.policy.workloads.is_empty())?;
-        let security = &opening.policy.security;
-        let ttl = security
-            .credential_ttl
-            .as_ref()
-            .filter(|_| security.key_delivery.contains(&KeyDelivery::Secret))?;
+        let opening = place.opening.filter(|opening| !opening.policy.certified().is_empty())?;
+        let ttl = opening.policy.security.credential_ttl.as_ref()?;
         match (view.wanted(place), opening.state) {
             (_, Recorded::Closed { reason: RecordReason::Expired | RecordReason::Promoted, .. }) => None,
             (Wanted::Held(_), _) => {

@@ -10,11 +10,12 @@ mod restricted;
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{Pod, PodSpec, Volume};
+use k8s_openapi::api::core::v1::{Pod, PodSpec, Volume, VolumeProjection};
 
 use restricted::is_restricted;
 
 use crate::api::boundary::PodSecurity;
+use crate::api::contract::KeyDelivery;
 use crate::api::name;
 use crate::api::stage_policy::StagePolicySpec;
 
@@ -42,7 +43,7 @@ pub struct Law {
 }
 
 /// What a pod has to be by the policy of its stage, in the guard's order.
-pub static LAWS: [Law; 10] = [
+pub static LAWS: [Law; 11] = [
     Law {
         clause: "purposes",
         words: "the pod must be labelled comity.dev/purpose with the purpose of the grant",
@@ -80,6 +81,14 @@ pub static LAWS: [Law; 10] = [
         clause: "workloads",
         words: "the pod's serviceAccountName must be that of a workload of the grant",
         holds: |_, spec, policy| secrets(spec, policy).next().is_some(),
+    },
+    Law {
+        clause: "security.keyDelivery",
+        words: "the contract doesn't let nodes make keys: a pod may not project a podCertificate",
+        holds: |_, spec, policy| {
+            let is_delivered = policy.key_delivery.contains(&KeyDelivery::PodCertificate);
+            is_delivered || sources(spec).all(|source| source.pod_certificate.is_none())
+        },
     },
     Law {
         clause: "workloads",
@@ -178,8 +187,12 @@ fn mounted(spec: &PodSpec) -> impl Iterator<Item = &str> {
 
 /// The Secrets that a pod mounts as a part of a volume.
 fn projected(spec: &PodSpec) -> impl Iterator<Item = &str> {
-    let sources = volumes(spec).filter_map(|volume| volume.projected.as_ref()?.sources.as_ref()).flatten();
-    sources.filter_map(|source| Some(source.secret.as_ref()?.name.as_str()))
+    sources(spec).filter_map(|source| Some(source.secret.as_ref()?.name.as_str()))
+}
+
+/// The parts of a pod's volumes that have several.
+fn sources(spec: &PodSpec) -> impl Iterator<Item = &VolumeProjection> {
+    volumes(spec).filter_map(|volume| volume.projected.as_ref()?.sources.as_ref()).flatten()
 }
 
 /// What was found of the pods of a place when they were last looked at.

@@ -154,6 +154,8 @@ label!(
         Decision = "GrantDecision",
         /// The certificates of a stage's namespace.
         Certificates = "Certificates",
+        /// A node's request for the certificate of a pod.
+        PodCertificates = "PodCertificateRequest",
         /// What grants left behind that are gone.
         Leftovers = "Leftovers",
     }

@@ -62,7 +62,7 @@ impl Authority {
         lifetime: Lifetime,
         key: PrivateKey,
     ) -> Result<Self, PkiError> {
-        let params = profile::authority(id, common_name, &key.public_key(), lifetime)?;
+        let params = profile::authority(id, common_name, lifetime)?;
         let certificate = params
             .self_signed(key.pair())
             .map_err(|_discarded| PkiError::Library("make the authority's certificate"))?;

@@ -13,6 +13,12 @@ pub enum PkiError {
         /// The earliest of the ends that bound the certificate.
         end: Timestamp,
     },
+    /// The authority ends before the certificate would.
+    #[error("the authority ends before {end}, until when the certificate is to last")]
+    OutlivesAuthority {
+        /// When the certificate was to end.
+        end: Timestamp,
+    },
     /// A time that X.509 can't say, or that lies before the first one that it can.
     #[error("{0} can't stand in a certificate")]
     TimeOutOfRange(Timestamp),

@@ -1,6 +1,7 @@
-//! Issuing a workload's certificate: a new key each time, and the certificate about it.
+//! Issuing a workload's certificate: about a new key each time, or about one that its node made and keeps.
 
 use jiff::{SignedDuration, Timestamp};
+use rcgen::PublicKeyData;
 
 use super::authority::Authority;
 use super::error::PkiError;
@@ -8,6 +9,7 @@ use super::inspect::Leaf;
 use super::key::{PrivateKey, SecretPem};
 use super::lifetime::Lifetime;
 use super::profile;
+use super::requested::RequestedKey;
 use super::spiffe::SpiffeId;
 
 /// A certificate that was just issued, with its key.
@@ -32,17 +34,61 @@ pub fn issue(
     ttl: SignedDuration,
     end: Timestamp,
 ) -> Result<Issued, PkiError> {
+    speaks_for(authority, id)?;
     let anchor = authority.anchor();
-    if anchor.id().as_str() != id.root() {
-        return Err(PkiError::OtherTrustDomain { authority: anchor.id().to_string(), asked: id.to_string() });
-    }
     let lifetime = Lifetime::of_leaf(now, ttl, end, anchor.lifetime())?;
     let key = PrivateKey::generate()?;
-    let certificate = profile::workload(id, &key.public_key(), lifetime)?
-        .signed_by(key.pair(), &authority.issuer()?)
+    let (certificate, leaf) = sign(authority, id, lifetime, key.pair())?;
+    Ok(Issued { certificate, key: key.pem(), authority: anchor.pem().to_owned(), leaf })
+}
+
+/// A certificate about a key that somebody else made and keeps.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Certified {
+    /// The chain as PEM: the certificate alone.
+    pub certificate: String,
+    /// What the certificate says.
+    pub leaf: Leaf,
+}
+
+/// Certifies somebody else's key for the workload `id`, for just this lifetime: what can't be kept to
+/// is refused and not cut.
+pub fn certify(
+    authority: &Authority,
+    id: &SpiffeId,
+    key: &RequestedKey,
+    lifetime: Lifetime,
+) -> Result<Certified, PkiError> {
+    speaks_for(authority, id)?;
+    if !authority.anchor().lifetime().covers(lifetime) {
+        return Err(PkiError::OutlivesAuthority { end: lifetime.not_after() });
+    }
+    let (certificate, leaf) = sign(authority, id, lifetime, key.info())?;
+    Ok(Certified { certificate, leaf })
+}
+
+fn speaks_for(authority: &Authority, id: &SpiffeId) -> Result<(), PkiError> {
+    let anchor = authority.anchor();
+    if anchor.id().as_str() == id.root() {
+        return Ok(());
+    }
+    Err(PkiError::OtherTrustDomain { authority: anchor.id().to_string(), asked: id.to_string() })
+}
+
+fn sign(
+    authority: &Authority,
+    id: &SpiffeId,
+    lifetime: Lifetime,
+    key: &impl PublicKeyData,
+) -> Result<(String, Leaf), PkiError> {
+    let certificate = profile::workload(id, lifetime)?
+        .signed_by(key, &authority.issuer()?)
         .map_err(|_discarded| PkiError::Library("sign the certificate"))?
         .pem();
     // Read back, so that what isn't exactly what was wanted never leaves here.
     let leaf = Leaf::parse(certificate.as_bytes())?;
-    Ok(Issued { certificate, key: key.pem(), authority: anchor.pem().to_owned(), leaf })
+    let is_wanted = leaf.id() == id
+        && leaf.lifetime() == lifetime
+        && leaf.public_key() == key.subject_public_key_info().as_slice();
+    is_wanted.then_some((certificate, leaf)).ok_or(PkiError::Library("write just what was asked for"))
 }

@@ -10,7 +10,7 @@ use super::error::PkiError;
 pub struct PrivateKey(KeyPair);
 
 impl PrivateKey {
-    /// A new key. The only place where randomness comes in.
+    /// A new key.
     pub fn generate() -> Result<Self, PkiError> {
         KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
             .map(Self)

@@ -21,6 +21,13 @@ const SKEW_PART: i32 = 10;
 const RENEWAL: (i32, i32) = (2, 3);
 /// Renewals are spread over this part of a certificate's life.
 const SPREAD_PART: i32 = 10;
+/// The API server takes no certificate for a pod that lives for less.
+pub const SHORTEST_OF_POD: SignedDuration = SignedDuration::from_hours(1);
+/// With a shorter credential lifetime a pod could be without a certificate before the end.
+pub const SHORTEST_TTL_OF_POD: SignedDuration = SignedDuration::from_hours(2);
+/// A node may be told to ask for the next certificate no sooner after the beginning, and no later
+/// before the end.
+const REFRESH_MARGIN: SignedDuration = SignedDuration::from_mins(10);
 /// An authority lives at least this many times as long as what it signs.
 const AUTHORITY_PART: i32 = 6;
 
@@ -58,6 +65,43 @@ impl Lifetime {
         let skew = SKEW.min(not_after.duration_since(now) / SKEW_PART);
         let not_before = whole_seconds(earlier(now, skew)).max(authority.not_before);
         Ok(Self { not_before, not_after })
+    }
+
+    /// For a certificate about a key that its node made, asked for now; `None`: less time is left than
+    /// the API server takes a certificate for.
+    ///
+    /// Ordinarily it lives for an hour less than credentials may. Where less is left than credentials
+    /// may live, it lasts until the end: so one that is renewed in time always can be, and nobody is
+    /// without one before the end. `longest` is what the pod asks for at most.
+    pub fn of_pod(
+        now: Timestamp,
+        ttl: SignedDuration,
+        end: Timestamp,
+        longest: SignedDuration,
+    ) -> Option<Self> {
+        if end.duration_since(now) < SHORTEST_OF_POD || ttl < SHORTEST_TTL_OF_POD {
+            return None;
+        }
+        let not_before = whole_seconds(earlier(now, SKEW));
+        let ordinary = later(now, ttl - SHORTEST_OF_POD);
+        let wanted = if end.duration_since(now) < ttl { end } else { ordinary };
+        let not_after = whole_seconds(wanted.min(later(not_before, longest)));
+        (not_after.duration_since(not_before) >= SHORTEST_OF_POD).then_some(Self { not_before, not_after })
+    }
+
+    /// When a node is to ask for the next certificate, for one that the API server takes.
+    ///
+    /// As [`Lifetime::renewal`] says; for one that lasts until `last`, as late as can be said, since
+    /// the end may be moved until then.
+    pub fn refresh(self, spiffe_id: &str, serial: &str, last: Timestamp) -> Timestamp {
+        let latest = earlier(self.not_after, REFRESH_MARGIN);
+        let wanted = self.renewal(spiffe_id, serial, last).unwrap_or(latest);
+        whole_seconds(wanted).min(latest).max(later(self.not_before, REFRESH_MARGIN))
+    }
+
+    /// Whether another lifetime lies within this one.
+    pub fn covers(self, other: Self) -> bool {
+        self.not_before <= other.not_before && other.not_after <= self.not_after
     }
 
     /// For an authority that is made now, and that will serve until `needed_until` certificates

@@ -6,7 +6,8 @@
 //! A workload's certificate carries exactly one name, its SPIFFE ID, and ends by itself: never
 //! past the end that was recorded when its stage was opened.
 //!
-//! Nothing here talks to a cluster or reads a clock. Randomness comes in by making keys only.
+//! Nothing here talks to a cluster or reads a clock. Randomness comes in by making keys and serial
+//! numbers only.
 
 pub mod anchor;
 pub mod authority;
@@ -17,11 +18,13 @@ pub mod inspect;
 pub mod issue;
 pub mod key;
 pub mod lifetime;
+pub mod policy;
 pub mod profile;
+pub mod requested;
 pub mod spiffe;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod verification;
 
@@ -29,9 +32,10 @@ pub use anchor::Anchor;
 pub use authority::Authority;
 pub use error::PkiError;
 pub use inspect::Leaf;
-pub use issue::{Issued, issue};
+pub use issue::{Certified, Issued, certify, issue};
 pub use key::{PrivateKey, SecretPem};
 pub use lifetime::Lifetime;
+pub use requested::RequestedKey;
 pub use spiffe::SpiffeId;
 
 use sha2::{Digest as _, Sha256};

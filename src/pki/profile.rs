@@ -6,7 +6,6 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyUsagePurpose, SanType, SerialNumber,
 };
-use sha2::{Digest as _, Sha256};
 
 use super::error::PkiError;
 use super::lifetime::Lifetime;
@@ -21,8 +20,8 @@ const SERIAL_BYTES: usize = 20;
 ///
 /// The subject is empty, which makes the SPIFFE ID critical: a verifier that doesn't understand
 /// it must refuse the certificate rather than trust it for nothing in particular.
-pub fn workload(id: &SpiffeId, public_key: &[u8], lifetime: Lifetime) -> Result<CertificateParams, PkiError> {
-    let mut params = common(id, public_key, lifetime)?;
+pub fn workload(id: &SpiffeId, lifetime: Lifetime) -> Result<CertificateParams, PkiError> {
+    let mut params = common(id, lifetime)?;
     params.distinguished_name = DistinguishedName::new();
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -37,10 +36,9 @@ pub fn workload(id: &SpiffeId, public_key: &[u8], lifetime: Lifetime) -> Result<
 pub fn authority(
     id: &SpiffeId,
     common_name: &str,
-    public_key: &[u8],
     lifetime: Lifetime,
 ) -> Result<CertificateParams, PkiError> {
-    let mut params = common(id, public_key, lifetime)?;
+    let mut params = common(id, lifetime)?;
     let common_name: String = common_name.chars().take(LONGEST_COMMON_NAME).collect();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, common_name);
@@ -49,11 +47,11 @@ pub fn authority(
     Ok(params)
 }
 
-fn common(id: &SpiffeId, public_key: &[u8], lifetime: Lifetime) -> Result<CertificateParams, PkiError> {
+fn common(id: &SpiffeId, lifetime: Lifetime) -> Result<CertificateParams, PkiError> {
     let name = id.as_str().try_into().map_err(|_discarded| PkiError::Library("write the SPIFFE ID"))?;
     let mut params = CertificateParams::default();
     params.subject_alt_names = vec![SanType::URI(name)];
-    params.serial_number = Some(serial(public_key, lifetime));
+    params.serial_number = Some(serial()?);
     params.use_authority_key_identifier_extension = true;
     // The type of these is of a crate that nothing else here needs, hence the long way round.
     params.not_before = rcgen::date_time_ymd(1970, 1, 1) + since_epoch(lifetime.not_before())?;
@@ -61,21 +59,15 @@ fn common(id: &SpiffeId, public_key: &[u8], lifetime: Lifetime) -> Result<Certif
     Ok(params)
 }
 
-/// 158 bits that nobody can guess before the key exists, because they follow from the public half
-/// of a random key; the lifetime is in it for the authority, which keeps its key when it is
-/// certified anew.
-fn serial(public_key: &[u8], lifetime: Lifetime) -> SerialNumber {
-    let hash = Sha256::new()
-        .chain_update(public_key)
-        .chain_update(lifetime.not_before().as_second().to_be_bytes())
-        .chain_update(lifetime.not_after().as_second().to_be_bytes())
-        .finalize();
-    let mut bytes: Vec<u8> = hash.iter().copied().take(SERIAL_BYTES).collect();
+/// 158 random bits: nobody can guess what the next certificate will say, whoever made its key.
+fn serial() -> Result<SerialNumber, PkiError> {
+    let mut bytes = [0; SERIAL_BYTES];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_discarded| PkiError::Library("make a serial number"))?;
     if let Some(first) = bytes.first_mut() {
         // Positive, and always of the same length.
         *first = (*first & 0x7f) | 0x40;
     }
-    SerialNumber::from(bytes)
+    Ok(SerialNumber::from(bytes.to_vec()))
 }
 
 fn since_epoch(time: Timestamp) -> Result<std::time::Duration, PkiError> {

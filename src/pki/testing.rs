@@ -1,6 +1,7 @@
 //! Test only: one authority, one workload, one point in time.
 
 use jiff::{SignedDuration, Timestamp};
+use rcgen::{CertificateParams, DistinguishedName, KeyPair, PublicKeyData as _};
 
 use super::{Authority, Issued, Lifetime, SpiffeId, issue};
 
@@ -39,4 +40,12 @@ pub fn authority() -> Authority {
 /// A certificate of the workload, issued now.
 pub fn leaf(authority: &Authority) -> Issued {
     issue(authority, &id(), now(), ttl(), end()).unwrap()
+}
+
+/// A new key as nodes ask for it: as PKCS #10 that says nothing else, and as a public key.
+pub fn requested() -> [Vec<u8>; 2] {
+    let pair = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    [params.serialize_request(&pair).unwrap().der().to_vec(), pair.subject_public_key_info()]
 }

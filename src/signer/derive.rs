@@ -7,7 +7,9 @@ use kube::ResourceExt as _;
 use super::opening::Opening;
 use super::witness::Doubt;
 use crate::api::PartnerGrant;
+use crate::api::contract::KeyDelivery;
 use crate::api::effective::EffectivePolicy;
+use crate::api::grant::Workload;
 use crate::journal::remains::{Remains, remains};
 use crate::journal::wanted::{Circumstances, GrantFacts, Wanted};
 use crate::journal::{self, Journal, Recorded};
@@ -48,7 +50,8 @@ pub fn derive(grant: &PartnerGrant, journal: &Journal, outlook: &Outlook, clock:
             let remains = remains(recorded, outlook);
             let wanted = circumstances.wanted(recorded, &remains);
             let open = wanted == Wanted::Open && recorded.state == Recorded::Open;
-            opening(grant, recorded, outlook, &remains, open)
+            let over = matches!(wanted, Wanted::Closed(_));
+            Opening { over, ..opening(grant, recorded, outlook, &remains, open) }
         })
         .collect();
     Derived { openings, look_again: look_again(outlook, now) }
@@ -86,10 +89,17 @@ fn opening(
         end: remains.until(recorded),
         contract_end,
         ttl: ttl(policy).filter(|_| terms.is_some()).unwrap_or_default(),
-        workloads: policy.certified().iter().map(|workload| workload.name.0.clone()).collect(),
+        workloads: names(policy.workloads_with(KeyDelivery::Secret)),
+        every_workload: names(&policy.workloads),
+        delivers_to_pods: policy.security.key_delivery.contains(&KeyDelivery::PodCertificate),
         open: open && terms.is_some(),
+        over: false,
         doubt: None,
     }
+}
+
+fn names(workloads: &[Workload]) -> Vec<String> {
+    workloads.iter().map(|workload| workload.name.0.clone()).collect()
 }
 
 /// When time alone may change what is agreed.

@@ -12,6 +12,7 @@
 //! custody  whether the authority's key is the one that was marked, and usable     (pure)
 //! build    the Secrets and ConfigMaps to be written                               (pure)
 //! upkeep   when to look again                                                     (pure)
+//! pod      certificates about keys that nodes make
 //! ```
 
 pub mod authority;
@@ -22,6 +23,7 @@ pub mod derive;
 pub mod error;
 pub mod observe;
 pub mod opening;
+pub mod pod;
 pub mod reconcile;
 pub mod site;
 pub mod stage;

@@ -10,6 +10,7 @@ use futures::future::try_join_all;
 use futures::try_join;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, Service};
+use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt as _};
 
 use self::consent::{Case, Consent};
@@ -36,6 +37,17 @@ pub struct Observer {
     consent: Consent,
     /// Those who read what all grants under a contract stand on, by its namespace and name.
     readers: Arc<Together<(String, String), Common>>,
+}
+
+/// Whose a namespace is, as far as the watches told.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// No stage's.
+    Nobodys,
+    /// Nobody knows yet.
+    Unknown,
+    /// The stage's of this grant.
+    Stage(Arc<PartnerGrant>, Box<Opening>),
 }
 
 /// Records by number.
@@ -116,6 +128,25 @@ impl Observer {
         self.catalogue.objects.namespace(place).map(|live| site(place, &live))
     }
 
+    /// Whose a namespace is, as the watches last told.
+    pub fn found(&self, place: &str, now: Timestamp) -> Found {
+        let Some(site) = self.cached_site(place) else { return Found::Unknown };
+        if !site.is_a_stages() {
+            return Found::Nobodys;
+        }
+        let label = |label: &str| site.labels.get(label).map(String::as_str).unwrap_or_default();
+        let grant = ObjectRef::new(label(name::LABEL_GRANT)).within(label(name::LABEL_GRANT_NAMESPACE));
+        let grant = self.catalogue.grants.get(&grant);
+        let Some(grant) =
+            grant.filter(|grant| grant.uid().unwrap_or_default() == label(name::LABEL_GRANT_UID))
+        else {
+            return Found::Unknown;
+        };
+        let openings = self.cached(&grant, now).openings;
+        let opening = openings.into_iter().find(|opening| opening.place() == place);
+        opening.map_or(Found::Unknown, |opening| Found::Stage(grant, Box::new(opening)))
+    }
+
     /// What an opening is, and its namespace, read at this moment.
     pub async fn live(
         &self,
@@ -134,14 +165,14 @@ impl Observer {
         let site = site.map(Site::from);
         let live = live.filter(|live| live.metadata.uid == grant.metadata.uid);
         let (Some(live), Some((journal, newer))) = (live, journal) else {
-            return Ok((Opening { open: false, ..opening.clone() }, site));
+            return Ok((opening.clone().gone(), site));
         };
         let outlook = Outlook::of(&ground.operands(&live, journal.requested), now);
         let case = Case { grant: &live, journal: &journal, outlook: &outlook, now };
         let doubt = self.consent.doubt(case, newer).await?;
         let derived = derive(&live, &journal, &outlook, now).doubted(doubt.as_ref());
         let found = derived.openings.into_iter().find(|found| found.place() == place);
-        Ok((found.unwrap_or_else(|| Opening { open: false, ..opening.clone() }), site))
+        Ok((found.unwrap_or_else(|| opening.clone().gone()), site))
     }
 
     /// The journal as it stands, and its records that the watches haven't told of: those that are known

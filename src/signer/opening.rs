@@ -34,10 +34,16 @@ pub struct Opening {
     pub contract_end: Timestamp,
     /// How long a certificate lives.
     pub ttl: SignedDuration,
-    /// The workloads that were agreed to, by name.
+    /// The workloads whose keys are made here and kept in Secrets, by name.
     pub workloads: Vec<String>,
+    /// All workloads that were agreed to, by name.
+    pub every_workload: Vec<String>,
+    /// Whether nodes may make the keys of their pods.
+    pub delivers_to_pods: bool,
     /// Whether the stage is to have certificates now: it is open, and neither held nor being closed.
     pub open: bool,
+    /// Where it isn't open: whether that is for good, and not for the time being.
+    pub over: bool,
     /// Why the journal isn't believed that opens it, if so: then nothing is signed for it.
     pub doubt: Option<String>,
 }
@@ -46,6 +52,17 @@ impl Opening {
     /// The namespace of the stage.
     pub fn place(&self) -> String {
         name::stage_namespace(&self.grant, &self.grant_uid, self.stage, &self.digest)
+    }
+
+    /// The same of a grant that is gone, or whose journal is broken: nothing is signed for it.
+    #[must_use]
+    pub fn gone(self) -> Self {
+        Self { open: false, ..self }
+    }
+
+    /// Whether any of its workloads may have a certificate.
+    pub const fn is_certified(&self) -> bool {
+        !self.workloads.is_empty() || self.delivers_to_pods && !self.every_workload.is_empty()
     }
 
     /// The SPIFFE ID of one of its workloads.
@@ -61,6 +78,12 @@ impl Opening {
                 workload,
             },
         ))
+    }
+
+    /// The workload that runs as this ServiceAccount, if it is one of its own.
+    pub fn workload_of(&self, account: &str) -> Option<&str> {
+        let mut workloads = self.every_workload.iter().map(String::as_str);
+        workloads.find(|workload| name::workload_service_account(workload) == account)
     }
 
     /// The labels of everything that is written for it.

@@ -25,6 +25,11 @@ impl Site {
         self.terminating || self.labels.contains_key(name::LABEL_CLOSING)
     }
 
+    /// Whether it was made for a stage of some grant: nobody else can have set that label.
+    pub fn is_a_stages(&self) -> bool {
+        self.labels.contains_key(name::LABEL_GRANT_UID)
+    }
+
     /// Whether it admits no pods: whoever closes it has come as far as that.
     pub fn is_shut(&self) -> bool {
         self.is_closing() || self.labels.get(name::LABEL_PODS).map(String::as_str) != Some(name::PODS_OPEN)

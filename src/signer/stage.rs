@@ -111,7 +111,7 @@ impl Tender {
 
     /// The authority, where one is needed.
     async fn standing(&self, opening: &Opening, now: Timestamp) -> Result<Option<Standing>, SignError> {
-        if !opening.open || opening.workloads.is_empty() || opening.end <= now {
+        if !opening.open || !opening.is_certified() || opening.end <= now {
             return Ok(None);
         }
         if let Some(doubt) = &opening.doubt {

@@ -102,6 +102,17 @@ impl Talk {
         Ok(())
     }
 
+    /// Writes the status of an object over the one that was read. Refused if it changed since.
+    pub async fn put_status<K: Namespaced + Serialize>(&self, object: &K) -> Result<(), SignError> {
+        let (namespace, name) = place(object);
+        let what = what::<K>("answer", &namespace, &name);
+        let body = bytes(object, &what)?;
+        let request = Request::new(K::url_path(&(), Some(&namespace)));
+        let request = request.replace_subresource("status", &name, &params(), body);
+        self.send(request.map_err(|_discarded| SignError::Unreadable { what: what.clone() })?, &what).await?;
+        Ok(())
+    }
+
     /// Deletes this very object. That it is gone already is just as well.
     pub async fn delete<K: Namespaced>(&self, namespace: &str, doomed: &Doomed) -> Result<(), SignError> {
         let what = what::<K>("delete", namespace, &doomed.name);

@@ -34,7 +34,10 @@ pub fn opening() -> Opening {
         contract_end: now() + SignedDuration::from_hours(1000),
         ttl: SignedDuration::from_hours(2),
         workloads: vec!["scorer".to_owned(), "trainer".to_owned()],
+        every_workload: vec!["scorer".to_owned(), "trainer".to_owned()],
+        delivers_to_pods: true,
         open: true,
+        over: false,
         doubt: None,
     }
 }

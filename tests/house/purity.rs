@@ -4,10 +4,11 @@
 use super::source::{Source, sources};
 
 /// Folders and files that may talk to a cluster, beside every kind's `observe` and `reconcile`.
-pub const TALKS: [&str; 7] = [
+pub const TALKS: [&str; 8] = [
     "src/cluster/",
     "src/runtime/",
     "src/app.rs",
+    "src/app/",
     "src/ops/",
     "src/signer/authority.rs",
     "src/signer/talk.rs",

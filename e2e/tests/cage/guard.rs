@@ -60,13 +60,11 @@ fn variations(text: &str, stage: &Stage) -> Result<Vec<Attempt>> {
 async fn pods_that_the_contract_allows_are_let_in() -> Result<()> {
     let caged = Caged::shared().await?;
     let stage = caged.stage("sandbox").await?;
-    let workload = json!([{"serviceAccountToken": null, "podCertificate": {"signerName": "comity.dev/workload", "keyType": "ED25519", "credentialBundlePath": "b"}}]);
     let sources = json!([{"secret": {"name": "comity-tls-scorer"}}, {"configMap": {"name": "comity-trust-stage"}}, {"downwardAPI": {}}]);
     let image = pod()?["spec"]["containers"][0]["image"].clone();
     let defaults = json!([{"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}]);
     let variations = [
         ("/spec/volumes/1", json!({"name": "v", "projected": {"sources": sources}})),
-        ("/spec/volumes/1", json!({"name": "v", "projected": {"sources": workload}})),
         ("/spec/volumes/1", json!({"name": "v", "emptyDir": {}})),
         ("/spec/volumes/1", json!({"name": "v", "image": {"reference": image}})),
         ("/spec/nodeSelector/disk", json!("fast")),

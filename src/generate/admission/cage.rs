@@ -279,4 +279,10 @@ const SIGN_VALIDATIONS: &[Validation] = &[
         message: "comity sign may only answer for signers of its own (comity.dev/…)",
         say: "",
     },
+    Validation {
+        expression: "variables.what != 'podcertificaterequests/status.certificates.k8s.io' ||
+             [object, oldObject].all(one, one == null || one.spec.?signerName.orValue('') == $POD_SIGNER)",
+        message: "of the requests of pods comity sign may only answer those for comity.dev/workload",
+        say: "",
+    },
 ];

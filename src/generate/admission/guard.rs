@@ -5,7 +5,7 @@ use super::policy::{Policy, Rule, Validation, stage_namespaces};
 
 /// All of the policies.
 pub fn policies() -> Vec<Policy> {
-    vec![pods(), pods_stay(), nothing_lingers(), services(), endpoints(), role_accounts()]
+    vec![pods(), pods_stay(), nothing_lingers(), services(), endpoints(), requests(), role_accounts()]
 }
 
 /// Pods as they are made, and the two subresources that change one after.
@@ -154,6 +154,19 @@ const IDENTITY: &[Validation] = &[
         expression: "variables.sources.all(list, list.all(source, !has(source.podCertificate)
              || source.podCertificate.?signerName.orValue('') == $POD_SIGNER))",
         message: "a pod may only ask the signer comity.dev/workload for a certificate",
+        say: "",
+    },
+    Validation {
+        expression: "'PodCertificate' in params.spec.?keyDelivery.orValue([])
+             || variables.sources.all(list, list.all(source, !has(source.podCertificate)))",
+        message: "the contract doesn't let nodes make keys: a pod may not project a podCertificate",
+        say: "",
+    },
+    Validation {
+        // They would be refused by the signer, which is final for the pod.
+        expression: "variables.sources.all(list, list.all(source, !has(source.podCertificate)
+             || size(source.podCertificate.?userAnnotations.orValue({})) == 0))",
+        message: "a podCertificate may not have userAnnotations: who a pod is follows from the grant alone",
         say: "",
     },
 ];
@@ -338,6 +351,28 @@ fn role_accounts() -> Policy {
             expression: "request.?subResource.orValue('') == 'token' ? !request.name.startsWith('role-')
                  : !object.metadata.name.startsWith('role-')",
             message: "a ServiceAccount named role-… stands for a role of people: it is never made, and has no token",
+            say: "",
+        }],
+        ..Policy::default()
+    }
+}
+
+/// What a node asks the signer for, for the pods that run on it. The API server holds nodes to their own
+/// pods; others, who may make any such request, it holds to nothing.
+fn requests() -> Policy {
+    Policy {
+        name: "comity-pod-certificates",
+        about: "In the namespace of a stage only the node that a pod runs on asks for the pod's certificate.",
+        rules: vec![Rule {
+            group: "certificates.k8s.io",
+            resources: &["podcertificaterequests"],
+            operations: &["CREATE"],
+        }],
+        namespaces: Some(stage_namespaces()),
+        validations: vec![Validation {
+            expression: "'system:nodes' in request.userInfo.groups
+                 && request.userInfo.username == 'system:node:' + object.spec.nodeName",
+            message: "only the node that a pod runs on asks for the certificate of the pod",
             say: "",
         }],
         ..Policy::default()

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::{Grant, READ, cluster_role, may, partner};
 use crate::api::name;
-use crate::generate::admission::cel::{CONSENT_GROUP, EXPIRE_VERB, OVERRIDE_RESOURCE, OVERRIDE_VERB};
+use crate::generate::admission::cel::{
+    CONSENT_GROUP, EXPIRE_VERB, OVERRIDE_RESOURCE, OVERRIDE_VERB, POD_SIGNER,
+};
 
 /// The kinds that both processes read, to tell by themselves what is open.
 const WORDS: &[&str] = &[
@@ -60,13 +62,21 @@ pub const RUN: &[Grant] = &[
 pub const SIGN: &[Grant] = &[
     may(READ, "comity.dev", WORDS),
     may(READ, "", &["namespaces", "services"]),
+    // What nodes ask for their pods, and answers to it: of its own signer only, which the API server
+    // sees to. Where it has no such API the rules say nothing.
+    may(READ, "certificates.k8s.io", &["podcertificaterequests"]),
+    may(&["update"], "certificates.k8s.io", &["podcertificaterequests/status"]),
+    Grant { group: "certificates.k8s.io", resources: &["signers"], names: &[POD_SIGNER], verbs: &["sign"] },
     may(APPLY, "", &["events"]),
     may(APPLY, "events.k8s.io", &["events"]),
 ];
 
 /// What `comity sign` may ask for in the namespace of a stage, by the RoleBinding there.
-pub const SIGNER: &[Grant] =
-    &[may(&["get", "create", "update", "patch", "delete"], "", &["secrets", "configmaps"])];
+pub const SIGNER: &[Grant] = &[
+    may(&["get", "create", "update", "patch", "delete"], "", &["secrets", "configmaps"]),
+    // Whether a pod is the one that a certificate is asked for, and its account.
+    may(&["get"], "", &["pods", "serviceaccounts"]),
+];
 
 /// What each process may ask for in Comity's own namespace.
 const RUN_AT_HOME: &[Grant] = &[LEASES];

@@ -34,7 +34,7 @@ fn nobody_may_escalate_impersonate_or_reach_into_a_pod() {
     for (_, who, rule) in rules() {
         // On grants they are verbs of consent, which are people's.
         let consent = holds(&rule, "apiGroups", CONSENT_GROUP);
-        for verb in ["escalate", "impersonate", "sign", "proxy"] {
+        for verb in ["escalate", "impersonate", "proxy"] {
             assert!(!holds(&rule, "verbs", verb), "{who}: {rule}");
         }
         for verb in ["approve", "attest"] {
@@ -50,6 +50,21 @@ fn nobody_may_escalate_impersonate_or_reach_into_a_pod() {
         ] {
             assert!(!holds(&rule, "resources", resource), "{who}: {rule}");
         }
+    }
+}
+
+#[test]
+fn signing_is_the_signers_and_for_its_own_signer_only() {
+    let signs: Vec<_> = rules().into_iter().filter(|(_, _, rule)| holds(rule, "verbs", "sign")).collect();
+    let [(kind, who, rule)] = signs.as_slice() else { panic!("{signs:?}") };
+    assert_eq!((kind.as_str(), who.as_str()), ("ClusterRole", name::SIGN));
+    assert_eq!(rule["resources"], serde_json::json!(["signers"]));
+    assert_eq!(rule["resourceNames"], serde_json::json!(["comity.dev/workload"]));
+    for (_, who, rule) in rules() {
+        let answers = holds(&rule, "resources", "podcertificaterequests/status");
+        assert!(!answers || who == name::SIGN, "{who}: {rule}");
+        let asks = holds(&rule, "resources", "podcertificaterequests");
+        assert!(!asks || who == name::SIGN && rule["verbs"] == serde_json::json!(READ), "{who}: {rule}");
     }
 }
 

@@ -65,6 +65,7 @@ pub fn guard(policy: &EffectivePolicy, grant_uid: &str, stage: Stage) -> StagePo
         node_selector: compute.node_selector.clone(),
         workloads: policy.workloads.iter().map(workload).collect(),
         pod_security: policy.security.pod_security,
+        key_delivery: policy.security.key_delivery.clone(),
     }
 }
 

@@ -19,34 +19,57 @@ fn covers(clause: &str, leaf: &str) -> bool {
     leaf == clause || leaf.strip_prefix(clause).is_some_and(|rest| rest.starts_with('.'))
 }
 
+/// What is told of three clauses that certificates hold, where keys are delivered in these ways.
+fn told_of_certificates(delivery: &[KeyDelivery], ttl: &str) -> [EnforcedClause; 3] {
+    let by = [
+        ("security.keyDelivery", By(&[AdmissionPolicy, Certificate])),
+        ("security.credentialTTL", By(&[Certificate])),
+        ("time.notAfter", By(&[Certificate, Controller])),
+    ];
+    let mut told = by.map(|(clause, holder)| held(clause, &holder, true));
+    let credential_ttl = Some(ttl.into());
+    let security = Security { key_delivery: delivery.to_vec(), credential_ttl, ..Security::default() };
+    refine_certificates(&mut told, &security);
+    told
+}
+
 #[test]
 fn what_certificates_hold_is_said_by_how_keys_are_delivered() {
-    use KeyDelivery::{PodCertificate, Secret};
-    let told = |delivery: &[KeyDelivery]| {
-        let by =
-            [("security.keyDelivery", By(&[Certificate])), ("time.notAfter", By(&[Certificate, Controller]))];
-        let mut told: Vec<EnforcedClause> =
-            by.iter().map(|(clause, holder)| held(clause, holder, true)).collect();
-        refine_certificates(&mut told, delivery);
-        told
-    };
-    let [delivery, end] = &told(&[Secret])[..] else { panic!() };
-    assert_eq!(
-        (delivery.state, &delivery.message),
-        (EnforcementState::Enforced, &Some("keys are delivered as Secrets".to_owned()))
-    );
-    assert_eq!(end.by, [Certificate, Controller]);
-    let both = told(&[PodCertificate, Secret]);
-    assert_eq!(both[0].state, EnforcementState::Enforced);
-    assert!(both[0].message.as_ref().unwrap().ends_with("PodCertificate isn't built yet"), "{both:?}");
-    for (delivery, why) in
-        [(vec![PodCertificate], "PodCertificate isn't built yet"), (vec![], "names no way")]
-    {
-        let [delivery, end] = &told(&delivery)[..] else { panic!() };
-        assert_eq!((delivery.state, delivery.by.len()), (EnforcementState::DeclaredOnly, 0));
-        let message = delivery.message.as_ref().unwrap();
-        assert!(message.contains(why) && message.contains("no workload gets a certificate"), "{message}");
-        assert_eq!(end.by, [Controller], "and nothing else claims that certificates hold it");
+    use KeyDelivery::{CertificateSigningRequest, PodCertificate, Secret};
+    for (ways, ttl, says) in [
+        (vec![Secret], "1h", "keys are delivered as Secrets"),
+        (vec![PodCertificate], "2h", "nodes make keys that never leave them"),
+        (vec![PodCertificate, Secret], "2h", "as Secrets"),
+        (
+            vec![PodCertificate, Secret],
+            "1h",
+            "as Secrets; PodCertificate needs a credentialTTL of 2h or more",
+        ),
+        (vec![Secret, CertificateSigningRequest], "2h", "; CertificateSigningRequest isn't built yet"),
+    ] {
+        let [delivery, ttl, end] = told_of_certificates(&ways, ttl);
+        assert_eq!(delivery.state, EnforcementState::Enforced);
+        assert_eq!(delivery.by, [AdmissionPolicy, Certificate]);
+        assert!(delivery.message.as_ref().unwrap().contains(says), "{delivery:?}");
+        assert_eq!((&*ttl.by, &*end.by), (&[Certificate][..], &[Certificate, Controller][..]));
+    }
+}
+
+#[test]
+fn where_no_key_is_delivered_nothing_claims_that_certificates_hold_it() {
+    use KeyDelivery::{CertificateSigningRequest, PodCertificate};
+    for (ways, ttl, why) in [
+        (vec![CertificateSigningRequest], "2h", "CertificateSigningRequest isn't built yet"),
+        (vec![PodCertificate], "119m", "PodCertificate needs a credentialTTL of 2h or more"),
+        (vec![], "2h", "names no way"),
+    ] {
+        let [delivery, ttl, end] = told_of_certificates(&ways, ttl);
+        for clause in [&delivery, &ttl] {
+            assert_eq!((clause.state, clause.by.len()), (EnforcementState::DeclaredOnly, 0));
+            let message = clause.message.as_ref().unwrap();
+            assert!(message.contains(why) && message.contains("no workload gets a certificate"), "{message}");
+        }
+        assert_eq!(end.by, [Controller]);
     }
 }
 

@@ -18,7 +18,7 @@ struct Variation {
 }
 
 /// What the guard says of the pods that it refuses by the policy of the stage, and whose clause that is.
-const BY_POLICY: [(&str, &str); 10] = [
+const BY_POLICY: [(&str, &str); 11] = [
     ("comity.dev/purpose", "purposes"),
     ("isn't from a registry that the contract names", "destination.compute.registries"),
     ("must be named by its digest", "destination.compute.imageReference"),
@@ -26,6 +26,7 @@ const BY_POLICY: [(&str, &str); 10] = [
     ("names no runtime class", "destination.compute.runtimeClassName"),
     ("nodeSelector must hold", "destination.compute.nodeSelector"),
     ("isn't that of a workload of the grant", "workloads"),
+    ("doesn't let nodes make keys", "security.keyDelivery"),
     ("the only Secret that this pod may mount", "workloads"),
     ("may only project the certificate", "workloads"),
     ("violates PodSecurity", "security.podSecurity"),
@@ -35,8 +36,9 @@ const BY_POLICY: [(&str, &str); 10] = [
 fn variations() -> Vec<Variation> {
     let guarded = include_str!("../../../e2e/tests/cage/tries/guard.yaml");
     let restricted = include_str!("../../../e2e/tests/cage/tries/guard-restricted.yaml");
+    let keys = include_str!("../../../e2e/tests/identity/tries/guard.yaml");
     let read = |text| serde_saphyr::from_str::<Vec<Variation>>(text).expect("the pods that are tried");
-    [guarded, restricted].into_iter().flat_map(read).collect()
+    [guarded, restricted, keys].into_iter().flat_map(read).collect()
 }
 
 /// A pod that the guard lets in.

@@ -35,18 +35,25 @@ fn what_was_opened_has_all_that_its_certificates_say() {
 #[test]
 fn no_key_is_made_where_the_contract_doesnt_let_keys_be_secrets() {
     use crate::api::contract::KeyDelivery::{CertificateSigningRequest, PodCertificate, Secret};
-    for (delivery, workloads) in [
-        (vec![], vec![]),
-        (vec![PodCertificate, CertificateSigningRequest], vec![]),
-        (vec![PodCertificate, Secret], vec!["scorer"]),
+    for (delivery, workloads, by_pods) in [
+        (vec![], vec![], false),
+        (vec![CertificateSigningRequest], vec![], false),
+        (vec![PodCertificate], vec![], true),
+        (vec![PodCertificate, Secret], vec!["scorer"], true),
     ] {
         let mut story = Story { world: World::story(), journal: Journal::empty(), records: Vec::new() };
         story.world.contract.spec.security.key_delivery = delivery;
         story.open(Stage::Sandbox);
         let world = &story.world;
         let derived = derive(&world.grant, &story.journal, &world.outlook(), world.now);
-        assert_eq!(derived.openings[0].workloads, workloads);
-        assert!(derived.openings[0].open);
+        let opening = &derived.openings[0];
+        assert_eq!(
+            (opening.workloads.iter().map(String::as_str).collect(), opening.delivers_to_pods),
+            (workloads, by_pods)
+        );
+        assert_eq!(opening.is_certified(), by_pods || !opening.workloads.is_empty());
+        assert_eq!(opening.every_workload, ["scorer"]);
+        assert!(opening.open && !opening.over);
     }
 }
 
@@ -77,6 +84,8 @@ fn whatever_speaks_against_it_closes_it() {
         assert_eq!(derived(&story), [(Stage::Sandbox, true)]);
         change(&mut story);
         assert_eq!(derived(&story), [(Stage::Sandbox, false)], "{what}");
+        let is_final = matches!(what, "deleted" | "past its end");
+        assert_eq!(only(&story).over, is_final, "{what}");
     }
 }
 
@@ -150,8 +159,10 @@ fn a_record_cant_say_whose_certificates_are_signed_by_which_authority() {
         let end = story.world.now + terms.duration;
         story.append(&Entry::opened(Stage::Sandbox, &agreement.digest, end, &policy));
         let forged = only(&story);
-        let at_most = Opening { workloads: forged.workloads.clone(), ..genuine.clone() };
-        let known = forged.workloads.iter().all(|workload| genuine.workloads.contains(workload));
+        let Opening { workloads, every_workload, .. } = forged.clone();
+        let known = every_workload.iter().all(|workload| genuine.every_workload.contains(workload));
+        let at_most = Opening { workloads, every_workload, ..genuine.clone() };
+        let known = known && forged.workloads.iter().all(|workload| genuine.workloads.contains(workload));
         assert!(!forged.open || (forged == at_most && known), "{what}: {forged:?}");
     }
 }

@@ -283,6 +283,22 @@ async fn tender_again(stage: &Stage) {
 async fn a_stage_without_workloads_needs_no_authority() {
     let mut stage = Stage::new();
     stage.opening.workloads.clear();
+    stage.opening.every_workload.clear();
     stage.tend(now()).await.unwrap();
     assert!(stage.api.writes().is_empty());
+    let mut unheard_of = Stage::new();
+    unheard_of.opening.workloads.clear();
+    unheard_of.opening.delivers_to_pods = false;
+    unheard_of.tend(now()).await.unwrap();
+    assert!(unheard_of.api.writes().is_empty());
+}
+
+#[tokio::test]
+async fn where_nodes_make_the_keys_the_anchor_is_published_and_no_secret_made() {
+    let mut stage = Stage::new();
+    stage.opening.workloads.clear();
+    let outcome = stage.tend(now()).await.unwrap();
+    assert!(outcome.published && outcome.issued.is_empty());
+    assert!(stage.api.get(&stage.secret("scorer")).is_none());
+    assert!(stage.published().as_object().unwrap().keys().eq(["ca.crt"]));
 }

@@ -1,0 +1,162 @@
+//! Requests that others leave for a signer of ours, in whichever version the API server has: a watch,
+//! what it tells, and what has to be looked at.
+#![expect(clippy::disallowed_types, reason = "cluster/ is where clients are used")]
+
+use std::fmt::Debug;
+
+use futures::StreamExt as _;
+use futures::channel::mpsc::{UnboundedSender, unbounded};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{ObjectRef, Store, store};
+use kube::runtime::watcher::Event;
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
+
+use super::clock::Clock;
+use super::concern::Queue;
+use super::watch::Watches;
+
+/// The group of requests for certificates.
+const GROUP: &str = "certificates.k8s.io";
+/// The plural of requests for the certificates of pods.
+const PLURAL: &str = "podcertificaterequests";
+/// How the watch of them is called where it is told how it fares.
+const KIND: &str = "PodCertificateRequest";
+
+/// The versions in which requests for the certificates of pods are understood.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Version {
+    /// Kubernetes 1.35 and 1.36, where the feature is switched on; later for nodes that are older.
+    V1Beta1,
+    /// From Kubernetes 1.37.
+    V1,
+}
+
+/// The version to ask in, of those that the API server has now; `None`: none.
+///
+/// Where there are both it is the older, which says all that the newer does, and the key of nodes that
+/// are older than Kubernetes 1.36, which the newer leaves out.
+pub async fn served(client: &Client) -> Result<Option<Version>, kube::Error> {
+    for (version, name) in [(Version::V1Beta1, "v1beta1"), (Version::V1, "v1")] {
+        match client.list_api_group_resources(&format!("{GROUP}/{name}")).await {
+            Ok(list) if list.resources.iter().any(|one| one.name == PLURAL) => return Ok(Some(version)),
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// What a watch tells, for as long as this is kept.
+#[derive(Debug)]
+pub struct Asking<K: Resource<DynamicType = ()> + 'static> {
+    /// The requests.
+    pub store: Store<K>,
+    /// Those that have to be looked at.
+    pub queue: Queue<K>,
+    /// The watch itself.
+    pub task: JoinSet<()>,
+}
+
+/// Watches the requests for a signer. `brief` forgets of each what nobody asks for.
+pub fn requests<K>(
+    client: &Client,
+    signer: &str,
+    brief: fn(&mut K),
+    (clock, watches): (&Clock, &Watches),
+) -> Asking<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let (store, writer) = store();
+    let (told, queue) = unbounded();
+    let api: Api<K> = Api::all(client.clone());
+    let config = watcher::Config::default().fields(&format!("spec.signerName={signer}"));
+    let (clock, watches) = (clock.clone(), watches.clone());
+    let mut task = JoinSet::new();
+    watches.well(KIND);
+    task.spawn(async move {
+        let mut taken = Taken { writer, told, brief };
+        let mut stream = std::pin::pin!(watcher(api, config).default_backoff());
+        while let Some(event) = stream.next().await {
+            match event {
+                Ok(event) => {
+                    watches.well(KIND);
+                    taken.take(event);
+                }
+                Err(error) => {
+                    watches.failed(KIND, clock.now());
+                    tracing::warn!(kind = KIND, %error, "a watch failed and is started again");
+                }
+            }
+        }
+    });
+    Asking { store, queue, task }
+}
+
+/// Where what a watch tells goes.
+struct Taken<K: Resource<DynamicType = ()> + Clone + 'static> {
+    writer: Writer<K>,
+    told: UnboundedSender<ObjectRef<K>>,
+    brief: fn(&mut K),
+}
+
+impl<K: Resource<DynamicType = ()> + Clone + 'static> Taken<K> {
+    fn take(&mut self, mut event: Event<K>) {
+        if let Event::Apply(object) | Event::InitApply(object) = &mut event {
+            (self.brief)(object);
+        }
+        self.writer.apply_watcher_event(&event);
+        match &event {
+            Event::Apply(object) => self.tell(ObjectRef::from_obj(object)),
+            // Nobody finds them in the store before all of them are there.
+            Event::InitDone => {
+                let all = self.writer.as_reader().state();
+                for object in &all {
+                    self.tell(ObjectRef::from_obj(object.as_ref()));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Where nobody listens any more the process goes down.
+    fn tell(&self, object: ObjectRef<K>) {
+        drop(self.told.unbounded_send(object));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::api::FakeApi;
+
+    fn serves(api: &FakeApi, version: &str, plurals: &[&str]) {
+        let resources: Vec<_> = plurals
+            .iter()
+            .map(|name| json!({"name": name, "singularName": "", "namespaced": true, "kind": "K", "verbs": []}))
+            .collect();
+        let list = json!({"kind": "APIResourceList", "groupVersion": format!("{GROUP}/{version}"),
+            "resources": resources});
+        api.put(&format!("/apis/{GROUP}/{version}"), list);
+    }
+
+    #[tokio::test]
+    async fn the_version_is_the_one_that_says_most() {
+        let api = FakeApi::default();
+        assert_eq!(served(&api.client()).await.unwrap(), None);
+        serves(&api, "v1", &["certificatesigningrequests"]);
+        assert_eq!(served(&api.client()).await.unwrap(), None, "before Kubernetes 1.35, or switched off");
+        serves(&api, "v1", &["certificatesigningrequests", PLURAL]);
+        assert_eq!(served(&api.client()).await.unwrap(), Some(Version::V1));
+        serves(&api, "v1beta1", &[PLURAL]);
+        assert_eq!(served(&api.client()).await.unwrap(), Some(Version::V1Beta1));
+        api.fail(&format!("GET /apis/{GROUP}/v1beta1"), 500, 1);
+        assert!(served(&api.client()).await.is_err(), "nobody knows");
+    }
+}

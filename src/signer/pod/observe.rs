@@ -1,0 +1,80 @@
+//! What stands of the pod that a certificate is asked for, of its account, and of the stage in whose
+//! namespace it is.
+
+use futures::try_join;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
+use kube::ResourceExt as _;
+
+use super::request::Asked;
+use super::stand;
+use crate::api::PartnerGrant;
+use crate::pki::policy::{self, Standing, Wish};
+use crate::signer::error::SignError;
+use crate::signer::observe::{Found, Observer};
+use crate::signer::opening::Opening;
+use crate::signer::site::Site;
+use crate::signer::talk::Talk;
+use crate::signer::together::Together;
+
+/// Looks at what stands for requests.
+pub struct Lookout {
+    talk: Talk,
+    observer: Observer,
+    /// Those who read how a stage stands, by its namespace.
+    readers: Together<String, (Opening, Option<Site>)>,
+}
+
+impl Lookout {
+    /// Reads through `talk`, and of stages through `observer`.
+    pub fn new(talk: Talk, observer: Observer) -> Self {
+        Self { talk, observer, readers: Together::default() }
+    }
+
+    /// Whose a namespace is, as the watches last told.
+    pub fn cached(&self, place: &str, now: Timestamp) -> Found {
+        self.observer.found(place, now)
+    }
+
+    /// The stage of an opening, as the watches last told.
+    pub fn glance(&self, opening: &Opening) -> Option<policy::Stage> {
+        stand::stage(opening, self.observer.cached_site(&opening.place()).as_ref())
+    }
+
+    /// Whether a namespace is nobody's stage, read at this moment.
+    pub async fn is_nowhere(&self, place: &str) -> Result<bool, SignError> {
+        let namespace = self.talk.get_cluster_wide::<Namespace>(place).await?;
+        Ok(!namespace.is_some_and(|namespace| Site::from(namespace).is_a_stages()))
+    }
+
+    /// What stands of a wish, read at this moment, and the opening that it is about.
+    pub async fn standing(
+        &self,
+        grant: &PartnerGrant,
+        opening: &Opening,
+        wish: &Wish,
+        now: Timestamp,
+    ) -> Result<(Opening, Standing), SignError> {
+        let place = opening.place();
+        let (stage, pod, account) = try_join!(
+            self.readers.read(place.clone(), || Box::pin(self.observer.live(grant, opening, now))),
+            self.talk.get::<Pod>(&place, &wish.pod.name),
+            self.talk.get::<ServiceAccount>(&place, &wish.account.name),
+        )?;
+        let (opening, site): &(Opening, Option<Site>) = &stage;
+        let standing = Standing {
+            stage: stand::stage(opening, site.as_ref()),
+            pod: pod.as_ref().map(stand::pod),
+            account: account.and_then(|account| account.uid()),
+        };
+        Ok((opening.clone(), standing))
+    }
+
+    /// Answers a request. That somebody was faster, or that it is gone, is just as well.
+    pub async fn answer<K: Asked>(&self, answered: &K) -> Result<bool, SignError> {
+        match self.talk.put_status(answered).await {
+            Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(false),
+            other => other.map(|()| true),
+        }
+    }
+}
