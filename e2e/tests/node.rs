@@ -11,6 +11,19 @@ mod ground;
 #[cfg(target_os = "linux")]
 #[path = "node/interrupted.rs"]
 mod interrupted;
+#[cfg(target_os = "linux")]
+#[path = "node/matrix.rs"]
+mod matrix;
+#[cfg(target_os = "linux")]
+#[path = "node/scene.rs"]
+mod scene;
+#[cfg(target_os = "linux")]
+#[path = "life/story.rs"]
+#[expect(dead_code, reason = "shared with the stories of a grant's life")]
+mod story;
+#[cfg(target_os = "linux")]
+#[path = "node/talk.rs"]
+mod talk;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
@@ -27,6 +40,14 @@ fn main() -> std::process::ExitCode {
         Story {
             name: "a_policy_shuts_and_opens",
             play: |node| Box::pin(ground::a_policy_shuts_and_opens(node)),
+        },
+        Story {
+            name: "nothing_but_what_is_agreed_passes_at_any_stage_or_transition",
+            play: |node| Box::pin(matrix::nothing_but_what_is_agreed_passes(node)),
+        },
+        Story {
+            name: "connections_end_with_their_pods_at_the_end_and_under_quarantine",
+            play: |node| Box::pin(talk::connections_end_with_their_pods(node)),
         },
     ];
     e2e::node::tier::main(env!("CARGO_BIN_EXE_speaker"), &outside, &stories)

@@ -25,6 +25,7 @@ mod image;
 pub mod inside;
 pub mod kernel;
 mod probe;
+pub mod prober;
 mod program;
 mod running;
 pub mod tier;
@@ -36,5 +37,5 @@ pub use running::Node;
 
 /// The network of the pods.
 pub const POD_NETWORK: &str = "10.78.0.0/24";
-/// Addresses that stand for what lies outside the cluster: the node answers for them.
+/// Addresses that stand for what lies outside the cluster: the node answers for them, on ports 443 and 80.
 pub const ELSEWHERE: [&str; 2] = ["192.0.2.5", "192.0.2.200"];

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -77,6 +77,13 @@ impl Node {
     /// Comity's processes.
     pub fn comity(&self) -> Result<&Comity> {
         self.comity.as_ref().ok_or_else(|| Error::Failed("Comity isn't running".to_owned()))
+    }
+
+    /// Where pods reach the API server.
+    pub fn api_server(&self) -> Result<SocketAddr> {
+        let address = ADDRESS.parse::<IpAddr>().explain("read the node's address")?;
+        let port = self.plane()?.config().cluster_url.port_u16().unwrap_or(443);
+        Ok((address, port).into())
     }
 
     /// The image that the node has, and no other.
@@ -245,9 +252,18 @@ pub(super) async fn hold(node: &Node) -> Result<()> {
 fn settle(layout: &Layout) -> Result<()> {
     kernel::shadow(&layout.file("settings"))?;
     ground::cover()?;
-    let addresses = [ADDRESS].iter().chain(&ELSEWHERE);
-    let addresses: Vec<String> =
-        addresses.map(|address| format!("ip address add {address}/32 dev lo\n")).collect();
-    let addresses = addresses.concat();
-    script(&format!("ip link set lo up\n{addresses}echo 1 >/proc/sys/net/ipv4/ip_forward")).map(drop)
+    script("ip link set lo up; echo 1 >/proc/sys/net/ipv4/ip_forward")?;
+    // Whoever is refused is told so each time, however often they try.
+    script("echo 0 >/proc/sys/net/ipv4/icmp_ratemask")?;
+    for address in [ADDRESS].iter().chain(&ELSEWHERE) {
+        script(&format!("ip address add {address}/32 dev lo"))?;
+    }
+    ELSEWHERE.iter().try_for_each(|address| [443, 80].iter().try_for_each(|port| listen((*address, *port))))
+}
+
+/// Takes connections in, for as long as this process lives.
+fn listen(at: (&str, u16)) -> Result<()> {
+    let listener = TcpListener::bind(at).explain(format!("listen on {at:?}"))?;
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    Ok(())
 }

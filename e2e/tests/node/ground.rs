@@ -9,7 +9,7 @@ use e2e::{
 use serde_json::json;
 
 /// How soon a change of a policy has to hold: that of the enforcer, on a machine that is busy.
-const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(30);
 
 /// What a kubelet sets is set in files of its own, and nowhere else.
 pub fn a_kubelets_settings_are_its_own() -> Result<()> {
