@@ -152,6 +152,34 @@ fn a_certificate_with_one_bit_flipped_is_believed_by_nobody() {
     }
 }
 
+/// Everything that reads what others may have written.
+fn read_all(text: &[u8]) {
+    drop((super::Leaf::parse(text), Anchor::parse(text), Authority::parse(text, text)));
+    drop((super::PrivateKey::parse(text), super::bundle::end(&String::from_utf8_lossy(text))));
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_is_stored_makes_it_stumble(
+        noise in prop::collection::vec(any::<u8>(), 0..300), (at, byte) in (0_usize..4000, any::<u8>()),
+        cut in 0_usize..4000,
+    ) {
+        read_all(&noise);
+        let authority = testing::authority();
+        let leaf = testing::leaf(&authority);
+        let key = authority.key_pem();
+        for pem in [authority.anchor().pem(), leaf.certificate.as_str(), key.reveal()] {
+            let mut bytes = pem.as_bytes().to_vec();
+            let length = bytes.len();
+            bytes[at % length] = byte;
+            read_all(&bytes);
+            bytes.truncate(cut % length);
+            read_all(&bytes);
+            read_all(&[pem.as_bytes(), &noise].concat());
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 

@@ -136,9 +136,10 @@ impl Context {
     /// Tells what was done: in the log, in metrics, and, where people should look, in Events.
     fn say(&self, grant: &PartnerGrant, opening: &Opening, outcome: &Outcome) {
         let place = opening.place();
-        for Made { workload, why, took } in &outcome.issued {
+        for Made { workload, why, took, fingerprint, not_after } in &outcome.issued {
             self.meter.issued(*took);
-            tracing::info!(namespace = place, workload, why = why.word(), "a certificate was issued");
+            let why_word = why.word();
+            tracing::info!(namespace = place, workload, sha256 = fingerprint, %not_after, why = why_word, "a certificate was issued");
             if !why.expected() {
                 let note = format!("the certificate of workload {workload} in {place} was made anew: {why}");
                 self.events.tell(grant, true, "CertificateReplaced", &note);

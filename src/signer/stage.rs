@@ -45,6 +45,10 @@ pub struct Made {
     pub why: Why,
     /// How long making the key and the certificate took.
     pub took: Duration,
+    /// SHA-256 of the certificate, in hexadecimal digits.
+    pub fingerprint: String,
+    /// Until when it is valid.
+    pub not_after: Timestamp,
 }
 
 /// Whoever tends stages.
@@ -187,8 +191,9 @@ impl Tender {
             if let Some(issued) = self.issue(opening, issue, place, authority, now).await? {
                 outcome.renew_at = decide::earliest(outcome.renew_at, issued.renew_at);
                 let (workload, why) = (issue.workload.clone(), issue.why);
-                outcome.issued.push(Made { workload, why, took: issued.took });
-                chains.insert(issue.workload.clone(), issued.chain);
+                let Stored { chain, took, fingerprint, not_after, .. } = issued;
+                outcome.issued.push(Made { workload, why, took, fingerprint, not_after });
+                chains.insert(issue.workload.clone(), chain);
             }
         }
         let wanted = build::trust(opening, authority.anchor(), &chains);
@@ -222,7 +227,8 @@ impl Tender {
         let wanted =
             pki::check::Wanted { id: &id, anchor: authority.anchor(), ttl: opening.ttl, end: opening.end };
         let renew_at = pki::check::renewal(&issued.leaf, &wanted);
-        Ok(Some(Stored { chain: issued.certificate, renew_at, took }))
+        let (fingerprint, not_after) = (issued.leaf.fingerprint(), issued.leaf.lifetime().not_after());
+        Ok(Some(Stored { chain: issued.certificate, renew_at, took, fingerprint, not_after }))
     }
 
     async fn publish(&self, wanted: &ConfigMap, live: Option<&ConfigMap>) -> Result<bool, SignError> {
@@ -238,6 +244,8 @@ struct Stored {
     chain: String,
     renew_at: Option<Timestamp>,
     took: Duration,
+    fingerprint: String,
+    not_after: Timestamp,
 }
 
 fn anchor(standing: Option<&Standing>) -> Option<&Anchor> {

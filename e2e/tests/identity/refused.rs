@@ -1,7 +1,10 @@
 //! What is refused, and in which words.
 
-use comity::api::{PartnerGrant, Stage};
+use comity::api::PartnerGrant;
+use comity::api::decision::DecisionAction;
+use comity::api::record::RecordEvent;
 use e2e::cluster::await_gone;
+use e2e::comity::people::OLGA;
 use e2e::{Cluster, Comity, Result};
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use kube::api::{Api, DeleteParams};
@@ -98,6 +101,24 @@ async fn what_was_asked_for_before_isnt_given_after() -> Result<()> {
     ground.node.answer(&asked_again).await?.refused("NotThisPod", "of the UID that was asked for")?;
     ground.node.answer(&asked_another).await?.refused("NotThisServiceAccount", "another identity")?;
     other.node.answer(&asked_closed).await?.refused("NotAWorkload", "workload-scorer")?;
-    assert_eq!(ground.wish.stage, Stage::Sandbox);
-    Ok(())
+    over(&cluster, &comity).await
+}
+
+/// A stage that is over, as far as `comity run` wrote it down: then it is away, so that the stage's
+/// namespace is there yet.
+async fn over(cluster: &Cluster, comity: &Comity) -> Result<()> {
+    let ground = Ground::on(cluster, "12h", "[PodCertificate]").await?;
+    let (pod, key) = (ground.node.pod(ground.place(), "scorer").await?, key());
+    comity.sign().stop().await?;
+    let asked = ground.node.ask(&Ask::ordinary(&pod, &key)).await?;
+    OLGA.decide(cluster, &OLGA.decision(&ground.grant, DecisionAction::Expire)).await?;
+    e2e::eventually("the sandbox to be over", SOON, async || {
+        let journal = ground.story.journal(&ground.grant).await.map_err(|error| error.to_string())?;
+        let is_over = journal.iter().any(|line| line.event == RecordEvent::Closed);
+        if is_over { Ok(()) } else { Err("not yet".to_owned()) }
+    })
+    .await?;
+    comity.run().kill();
+    comity.sign().start().await?;
+    ground.node.answer(&asked).await?.refused("StageOver", "its time is over")
 }

@@ -17,3 +17,6 @@ pub mod stand;
 
 /// The signer that is answered for.
 pub const SIGNER: &str = "comity.dev/workload";
+
+#[cfg(test)]
+mod tests;

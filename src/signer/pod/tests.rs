@@ -1,0 +1,261 @@
+//! Answering requests, request by request, against a fake API server: what is said is final, and our own
+//! trouble is never said.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::certificates::v1beta1::PodCertificateRequest;
+use kube::runtime::controller::Action;
+use serde_json::{Value, json};
+
+use super::observe::Lookout;
+use super::pace::Pace;
+use super::reconcile::{Context, reconcile};
+use crate::api::{Stage, name};
+use crate::cluster::event::Events;
+use crate::plan::objects::Kind;
+use crate::plan::retry;
+use crate::signer::error::SignError;
+use crate::signer::observe::Observer;
+use crate::signer::reconcile::{self as signing, Memory, Meter};
+use crate::signer::stage::Tender;
+use crate::signer::talk::Talk;
+use crate::signer::testing::{Story, TRUST_DOMAIN};
+use crate::testing::api::FakeApi;
+use crate::testing::known::Known;
+
+const SYSTEM: &str = "comity-system";
+
+struct Nothing;
+
+impl Meter for Nothing {
+    fn issued(&self, _took: Duration) {}
+    fn refused(&self) {}
+}
+
+/// A sandbox that is open, a pod of it, and what its node asks for.
+struct Desk {
+    api: FakeApi,
+    context: Arc<Context>,
+    place: String,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let (api, mut known) = (FakeApi::default(), Known::story());
+        let mut story = Story::with_open(Stage::Sandbox);
+        story.world.grant = Known::grant(Stage::Sandbox);
+        let place = story.journal.openings[0].namespace.clone();
+        let desk = Self { context: context(&api, &known, story.world.now), api, place };
+        desk.stands(&story);
+        desk.is_told(&story, &mut known);
+        desk
+    }
+
+    /// All that is read live.
+    fn stands(&self, story: &Story) {
+        let world = &story.world;
+        let at =
+            |kind: &str, name: &str| format!("/apis/comity.dev/v1alpha1/namespaces/risk-data/{kind}/{name}");
+        self.api.put(&at("partnergrants", "northpay-fraud"), &world.grant);
+        self.api.put(&at("sharingcontracts", "fraud-scoring"), &world.contract);
+        self.api.put("/apis/comity.dev/v1alpha1/partners/northpay", &world.partner);
+        for dataset in &world.datasets {
+            self.api.put(&at("datasets", dataset.metadata.name.as_deref().unwrap()), dataset);
+        }
+        for boundary in &world.boundaries {
+            let path = "/apis/comity.dev/v1alpha1/sharingboundaries";
+            self.api.put(&format!("{path}/{}", boundary.metadata.name.as_deref().unwrap()), boundary);
+        }
+        let services = include_str!("../../../examples/fraud-scoring/01-services.yaml");
+        for service in serde_saphyr::from_multiple::<Value>(services).unwrap() {
+            if service["kind"] == "Service" {
+                let name = service["metadata"]["name"].as_str().unwrap();
+                self.api.put(&format!("/api/v1/namespaces/risk-data/services/{name}"), &service);
+            }
+        }
+        let home = json!({"metadata": {"name": "risk-data", "labels": world.namespace_labels}});
+        self.api.put("/api/v1/namespaces/risk-data", home);
+        self.api.put(&format!("/api/v1/namespaces/{}", self.place), self.namespace(story));
+        let spec = json!({"serviceAccountName": "workload-scorer", "containers": []});
+        self.api.put(
+            &self.core("pods/scorer"),
+            json!({"metadata": {"name": "scorer", "uid": "pod"}, "spec": spec}),
+        );
+        let account = json!({"metadata": {"name": "workload-scorer", "uid": "account"}});
+        self.api.put(&self.core("serviceaccounts/workload-scorer"), account);
+    }
+
+    /// All that the watches told.
+    fn is_told(&self, story: &Story, known: &mut Known) {
+        known.tell(&story.world.grant);
+        let uid = story.world.grant.metadata.uid.clone().unwrap();
+        for record in &story.records {
+            known.catalogue.records.put("risk-data", &name::record(&uid, record.sequence), record.clone());
+        }
+        known.catalogue.objects.put(Kind::Namespace, self.namespace(story));
+    }
+
+    fn namespace(&self, story: &Story) -> Value {
+        let labels = json!({
+            name::LABEL_GRANT_UID: story.world.grant.metadata.uid,
+            name::LABEL_GRANT: "northpay-fraud",
+            name::LABEL_GRANT_NAMESPACE: "risk-data",
+            name::LABEL_STAGE: "sandbox",
+            name::LABEL_PODS: name::PODS_OPEN,
+        });
+        let metadata = json!({"name": self.place, "uid": "place", "labels": labels, "resourceVersion": "1"});
+        json!({"metadata": metadata})
+    }
+
+    fn core(&self, rest: &str) -> String {
+        format!("/api/v1/namespaces/{}/{rest}", self.place)
+    }
+
+    fn status(&self) -> String {
+        format!(
+            "/apis/certificates.k8s.io/v1beta1/namespaces/{}/podcertificaterequests/req-1/status",
+            self.place
+        )
+    }
+
+    /// Leaves a request, in which something is changed.
+    fn asked(&self, change: impl Fn(&mut PodCertificateRequest)) {
+        let [stub, _] = crate::pki::testing::requested();
+        let mut request = PodCertificateRequest::default();
+        request.metadata.name = Some("req-1".to_owned());
+        request.metadata.namespace = Some(self.place.clone());
+        let spec = &mut request.spec;
+        spec.signer_name = super::SIGNER.to_owned();
+        (spec.pod_name, spec.pod_uid) = ("scorer".to_owned(), "pod".to_owned());
+        (spec.service_account_name, spec.service_account_uid) =
+            ("workload-scorer".to_owned(), "account".to_owned());
+        spec.stub_pkc_s10_request = ByteString(stub);
+        change(&mut request);
+        self.api.put(&self.status(), &request);
+    }
+
+    /// One pass over what was left. Gives what it writes, Events aside.
+    async fn pass(&self) -> (Result<Action, SignError>, Vec<String>) {
+        let request = serde_json::from_value(self.api.get(&self.status()).unwrap()).unwrap();
+        self.api.requests();
+        let result = reconcile::<PodCertificateRequest>(Arc::new(request), Arc::clone(&self.context)).await;
+        let writes = self.api.writes().into_iter().filter(|write| !write.contains("/events"));
+        (result, writes.collect())
+    }
+
+    /// The answer: its type and its reason.
+    fn answer(&self) -> Option<(String, String)> {
+        let condition = &self.api.get(&self.status())?["status"]["conditions"][0];
+        Some((condition["type"].as_str()?.to_owned(), condition["reason"].as_str()?.to_owned()))
+    }
+}
+
+fn context(api: &FakeApi, known: &Known, now: Timestamp) -> Arc<Context> {
+    let talk = Talk::new(api.client());
+    let observer = Observer::new(talk.clone(), Arc::clone(&known.catalogue), SYSTEM);
+    let now: crate::signer::Now = Arc::new(move || now);
+    let signing = signing::Context {
+        observer: observer.clone(),
+        tender: Tender::new(talk.clone(), SYSTEM, TRUST_DOMAIN, Arc::clone(&now)),
+        now,
+        events: Events::start(api.client(), name::SIGN, Box::new(|_| ())),
+        meter: Box::new(Nothing),
+        memory: Memory::default(),
+    };
+    let lookout = Lookout::new(talk, observer);
+    let trust_domain = TRUST_DOMAIN.to_owned();
+    Arc::new(Context { signing: Arc::new(signing), lookout, trust_domain, pace: Pace::default() })
+}
+
+fn settled() -> Action {
+    Action::requeue(retry::LONGEST.unsigned_abs())
+}
+
+#[tokio::test]
+async fn a_request_is_answered_once() {
+    let desk = Desk::new();
+    desk.asked(|_| ());
+    let (result, writes) = desk.pass().await;
+    assert_eq!(result.unwrap(), settled());
+    let home = format!("/api/v1/namespaces/{SYSTEM}");
+    let expected =
+        [format!("POST {home}/secrets"), format!("POST {home}/configmaps"), format!("PUT {}", desk.status())];
+    assert_eq!(writes, expected, "the authority first, then the answer");
+    assert_eq!(desk.answer().unwrap().0, "Issued");
+    let (result, writes) = desk.pass().await;
+    assert_eq!((result.unwrap(), writes), (settled(), vec![]), "and then left alone");
+}
+
+#[tokio::test]
+async fn what_may_not_be_had_is_refused_and_nothing_is_made_for_it() {
+    type Change = fn(&mut PodCertificateRequest);
+    let changes: [(&str, Change); 4] = [
+        ("NotThisPod", |request| request.spec.pod_uid = "another".to_owned()),
+        ("NotThisServiceAccount", |request| request.spec.service_account_uid = "another".to_owned()),
+        ("NotAWorkload", |request| request.spec.service_account_name = "default".to_owned()),
+        ("UnsupportedKeyType", |request| request.spec.stub_pkc_s10_request = ByteString(Vec::new())),
+    ];
+    for (reason, change) in changes {
+        let desk = Desk::new();
+        desk.asked(change);
+        let (result, writes) = desk.pass().await;
+        assert_eq!(result.unwrap(), settled());
+        assert_eq!(writes, [format!("PUT {}", desk.status())], "{reason}");
+        assert_eq!(desk.answer(), Some(("Denied".to_owned(), reason.to_owned())));
+    }
+}
+
+#[tokio::test]
+async fn our_own_trouble_is_never_said_and_tried_again() {
+    let reads = [
+        "GET /api/v1/namespaces/comity-",
+        "/partnergrants/",
+        "/sharingcontracts/",
+        "/pods/",
+        "/serviceaccounts/",
+    ];
+    let faults = reads.into_iter().chain(["/secrets", "PUT "]);
+    for fault in faults {
+        for code in [403, 500, 503] {
+            let desk = Desk::new();
+            desk.asked(|_| ());
+            desk.api.fail(fault, code, 1);
+            let (result, _) = desk.pass().await;
+            assert_eq!(result.unwrap_err().code(), Some(code), "{fault}");
+            assert_eq!(desk.answer(), None, "{fault}");
+            desk.pass().await.0.unwrap();
+            assert_eq!(desk.answer().unwrap().0, "Issued", "{fault}: it heals");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_was_slower_or_came_too_late_has_nothing_to_say() {
+    for code in [404, 409] {
+        let desk = Desk::new();
+        desk.asked(|_| ());
+        desk.api.fail("PUT ", code, 1);
+        assert_eq!(desk.pass().await.0.unwrap(), settled());
+    }
+}
+
+#[tokio::test]
+async fn without_its_authority_a_request_waits() {
+    let desk = Desk::new();
+    desk.asked(|_| ());
+    desk.pass().await.0.unwrap();
+    let contract = Story::with_open(Stage::Sandbox).world.contract.metadata.uid.unwrap();
+    desk.api.remove(&format!(
+        "/api/v1/namespaces/{SYSTEM}/secrets/{}",
+        name::ca_secret(&contract, Stage::Sandbox)
+    ));
+    desk.asked(|_| ());
+    // As if by another process, which remembers no key.
+    desk.context.signing.tender.authorities().retain(&|_| false);
+    let (result, writes) = desk.pass().await;
+    assert_eq!(result.unwrap(), Action::requeue(Duration::from_secs(30)));
+    assert!(writes.is_empty() && desk.answer().is_none(), "{writes:?}");
+}
