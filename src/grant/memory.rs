@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
 use super::decide::Pods;
@@ -16,6 +16,13 @@ use crate::plan::retry;
 
 /// Of how many grants something is remembered at most.
 const REMEMBERED: usize = 4096;
+
+/// For how long nothing may have been made less of any grant before that is written down of one: where
+/// one change takes from many grants, it is taken from all of them first.
+const CALM: SignedDuration = SignedDuration::from_millis(500);
+
+/// How long writing that down waits at most.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 
 /// What is remembered of grants.
 #[derive(Debug, Default)]
@@ -30,6 +37,16 @@ pub struct Memory {
     weighed: Mutex<HashMap<String, Weighed>>,
     /// By grant: what was decided in vain.
     in_vain: Mutex<HashMap<String, Arc<InVain>>>,
+    lessened: Mutex<Lessened>,
+}
+
+/// Of which grants something was taken that has yet to be written down.
+#[derive(Debug, Default)]
+struct Lessened {
+    /// When that was last done to any.
+    last: Timestamp,
+    /// By grant: since when it isn't written down.
+    unwritten: HashMap<String, Timestamp>,
 }
 
 impl Memory {
@@ -104,6 +121,26 @@ impl Memory {
         in_vain.insert(uid.to_owned(), Arc::new(known));
     }
 
+    /// Takes that less was made of a grant just now.
+    pub(super) fn note_lessened(&self, uid: &str, now: Timestamp) {
+        let mut lessened = lock(&self.lessened);
+        // What nobody came back to was written down, or is gone.
+        lessened.unwritten.retain(|_, since| now.duration_since(*since) < PATIENCE);
+        lessened.last = lessened.last.max(now);
+        lessened.unwritten.entry(uid.to_owned()).or_insert(now);
+    }
+
+    /// Until when it isn't written down that less was made of a grant; `None`: now, or there is nothing.
+    pub(super) fn written_down_after(&self, uid: &str, now: Timestamp) -> Option<Timestamp> {
+        let mut lessened = lock(&self.lessened);
+        let calm = lessened.last.checked_add(CALM).unwrap_or(now);
+        let until = lessened.unwritten.get(uid)?.checked_add(PATIENCE).unwrap_or(now).min(calm);
+        if until <= now {
+            lessened.unwritten.remove(uid);
+        }
+        (now < until).then_some(until)
+    }
+
     /// Takes that no pods are left.
     pub(super) fn forget_ending(&self, place: &str) {
         lock(&self.ending).remove(place);
@@ -146,6 +183,22 @@ mod tests {
         assert_eq!((waits[0], waits[1], waits[11]), (wait(250), wait(500), wait(60_000)));
         memory.forget_ending("place");
         assert_eq!(memory.note_ending("place", now), wait(250));
+    }
+
+    #[test]
+    fn what_is_made_less_is_written_down_once_nothing_else_is_but_not_too_late() {
+        let at = |milliseconds| Timestamp::from_millisecond(milliseconds).unwrap();
+        let memory = Memory::default();
+        assert_eq!(memory.written_down_after("one", at(0)), None, "nothing was made less");
+        memory.note_lessened("one", at(0));
+        memory.note_lessened("other", at(400));
+        assert_eq!(memory.written_down_after("one", at(500)), Some(at(900)), "another was since");
+        assert_eq!(memory.written_down_after("one", at(900)), None);
+        for moment in (1000..10_300).step_by(400) {
+            memory.note_lessened("another", at(moment));
+        }
+        assert_eq!(memory.written_down_after("other", at(10_300)), Some(at(10_400)));
+        assert_eq!(memory.written_down_after("other", at(10_400)), None, "it has waited long enough");
     }
 
     #[test]

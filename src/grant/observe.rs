@@ -43,6 +43,8 @@ pub struct Scene<'a> {
     pub live: LiveObjects,
     /// For each opening's namespace: what is left of it.
     pub remains: BTreeMap<String, Remains>,
+    /// By which line of the journal that is.
+    pub remains_by: Option<String>,
     /// For each opening's namespace: the datasets whose pods Comity may add an ingress policy for.
     pub ingress: BTreeSet<String>,
     /// Whether the grant carries the finalizer.
@@ -95,6 +97,7 @@ impl<'a> Scene<'a> {
             contract: gathered.contract().cloned(),
             live: LiveObjects::new(),
             remains: BTreeMap::new(),
+            remains_by: None,
             ingress: BTreeSet::new(),
             finalized: grant.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER),
             pods: BTreeMap::new(),
@@ -144,6 +147,7 @@ impl<'a> Scene<'a> {
     /// Looks again at what is agreed: another grant may have been accepted beside this one.
     pub fn agree(&mut self, catalogue: &Catalogue) {
         self.outlook = Outlook::of(&catalogue.gather(self.grant).operands(self.grant), self.now);
+        self.remains_by = None;
     }
 
     /// Looks again at what a step may have changed.
@@ -158,7 +162,11 @@ impl<'a> Scene<'a> {
         for opening in openings {
             note_namespace(&mut self.live, catalogue, &opening.namespace);
         }
-        self.remains = remains_of(openings, &self.outlook);
+        let head = self.head();
+        if head.is_none() || head != self.remains_by {
+            self.remains = remains_of(openings, &self.outlook);
+            self.remains_by = head;
+        }
         self.foreseen = self.foresee();
         self.ingress = openings.iter().flat_map(|opening| isolated_datasets(catalogue, opening)).collect();
         self.conflict =

@@ -1,5 +1,6 @@
 //! The conductor: observe, decide, take the one step, look again; then say how it stands.
 
+mod afterwards;
 mod clearing;
 mod lateness;
 mod remembering;
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::controller::Action;
 
+use afterwards::{tells_of_less, written_down_after};
 use clearing::clear;
 use lateness::expired;
 use remembering::remember;
@@ -46,10 +48,6 @@ const STEPS: usize = 64;
 
 /// How soon a pass that left something to do comes back.
 pub(super) const SOON: Duration = Duration::from_millis(250);
-
-/// How soon a pass comes back that has taken away what isn't allowed any more, and has yet to write it
-/// down. Its own changes bring it back sooner, behind whatever else has to be made less.
-const AFTERWARDS: Duration = Duration::from_secs(1);
 
 /// How soon a record is tried again that couldn't be written.
 const RECORDS_AGAIN: Duration = Duration::from_secs(10);
@@ -115,8 +113,8 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
         tell_refusal(&error, &scene, &names, decision, &context).await;
         return Err(halted(error));
     }
-    if tells_of_less(&decision) {
-        return Ok(Action::requeue(AFTERWARDS));
+    if let Some(then) = written_down_after(&decision, &scene, &names, &context) {
+        return Ok(Action::requeue(retry::until_earliest([then], scene.now).unsigned_abs()));
     }
     say(&scene, &names, &decision, &context).await.map_err(halted)?;
     Ok(look_again(&scene, &decision))
@@ -140,6 +138,9 @@ pub(super) async fn walk(
     let mut decision = look(scene);
     for _ in 0..STEPS {
         let Some(step) = decision.step.clone() else { break };
+        if written_down_after(&decision, scene, names, context).is_some() {
+            break;
+        }
         let failed = scene.failed.len();
         match take(&step, scene, names, context).await {
             Ok(true) => {}
@@ -154,16 +155,10 @@ pub(super) async fn walk(
         refresh(scene);
         decision = look(scene);
         if !matches!(step, Step::Record(_)) && tells_of_less(&decision) {
-            break;
+            context.memory.note_lessened(&names.uid, scene.now);
         }
     }
     (decision, failure)
-}
-
-/// Whether all that is left to do for now is to write down that less is allowed. Where one change takes
-/// from many grants, it is taken from all of them before it is written down of any.
-fn tells_of_less(decision: &Decision) -> bool {
-    matches!(&decision.step, Some(Step::Record(entry)) if entry.event == RecordEvent::Narrowed)
 }
 
 /// When to come back: soon where something is left to do, else at the earliest moment named.

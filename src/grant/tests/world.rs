@@ -116,6 +116,7 @@ impl World {
             grant: &self.grant,
             installation: &self.installation,
             remains: journal.iter().flat_map(|journal| remains_of(&journal.openings, &outlook)).collect(),
+            remains_by: None,
             outlook,
             journal,
             contract: None,

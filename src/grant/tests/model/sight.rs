@@ -180,6 +180,7 @@ mod tests {
             installation: &sight.installation,
             outlook: sight.outlook.as_ref().clone(),
             remains: sight.remains.clone(),
+            remains_by: None,
             journal: sight.journal.as_ref().clone(),
             contract: None,
             live: sight.live.as_ref().clone(),
