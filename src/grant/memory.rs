@@ -19,7 +19,7 @@ const REMEMBERED: usize = 4096;
 
 /// For how long nothing may have been made less of any grant before that is written down of one: where
 /// one change takes from many grants, it is taken from all of them first.
-const CALM: SignedDuration = SignedDuration::from_millis(500);
+const CALM: SignedDuration = SignedDuration::from_secs(1);
 
 /// How long writing that down waits at most.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
@@ -192,9 +192,9 @@ mod tests {
         assert_eq!(memory.written_down_after("one", at(0)), None, "nothing was made less");
         memory.note_lessened("one", at(0));
         memory.note_lessened("other", at(400));
-        assert_eq!(memory.written_down_after("one", at(500)), Some(at(900)), "another was since");
-        assert_eq!(memory.written_down_after("one", at(900)), None);
-        for moment in (1000..10_300).step_by(400) {
+        assert_eq!(memory.written_down_after("one", at(1000)), Some(at(1400)), "another was since");
+        assert_eq!(memory.written_down_after("one", at(1400)), None);
+        for moment in (1600..10_300).step_by(400) {
             memory.note_lessened("another", at(moment));
         }
         assert_eq!(memory.written_down_after("other", at(10_300)), Some(at(10_400)));

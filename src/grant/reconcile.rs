@@ -155,7 +155,8 @@ pub(super) async fn walk(
         refresh(scene);
         decision = look(scene);
         if !matches!(step, Step::Record(_)) && tells_of_less(&decision) {
-            context.memory.note_lessened(&names.uid, scene.now);
+            // Now, and not when the pass began: on a busy API server that may be long ago.
+            context.memory.note_lessened(&names.uid, scene.now.max(context.clock.now()));
         }
     }
     (decision, failure)
