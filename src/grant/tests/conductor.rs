@@ -83,7 +83,7 @@ impl Play {
     pub(super) fn of(known: Known) -> Self {
         let (api, grant) = (FakeApi::default(), Known::grant(Stage::Sandbox));
         api.put(GRANT, &grant);
-        let (clock, counts) = (Clock::default(), Counts::default());
+        let (clock, counts) = (Clock::standing(), Counts::default());
         clock.saw(now());
         let context = Context {
             catalogue: Arc::clone(&known.catalogue),
