@@ -114,7 +114,9 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
         return Err(halted(error));
     }
     if let Some(then) = written_down_after(&decision, &scene, &names, &context) {
-        return Ok(Action::requeue(retry::until_earliest([then], scene.now).unsigned_abs()));
+        // Whatever is due meanwhile waits for nothing.
+        let moments = decision.look_again.iter().copied().chain([then]);
+        return Ok(Action::requeue(retry::until_earliest(moments, scene.now).unsigned_abs()));
     }
     say(&scene, &names, &decision, &context).await.map_err(halted)?;
     Ok(look_again(&scene, &decision))
