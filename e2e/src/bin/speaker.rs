@@ -3,6 +3,13 @@
 //! - `speaker` does nothing, for as long as it is let: what holds a pod's network.
 //! - `speaker serve 8443 9090 53/udp` answers on each port with what it was sent.
 //! - `speaker hold 10.0.0.1:8443` connects, over and over, and talks until it is cut off.
+//! - `speaker tls /tls 8443 spiffe://…` serves TLS with the certificate in a directory, and lets in just who has this
+//!   SPIFFE ID from the authority in `ca.crt` there.
+//! - `speaker ask /tls 10.0.0.1:8443` asks what serves a dataset, over and over, with the certificate in a directory,
+//!   and believes the authority in `SPEAKER_ANCHOR`.
+//! - `speaker ask /tls 10.0.0.1:8443 spiffe://…` asks who has this SPIFFE ID from the authority in `ca.crt` there.
+//!
+//! What is in a directory is read anew for each connection: it is renewed.
 
 use std::{
     env,
@@ -12,6 +19,16 @@ use std::{
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
+
+#[cfg(target_os = "linux")]
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+#[cfg(target_os = "linux")]
+use e2e::node;
 
 /// How often one that holds a connection says something.
 const TALK_EVERY: Duration = Duration::from_millis(20);
@@ -25,6 +42,12 @@ fn main() -> ExitCode {
         [] => Ok(()),
         ["serve", ports @ ..] => ports.iter().try_for_each(|port| serve(port)),
         ["hold", address] => hold(address),
+        #[cfg(target_os = "linux")]
+        ["tls", directory, doors @ ..] => tls(directory, doors),
+        #[cfg(target_os = "linux")]
+        ["ask", directory, address] => ask(directory, address, None),
+        #[cfg(target_os = "linux")]
+        ["ask", directory, address, id] => ask(directory, address, Some(id)),
         other => Err(io::Error::other(format!("{other:?} means nothing to it"))),
     };
     if let Err(error) = outcome {
@@ -91,6 +114,58 @@ fn talk(mut connection: TcpStream) -> io::Result<()> {
         connection.write_all(b".")?;
         connection.read_exact(&mut [0; 1])?;
         thread::park_timeout(TALK_EVERY);
+    }
+}
+
+/// Serves TLS on ports, each with the SPIFFE ID that it lets in.
+#[cfg(target_os = "linux")]
+fn tls(directory: &str, doors: &[&str]) -> io::Result<()> {
+    for door in doors.chunks_exact(2) {
+        let listener = TcpListener::bind(("0.0.0.0", number(door[0])?))?;
+        let (allowed, directory) = (door[1].to_owned(), PathBuf::from(directory));
+        thread::spawn(move || {
+            for connection in listener.incoming().flatten() {
+                let (allowed, directory) = (allowed.clone(), directory.clone());
+                thread::spawn(move || {
+                    let answered = configured(&directory)
+                        .and_then(|configuration| node::tls::answer(configuration, &allowed, connection));
+                    match answered {
+                        Ok(id) => println!("accepted {id}"),
+                        Err(error) => println!("refused {error}"),
+                    }
+                });
+            }
+        });
+    }
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn configured(directory: &Path) -> io::Result<Arc<rustls::ServerConfig>> {
+    let anchor = fs::read_to_string(directory.join("ca.crt"))?;
+    node::tls::server(&node::tls::Identity::in_directory(directory)?, &anchor)
+}
+
+/// Asks one that serves TLS, again and again.
+#[cfg(target_os = "linux")]
+fn ask(directory: &str, address: &str, id: Option<&str>) -> io::Result<()> {
+    let address: std::net::SocketAddr = address.parse().map_err(io::Error::other)?;
+    let directory = Path::new(directory);
+    let ask = || -> io::Result<String> {
+        let own = node::tls::Identity::in_directory(directory)?;
+        let (anchor, whom) = match id {
+            Some(id) => (fs::read_to_string(directory.join("ca.crt"))?, node::tls::Whom::Id(id)),
+            None => (env::var("SPEAKER_ANCHOR").map_err(io::Error::other)?, node::tls::Whom::Dataset),
+        };
+        let configuration = node::tls::client(Some(&own), &anchor, whom)?;
+        node::tls::ask(configuration, address)
+    };
+    loop {
+        match ask() {
+            Ok(said) => println!("told {said}"),
+            Err(error) => println!("refused {error}"),
+        }
+        thread::park_timeout(2 * TALK_EVERY);
     }
 }
 

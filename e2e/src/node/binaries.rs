@@ -43,7 +43,7 @@ const CONTAINERS: Recipe<'_> = Recipe {
 };
 
 /// All of them.
-const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 10] = [
     "kubelet",
     "kube-scheduler",
     "kube-proxy",

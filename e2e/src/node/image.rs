@@ -1,4 +1,4 @@
-//! An image made without Docker: one program, and the libraries that it is linked to.
+//! Images made without Docker: one program, and the libraries that it is linked to. No shell, nobody's user.
 
 use std::{fs, path::Path};
 
@@ -11,10 +11,10 @@ use crate::{Error, Explain as _, Result, controlplane::hex};
 /// Where the program's image is said to come from: what contracts of stories allow.
 pub const REPOSITORY: &str = "registry.example/partners/speaker";
 
-/// An image in a store, by name and digest.
+/// An image in a store.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// `<repository>@sha256:<digest>`.
+    /// `<repository>@sha256:<digest>`, or `<repository>:<tag>`.
     pub reference: String,
 }
 
@@ -64,12 +64,14 @@ impl Archive {
 }
 
 impl Image {
-    /// Writes an image of `program` in OCI's layout to the archive `target`.
-    pub(super) fn write(program: &Path, target: &Path) -> Result<Self> {
-        let layer = layer(program)?;
+    /// Writes an image of `program` in OCI's layout to the archive `target`, by its digest where it has no
+    /// tag.
+    pub(super) fn write(program: &Path, repository: &str, tag: Option<&str>, target: &Path) -> Result<Self> {
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let layer = layer(program, &name)?;
         let configuration = serde_json::to_vec(&json!({
             "architecture": architecture(), "os": "linux",
-            "config": {"Entrypoint": ["/speaker"], "User": "65532:65532"},
+            "config": {"Entrypoint": [format!("/{name}")], "User": "65532:65532"},
             "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]},
         }))?;
         let manifest = serde_json::to_vec(&json!({
@@ -77,7 +79,8 @@ impl Image {
             "config": descriptor("application/vnd.oci.image.config.v1+json", &configuration),
             "layers": [descriptor("application/vnd.oci.image.layer.v1.tar", &layer)],
         }))?;
-        let reference = format!("{REPOSITORY}@{}", digest(&manifest));
+        let by_digest = || format!("{repository}@{}", digest(&manifest));
+        let reference = tag.map_or_else(by_digest, |tag| format!("{repository}:{tag}"));
         let mut entry = descriptor("application/vnd.oci.image.manifest.v1+json", &manifest);
         entry["annotations"] = json!({"io.containerd.image.name": reference});
         let index = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
@@ -92,15 +95,24 @@ impl Image {
     }
 }
 
-fn layer(program: &Path) -> Result<Vec<u8>> {
+fn layer(program: &Path, name: &str) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     archive.directory("tmp", 0o1777)?;
     let read = |path: &Path| fs::read(path).explain(format!("read {}", path.display()));
-    archive.file("speaker", 0o755, &read(program)?)?;
+    archive.file(name, 0o755, &stripped(program)?)?;
     for library in libraries(&run("ldd", [program])?) {
         archive.file(library.trim_start_matches('/'), 0o755, &read(Path::new(library))?)?;
     }
     Ok(archive.finish())
+}
+
+/// A program without what only debuggers read, where there is something to strip it with: each
+/// container gets a copy.
+fn stripped(program: &Path) -> Result<Vec<u8>> {
+    let scratch = tempfile::NamedTempFile::new().explain("make a file")?;
+    let arguments = ["--strip-all".as_ref(), "-o".as_ref(), scratch.path().as_os_str(), program.as_os_str()];
+    let read = if run("strip", arguments).is_ok() { scratch.path() } else { program };
+    fs::read(read).explain(format!("read {}", read.display()))
 }
 
 /// The paths of what a program is linked to, as `ldd` says; none where it is linked to nothing.
@@ -132,11 +144,14 @@ mod tests {
     fn others_read_the_archive() {
         let directory = tempfile::tempdir().unwrap();
         let target = directory.path().join("image.tar");
-        let image = Image::write(Path::new("/bin/true"), &target).unwrap();
+        let image = Image::write(Path::new("/bin/true"), REPOSITORY, None, &target).unwrap();
         let list = run("tar", ["-tvf".as_ref(), target.as_path()]).unwrap();
         let digest = image.reference.split_once("@sha256:").unwrap().1;
         assert!(list.contains(&format!("blobs/sha256/{digest}")), "{list}");
         assert!(list.contains("index.json"), "{list}");
+        let tagged =
+            Image::write(Path::new("/bin/true"), "registry.example/true", Some("1"), &target).unwrap();
+        assert_eq!(tagged.reference, "registry.example/true:1");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! namespace doesn't hold are cgroups, which [`ground`] makes and takes away.
 
 /// What has to be installed, and where it comes from.
-const COMMANDS: [(&str, &str); 7] = [
+const COMMANDS: [(&str, &str); 8] = [
     ("setpriv", "util-linux"),
     ("unshare", "util-linux"),
     ("mount", "util-linux"),
@@ -15,12 +15,14 @@ const COMMANDS: [(&str, &str); 7] = [
     ("nft", "nftables"),
     ("runc", "runc"),
     ("ldd", "libc-bin"),
+    ("openssl", "openssl"),
 ];
 
 mod binaries;
 mod configuration;
 pub mod dial;
 pub mod ground;
+mod helm;
 mod image;
 pub mod inside;
 pub mod kernel;
@@ -29,9 +31,12 @@ pub mod prober;
 mod program;
 mod running;
 pub mod tier;
+pub mod tls;
 
 pub use crate::controlplane::node::{ADDRESS, NAME};
+pub use binaries::NAMES as BINARIES;
 pub use dial::{Answer, Place};
+pub use helm::helm;
 pub use image::{Image, REPOSITORY};
 pub use running::Node;
 

@@ -12,7 +12,7 @@ use kube::{Api, ResourceExt as _, api::DeleteParams};
 use serde_json::{Value, json};
 
 use super::{
-    ADDRESS, ELSEWHERE, Image, NAME, POD_NETWORK, Place, binaries,
+    ADDRESS, ELSEWHERE, Image, NAME, POD_NETWORK, Place, REPOSITORY, binaries,
     configuration::Layout,
     ground, kernel,
     program::{self, script},
@@ -45,7 +45,7 @@ impl Node {
         let layout = directory.join("node");
         fs::create_dir_all(&layout)?;
         let archive = layout.join("image.tar");
-        let image = Image::write(speaker, &archive)?;
+        let image = Image::write(speaker, REPOSITORY, None, &archive)?;
         let layout = Layout::prepare(layout, &binaries, &image.reference)?;
         settle(&layout)?;
         let gates = ["PodCertificateRequest", "ClusterTrustBundle", "ClusterTrustBundleProjection"];
@@ -57,10 +57,25 @@ impl Node {
         };
         let cluster = Cluster::start(settings).await?;
         let mut node = Self { cluster, comity: None, image, layout, processes: Vec::new() };
-        node.start_containers(&binaries, &archive).await?;
-        node.start_agents(&binaries).await?;
-        node.await_ready().await?;
-        Ok(node)
+        match Box::pin(node.begin(&binaries, &archive)).await {
+            Ok(()) => Ok(node),
+            Err(error) => Err(Error::Failed(format!("{error}\n{}", node.last_words()))),
+        }
+    }
+
+    /// Starts what a node consists of, and a first pod: where that runs, others do.
+    async fn begin(&mut self, binaries: &Path, archive: &Path) -> Result<()> {
+        self.start_containers(binaries, archive).await?;
+        self.start_agents(binaries).await?;
+        self.await_ready().await?;
+        self.run("default", &self.pod("first", &json!({}), &[])).await?;
+        self.end("default", "first").await
+    }
+
+    /// What everything of the node said last.
+    fn last_words(&self) -> String {
+        let words = |process: &Process| format!("---- {} ----\n{}", process.name(), process.last_words());
+        self.processes.iter().map(words).collect::<Vec<_>>().join("\n")
     }
 
     /// Installs Comity, and starts its processes beside the node.
@@ -114,6 +129,12 @@ impl Node {
 
     /// Makes a pod and awaits that it is running; its address.
     pub async fn run(&self, namespace: &str, pod: &Value) -> Result<IpAddr> {
+        let pod = self.make(namespace, pod).await?;
+        self.address(namespace, &pod.name_any()).await
+    }
+
+    /// Makes a pod, and awaits nothing more than that it is let in.
+    pub async fn make(&self, namespace: &str, pod: &Value) -> Result<Pod> {
         let pod: Pod = serde_json::from_value(pod.clone()).explain("read a pod")?;
         let pods = Api::<Pod>::namespaced(self.cluster.client(), namespace);
         // A namespace that was just opened lets pods in as soon as admission has heard of it.
@@ -121,8 +142,7 @@ impl Node {
         eventually(&what, SOON, async || {
             pods.create(&kube::api::PostParams::default(), &pod).await.map_err(|error| error.to_string())
         })
-        .await?;
-        self.address(namespace, &pod.name_any()).await
+        .await
     }
 
     /// Awaits that a pod is running and ready; its address.
@@ -148,7 +168,16 @@ impl Node {
         await_gone(&pods, name, SOON).await
     }
 
-    /// What the first container of a pod printed so far, also of one that is gone.
+    /// Makes an image of a program, and has the node take it in under a name and a tag.
+    pub fn take(&self, program: &Path, repository: &str, tag: &str) -> Result<Image> {
+        let archive = self.layout.file("another.tar");
+        let image = Image::write(program, repository, Some(tag), &archive)?;
+        self.import(&binaries::find()?, &archive)?;
+        fs::remove_file(archive)?;
+        Ok(image)
+    }
+
+    /// What the speaker in a pod printed so far, also in one that is gone.
     pub fn printed(&self, namespace: &str, name: &str) -> String {
         let directories = fs::read_dir(self.layout.pod_logs()).into_iter().flatten().flatten();
         let prefix = format!("{namespace}_{name}_");
@@ -163,20 +192,31 @@ impl Node {
     }
 
     async fn start_containers(&mut self, binaries: &Path, archive: &Path) -> Result<()> {
-        let socket = self.layout.socket();
         let mut command = bound(binaries.join("containerd"));
         command.arg("--config").arg(self.layout.file("containerd.toml"));
         self.spawn("containerd", binaries, command)?;
-        let tool = |arguments: &[&str]| {
-            let mut command = bound(binaries.join("ctr"));
-            command.arg("--address").arg(&socket).args(["--namespace", "k8s.io"]).args(arguments);
-            program::output("ctr", command)
-        };
-        eventually("containerd to be ready", SOON, async || tool(&["plugins", "list", "-q"])).await?;
+        eventually("containerd to be ready", SOON, async || {
+            // Where something has ended there's nothing to wait for.
+            if let Err(ended) = self.check() {
+                return Ok(Err(ended));
+            }
+            self.ctr(binaries, &["plugins", "list", "-q"]).map(|_| Ok(()))
+        })
+        .await??;
+        self.import(binaries, archive)
+    }
+
+    fn import(&self, binaries: &Path, archive: &Path) -> Result<()> {
         let archive = archive.display().to_string();
-        tool(&["images", "import", "--local", "--snapshotter", "native", &archive])
-            .explain("import the image")?;
-        Ok(())
+        let import = ["images", "import", "--local", "--snapshotter", "native", &archive];
+        self.ctr(binaries, &import).explain("import an image").map(drop)
+    }
+
+    /// Asks containerd.
+    fn ctr(&self, binaries: &Path, arguments: &[&str]) -> Result<String> {
+        let mut command = bound(binaries.join("ctr"));
+        command.arg("--address").arg(self.layout.socket()).args(["--namespace", "k8s.io"]).args(arguments);
+        program::output("ctr", command)
     }
 
     async fn start_agents(&mut self, binaries: &Path) -> Result<()> {
@@ -234,9 +274,16 @@ impl Node {
 
     async fn await_ready(&mut self) -> Result<()> {
         let nodes = Api::<Known>::all(self.cluster.client());
-        let ready = await_condition(&nodes, NAME, "Ready", "True", SOON).await;
-        self.check()?;
-        ready.map(drop)
+        eventually("the node to be ready", SOON, async || {
+            if let Err(ended) = self.check() {
+                return Ok(Err(ended));
+            }
+            let status = nodes.get(NAME).await.map_err(|error| error.to_string())?.status.unwrap_or_default();
+            let conditions = status.conditions.unwrap_or_default();
+            let is_ready = conditions.iter().any(|one| one.type_ == "Ready" && one.status == "True");
+            if is_ready { Ok(Ok(())) } else { Err(format!("{conditions:?}")) }
+        })
+        .await?
     }
 }
 

@@ -8,26 +8,38 @@
 use std::{
     env,
     panic::AssertUnwindSafe,
-    path::{Path, PathBuf},
-    process::ExitCode,
+    path::Path,
+    process::{ExitCode, ExitStatus},
     sync::Arc,
     time::Instant,
 };
 
 use futures::{FutureExt as _, future::LocalBoxFuture};
 
-use super::{Node, binaries, ground::Ground, inside, inside::Inside, kernel, probe};
-use crate::{
-    Error, Result, comity,
-    controlplane::{self, build::FETCH},
-};
+use super::{Node, binaries, ground::Ground, helm, inside, inside::Inside, kernel, probe};
+use crate::{Error, Result, comity, controlplane};
+
+/// What happens in a story.
+pub type Play = fn(Arc<Node>) -> LocalBoxFuture<'static, Result<()>>;
 
 /// A story: its name, and what happens.
 pub struct Story {
-    /// What it shows, as the name of a test.
-    pub name: &'static str,
-    /// What happens.
-    pub play: fn(Arc<Node>) -> LocalBoxFuture<'static, Result<()>>,
+    name: &'static str,
+    play: Play,
+    takes: Option<&'static str>,
+}
+
+impl Story {
+    /// One that is always played; its name says what it shows, as that of a test.
+    pub fn new(name: &'static str, play: Play) -> Self {
+        Self { name, play, takes: None }
+    }
+
+    /// One that takes so long that it is played only where somebody asks for it.
+    #[must_use]
+    pub fn taking(self, takes: &'static str) -> Self {
+        Self { takes: Some(takes), ..self }
+    }
 }
 
 /// A story about the tier itself, told outside, before a node is started for the others.
@@ -41,7 +53,7 @@ pub struct Outside {
 /// What is told about how a node can be run.
 const HOW: &str = "\
 These stories need Linux, root, cgroups that can be written to, and the packages util-linux,
-iproute2, nftables and runc; the rest is built. To run them and nothing else:
+iproute2, nftables, runc and openssl; the rest is built. To run them and nothing else:
     sudo --preserve-env=PATH,HOME COMITY_E2E_NODE=require cargo test -p e2e --test node
 COMITY_E2E_NODE=require makes an error of what is missing here, COMITY_E2E_NODE=skip is silent.";
 
@@ -104,7 +116,31 @@ fn in_runtime(what: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> 
     tokio::runtime::Runtime::new()?.block_on(what)
 }
 
-/// Outside: makes sure that a node can run here, plays what is played outside, and then the rest inside.
+/// How what runs inside ends where the node doesn't start.
+const WITHOUT_NODE: u8 = 77;
+
+/// What became of what was played inside.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ended {
+    Passed,
+    Failed,
+    /// The node didn't start, so nothing was played.
+    WithoutNode,
+}
+
+impl Ended {
+    fn of(status: ExitStatus) -> Self {
+        match status.code() {
+            Some(0) => Self::Passed,
+            Some(code) if code == i32::from(WITHOUT_NODE) => Self::WithoutNode,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// Outside: makes sure that a node can run here, plays the stories inside, and then what is played outside.
+///
+/// What goes wrong until the node is up is this machine's, and what goes wrong after is a failure.
 async fn play_outside(stories: &[&Outside], inside: Option<Vec<String>>) -> Result<ExitCode> {
     let asked = env::var("COMITY_E2E_NODE").unwrap_or_default();
     if asked == "skip" {
@@ -112,25 +148,36 @@ async fn play_outside(stories: &[&Outside], inside: Option<Vec<String>>) -> Resu
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(missing) = lack().await? {
-        if asked == "require" {
-            return Err(Error::Failed(missing));
+        return skipped(&asked, &missing);
+    }
+    let mut passed = true;
+    if let Some(arguments) = inside {
+        match go_inside(arguments).await? {
+            Ended::WithoutNode => return skipped(&asked, "a node that starts, see above"),
+            ended => passed = ended == Ended::Passed,
         }
-        eprintln!("\nSKIPPED: the stories of the node, as this isn't here: {missing}\n{HOW}\n");
-        return Ok(ExitCode::SUCCESS);
     }
     let mut tally = Tally::default();
     for story in stories {
         tally.play(story.name, (story.play)()).await;
     }
-    let mut passed = tally.end();
-    if let Some(arguments) = inside {
-        passed &= go_inside(arguments).await?;
-    }
+    passed &= tally.end();
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Says what is missing: an error where it was asked for.
+fn skipped(asked: &str, missing: &str) -> Result<ExitCode> {
+    if asked == "require" {
+        return Err(Error::Failed(format!(
+            "the stories of the node can't be played: this isn't here: {missing}"
+        )));
+    }
+    eprintln!("\nSKIPPED: the stories of the node, as this isn't here: {missing}\n{HOW}\n");
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Prepares the machine, runs this program inside, and takes everything away again.
-async fn go_inside(arguments: Vec<String>) -> Result<bool> {
+async fn go_inside(arguments: Vec<String>) -> Result<Ended> {
     let before = kernel::settings();
     let ground = Ground::prepare().await?;
     let program = move || Inside::start(&arguments)?.wait();
@@ -141,7 +188,7 @@ async fn go_inside(arguments: Vec<String>) -> Result<bool> {
     if before != after {
         return Err(Error::Failed(format!("the node changed the kernel: {before:?} became {after:?}")));
     }
-    Ok(ended?.success())
+    Ok(Ended::of(ended?))
 }
 
 /// What became of stories.
@@ -188,33 +235,47 @@ async fn lack() -> Result<Option<String>> {
     if !missing.is_empty() {
         return Ok(Some(missing.join(", ")));
     }
-    let ground = Ground::prepare().await?;
-    let tried = probe::trial();
-    ground.clear().await?;
-    if let Err(error) = tried {
+    if let Err(error) = attempt().await {
         return Ok(Some(error.to_string()));
     }
-    match get().await {
-        // Whoever has Go and no network can't build it. All else that goes wrong is a failure.
-        Err(Error::Step { what, source }) if what == FETCH => Ok(Some(format!("{what}: {source}"))),
-        got => got.map(|()| None),
+    match binaries_are_there().await? {
+        Ok(()) => comity::binary().await.map(|_| None),
+        Err(error) => Ok(Some(error.to_string())),
     }
 }
 
+/// Prepares the machine, tries on it what a node needs, and takes everything away.
+async fn attempt() -> Result<()> {
+    let ground = Ground::prepare().await?;
+    let tried = probe::trial();
+    ground.clear().await?;
+    tried
+}
+
 /// Gets what can't be got inside, where there is no network.
-async fn get() -> Result<()> {
-    let found = tokio::task::spawn_blocking(|| -> Result<PathBuf> {
+async fn binaries_are_there() -> Result<Result<()>> {
+    let found = tokio::task::spawn_blocking(|| -> Result<()> {
         controlplane::find()?;
-        binaries::find()
+        binaries::find()?;
+        if let Err(error) = helm::find() {
+            // The story with the chart will say so once more.
+            eprintln!("there is no helm, and none can be built: {error}");
+        }
+        Ok(())
     });
-    found.await.map_err(|error| Error::Failed(error.to_string()))??;
-    comity::binary().await.map(drop)
+    found.await.map_err(|error| Error::Failed(error.to_string()))
 }
 
 /// Inside: starts the node, and plays one story after the other.
 async fn play(directory: &Path, speaker: &Path, stories: &[&Story], hold: bool) -> Result<ExitCode> {
     let begun = Instant::now();
-    let mut node = Node::start(directory, speaker).await?;
+    let mut node = match Node::start(directory, speaker).await {
+        Ok(node) => node,
+        Err(error) => {
+            eprintln!("\nthe node doesn't start: {error}");
+            return Ok(ExitCode::from(WITHOUT_NODE));
+        }
+    };
     println!("\nthe node is ready after {:.1} s", begun.elapsed().as_secs_f32());
     if hold {
         super::running::hold(&node).await?;
@@ -223,8 +284,14 @@ async fn play(directory: &Path, speaker: &Path, stories: &[&Story], hold: bool) 
     println!("running {} stories on it", stories.len());
     let node = Arc::new(node);
     let mut tally = Tally::default();
-    for story in stories {
-        tally.play(story.name, (story.play)(node.clone())).await;
+    let all = env::var_os("COMITY_E2E_LONG").is_some();
+    for Story { name, play, takes } in stories {
+        match takes {
+            Some(takes) if !all => {
+                println!("test {name} ... SKIPPED, as it takes {takes}: COMITY_E2E_LONG=1 plays it");
+            }
+            _ => tally.play(name, play(node.clone())).await,
+        }
     }
     Ok(if tally.end() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -30,6 +30,15 @@ pub async fn answered(from: &Place, to: SocketAddr, wanted: Answer) -> Result<()
     .await
 }
 
+/// Does something while nothing signs; afterwards something does, whatever came of it.
+pub async fn while_nothing_signs<T>(node: &Node, act: impl AsyncFnOnce() -> Result<T>) -> Result<T> {
+    let sign = node.comity()?.sign();
+    sign.stop().await?;
+    let done = act().await;
+    sign.start().await?;
+    done
+}
+
 /// Two pods, and one policy between them.
 pub async fn a_policy_shuts_and_opens(node: Arc<Node>) -> Result<()> {
     let namespace = node.cluster().namespace("ground", &[]).await?;
