@@ -53,6 +53,9 @@ pub const ANNOTATION_WANTED: &str = "comity.dev/wanted";
 pub const ANNOTATION_CONTRACT: &str = "comity.dev/contract";
 /// Annotation on an authority's Secret and marker: SHA-256 of its certificate, for people.
 pub const ANNOTATION_FINGERPRINT: &str = "comity.dev/fingerprint";
+/// Annotation on what is published of a stage: up to which record, and which digest of it, `comity sign` believed
+/// the journal when it first signed there.
+pub const ANNOTATION_COMPARED: &str = "comity.dev/compared";
 
 /// Annotation on a decision: who decided, as the API server knows them. Stamped by admission.
 pub const ANNOTATION_DECIDED_BY: &str = "comity.dev/decided-by";

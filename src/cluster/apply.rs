@@ -37,6 +37,12 @@ pub enum WriteError {
         /// What was tried.
         what: String,
     },
+    /// It was there when it was looked at, and isn't any more.
+    #[error("{what}: it is gone")]
+    Gone {
+        /// What was tried.
+        what: String,
+    },
     /// What was written isn't what is stored, however often it is written.
     #[error("{what}: the API server stores something else; see which webhook or controller changes it")]
     Stubborn {
@@ -114,6 +120,9 @@ impl Writer {
     /// Makes an object that isn't there, as far as is known: that is half as much work for the API
     /// server as applying it. One that is there is applied, whole (server-side apply).
     async fn create_or_apply(&self, wanted: &Wanted) -> Result<DynamicObject, WriteError> {
+        if wanted.key.kind == Kind::Namespace {
+            return self.apply_to_namespace(wanted).await;
+        }
         if !self.catalogue.objects.is_known(&wanted.key) {
             match self.create(wanted).await {
                 Err(WriteError::Exists { .. }) => {}
@@ -122,6 +131,17 @@ impl Writer {
         }
         let parameters = PatchParams::apply(name::RUN).force();
         self.patch(wanted, &parameters, &Patch::Apply(&wanted.body), "applying").await
+    }
+
+    /// Applies to the namespace that was looked at, and to no other. Applying makes what isn't there,
+    /// so without its UID one that went a moment ago would come back empty, with its gate as it was.
+    async fn apply_to_namespace(&self, wanted: &Wanted) -> Result<DynamicObject, WriteError> {
+        let Some(live) = self.catalogue.objects.namespace(&wanted.key.name) else {
+            return Err(WriteError::Gone { what: format!("applying {}", describe(&wanted.key)) });
+        };
+        let mut body = wanted.body.clone();
+        body["metadata"]["uid"] = Value::from(live.uid);
+        self.patch(wanted, &PatchParams::apply(name::RUN).force(), &Patch::Apply(&body), "applying").await
     }
 
     /// Makes or applies an object, so that it says just what is wanted.

@@ -5,6 +5,7 @@
 //! clearing what is left.
 
 pub(super) mod close;
+mod heard;
 mod open;
 pub mod running;
 
@@ -12,11 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube::ResourceExt as _;
 
 use super::build::namespace::Gate;
 use super::check::{Doomed, NamespaceStanding, Standing};
-use super::foresee::closes;
 use super::gate::Waiting;
 use super::hear::Hearing;
 use super::weigh::Weighed;
@@ -34,6 +33,7 @@ use crate::plan::objects::{Key, Wanted as Object};
 use crate::policy::standing::Outlook;
 
 use close::{certificates_waited_for, clear, confine, shut, tidy};
+use heard::{Heard, answered, extended, heard};
 use running::{weigh, weighed_at};
 
 /// Everything that deciding goes by.
@@ -222,7 +222,7 @@ impl View<'_> {
 /// The next step of a grant.
 pub fn decide(view: &View<'_>) -> Decision {
     let mut decision = Decision { look_again: moments(view), ..Decision::default() };
-    let shut = shut(view);
+    let shut = answered(view).map(record).or_else(|| shut(view));
     let heard = if shut.is_none() { heard(view) } else { Heard::default() };
     (decision.heard, decision.hears_again) = (heard.count, heard.again);
     decision.look_again.extend(heard.again);
@@ -245,51 +245,8 @@ pub fn decide(view: &View<'_>) -> Decision {
     decision
 }
 
-/// What people decided and isn't in the journal yet.
-#[derive(Default)]
-struct Heard {
-    /// What closes most: a quarantine, else what ends soonest. Once that is taken, the rest may be moot.
-    closing: Option<Entry>,
-    /// The first of all others.
-    other: Option<Entry>,
-    count: u64,
-    again: Option<Timestamp>,
-}
-
-/// Hears what people decided. A grant that is being deleted has heard enough: its end waits for nobody's
-/// record.
-fn heard(view: &View<'_>) -> Heard {
-    let mut heard = Heard::default();
-    let hearing = view.hearing().filter(|_| view.records == Records::Writable && !view.facts.deleting);
-    let Some(hearing) = hearing else { return heard };
-    let is_refused = |decision: &GrantDecision| decision.uid().is_some_and(|uid| view.refused.contains(&uid));
-    let unheard = view
-        .decisions
-        .iter()
-        .filter(|decision| hearing.record_of(decision).is_none() && !is_refused(decision));
-    for decision in unheard {
-        let place = if closes(decision) { &mut heard.closing } else { &mut heard.other };
-        if !closes(decision) && place.is_some() {
-            continue;
-        }
-        heard.count += 1;
-        match hearing.hear(decision) {
-            Ok(entry) if place.as_ref().is_none_or(|known| entry.end < known.end) => *place = Some(entry),
-            Ok(_) => {}
-            Err(unheard) => heard.again = heard.again.into_iter().chain(unheard.until).min(),
-        }
-    }
-    heard
-}
-
 fn record(entry: Entry) -> Step {
     Step::Record(Box::new(entry))
-}
-
-/// What follows from what people decided: an end that enough of them agreed to move.
-fn extended(view: &View<'_>) -> Option<Step> {
-    let hearing = view.hearing().filter(|_| view.records == Records::Writable && !view.facts.deleting)?;
-    hearing.extension().map(|entry| Step::Record(Box::new(entry)))
 }
 
 /// Ends the grant once nothing is left and nothing can open any more.

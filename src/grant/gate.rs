@@ -83,8 +83,7 @@ impl Gates<'_> {
         let Some(terms) = agreement.stages.get(&stage).filter(|_| self.is_anything_missing()) else {
             return Ok(None);
         };
-        let candidate = Candidate { stage, terms, agreement, before: self.before(stage), now };
-        if let Some(waiting) = GATES.iter().find_map(|gate| gate(&candidate)) {
+        if let Some(waiting) = self.premature(stage) {
             return Err(waiting);
         }
         if let Some(asked) = ask(&self.forum, stage)? {
@@ -93,6 +92,14 @@ impl Gates<'_> {
         let revisions = agreement.authorship.iter().map(|written| written.revision.clone()).collect();
         let entry = Entry::opened(stage, &agreement.digest, end(terms, agreement, now), &terms.policy);
         Ok(Some(Entry { revisions, ..entry }))
+    }
+
+    /// What a stage waits for that isn't people's word; `None`: nothing, or it isn't offered.
+    pub fn premature(&self, stage: Stage) -> Option<Waiting> {
+        let Forum { agreement, now, .. } = self.forum;
+        let terms = agreement.stages.get(&stage)?;
+        let candidate = Candidate { stage, terms, agreement, before: self.before(stage), now };
+        GATES.iter().find_map(|gate| gate(&candidate))
     }
 
     /// Whether what is agreed now gives anything that the furthest stage, which is open for what was

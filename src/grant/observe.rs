@@ -63,6 +63,8 @@ pub struct Scene<'a> {
     pub foreseen: Option<Journal>,
     /// The UIDs of decisions whose records were refused in this pass.
     pub refused: BTreeSet<String>,
+    /// How many numbers of records somebody else took in this pass.
+    pub taken: usize,
     /// What couldn't be closed or cleared in this pass.
     pub failed: BTreeSet<Key>,
     /// The namespace that the next stage needs and somebody else has.
@@ -107,6 +109,7 @@ impl<'a> Scene<'a> {
             lacking: catalogue.admission.lacking(),
             foreseen: None,
             refused: BTreeSet::new(),
+            taken: 0,
             failed: BTreeSet::new(),
             conflict: None,
             decisions: Vec::new(),

@@ -3,6 +3,7 @@
 mod afterwards;
 mod clearing;
 mod lateness;
+mod recording;
 mod remembering;
 mod weighing;
 
@@ -16,6 +17,7 @@ use kube::runtime::controller::Action;
 use afterwards::{tells_of_less, written_down_after};
 use clearing::clear;
 use lateness::expired;
+use recording::record;
 use remembering::remember;
 use weighing::weigh;
 
@@ -24,14 +26,12 @@ use super::build::namespace::{self, Gate};
 use super::check::Doomed;
 use super::clause;
 use super::decide::{Decision, Records, Step, decide};
-use super::foresee::REFUSED_AT_ONCE;
 use super::gate::Waiting;
 use super::memory::Memory;
 pub use super::meter::{Appended, Meter};
 use super::observe::{Names, Scene};
 use super::status::status;
 use crate::api::condition::Reason;
-use crate::api::record::{GrantIdentity, RecordEvent};
 use crate::api::{PartnerGrant, Stage};
 use crate::cluster::apply::{WriteError, Writer};
 use crate::cluster::catalogue::Catalogue;
@@ -39,7 +39,6 @@ use crate::cluster::clock::Clock;
 use crate::cluster::event::Events;
 use crate::cluster::pace::Pace;
 use crate::cluster::status::Statuses;
-use crate::journal::append::{Entry, next_record};
 use crate::plan::objects::{Key, Wanted};
 use crate::plan::retry;
 
@@ -273,50 +272,6 @@ async fn set_finalizer(step: &Step, scene: &mut Scene<'_>, context: &Context) ->
     scene.finalized = present;
     context.memory.note_finalizer(scene.grant, present, version.as_deref());
     Ok(())
-}
-
-/// Appends to the journal. Closing never waits for a record that can't be written.
-async fn record(
-    entry: &Entry,
-    scene: &mut Scene<'_>,
-    names: &Names,
-    context: &Context,
-) -> Result<bool, WriteError> {
-    let Ok(journal) = &scene.journal else { return Ok(false) };
-    let identity = GrantIdentity { name: names.grant.as_str().into(), uid: names.uid.as_str().into() };
-    let record = next_record(journal, entry, &identity, scene.grant.metadata.generation, scene.now);
-    let appended = context.writer.append(&names.namespace, record).await;
-    context.meter.appended(match &appended {
-        Ok(()) => Appended::Written,
-        Err(WriteError::Exists { .. }) => Appended::Conflict,
-        Err(_) => Appended::Failed,
-    });
-    match appended {
-        Err(error) if may_wait(entry) && !matches!(error, WriteError::Exists { .. }) => {
-            tracing::warn!(error = %error, "a record can't be written; closing goes on without it");
-            scene.refused.extend(entry.decision.as_ref().map(|decision| decision.uid.clone()));
-            if entry.decision.is_none() || scene.refused.len() >= REFUSED_AT_ONCE {
-                let refused = matches!(error, WriteError::Forbidden { .. });
-                scene.records = if refused { Records::Refused } else { Records::Failing };
-            }
-        }
-        appended => {
-            appended?;
-            if entry.event == RecordEvent::Requested {
-                scene.agree(&context.catalogue);
-            }
-            let is_warning = matches!(entry.event, RecordEvent::Suspended | RecordEvent::Narrowed);
-            context.events.tell(scene.grant, is_warning, entry.event.as_str(), &entry.message);
-        }
-    }
-    Ok(true)
-}
-
-/// Whether what has to be done doesn't wait for a record: it tells of an end and not of a beginning,
-/// or of what a person decided.
-const fn may_wait(entry: &Entry) -> bool {
-    use RecordEvent::{Closed, Ended, Narrowed, Suspended};
-    matches!(entry.event, Closed | Suspended | Ended | Narrowed) || entry.decision.is_some()
 }
 
 /// Makes a stage's namespace, unless one of that name exists: that one is looked at next.

@@ -97,6 +97,10 @@ impl Consents {
     /// Takes what a record says of a decision; `None` where it makes no sense.
     pub(super) fn take(&mut self, record: &GrantRecordSpec) -> Option<()> {
         if let Some(decision) = &record.decision {
+            // A line that tells of no decision takes none, or it would keep that one from being heard.
+            if !is_decided(record.event) {
+                return None;
+            }
             if self.taken.insert(decision.uid.clone(), record.sequence).is_some() {
                 return None;
             }
@@ -186,6 +190,12 @@ impl Consents {
         }
         Some(())
     }
+}
+
+/// Whether something like this happens because a person decides it.
+const fn is_decided(event: RecordEvent) -> bool {
+    use RecordEvent::{Approved, Attested, Denied, Quarantined, Released, Shortened, Sponsored};
+    matches!(event, Approved | Attested | Denied | Quarantined | Released | Shortened | Sponsored)
 }
 
 /// The stage and the digest that a record speaks of.

@@ -124,12 +124,13 @@ impl Opening {
         }
     }
 
-    /// Takes that access was opened again, or that nothing is narrowed any more.
-    pub(super) fn resume(&mut self, record: &GrantRecordSpec) {
+    /// Takes that access was opened again, or that nothing is narrowed any more; `None` where it was closed
+    /// for good.
+    pub(super) fn resume(&mut self, record: &GrantRecordSpec) -> Option<()> {
         if record.reason == Some(RecordReason::PolicyChanged) {
             self.narrow(record);
         }
-        self.go_on(record.at.0);
+        self.go_on(record.at.0)
     }
 
     /// Takes what it allows since.
@@ -145,12 +146,16 @@ impl Opening {
         };
     }
 
-    /// Takes that it is open again.
-    pub(super) fn go_on(&mut self, at: Timestamp) {
+    /// Takes that it is open again; `None` where it was closed for good.
+    pub(super) fn go_on(&mut self, at: Timestamp) -> Option<()> {
+        if self.closed_for().is_some_and(|reason| !reason.can_reopen()) {
+            return None;
+        }
         if self.state != Recorded::Open {
             self.open_since = at;
         }
         self.state = Recorded::Open;
+        Some(())
     }
 
     /// Before when it isn't opened again, because it was interrupted so often; `None`: at once.
@@ -216,7 +221,7 @@ mod tests {
             opening.interrupt(SUSPENDED, Timestamp::UNIX_EPOCH);
             opening.interrupt(SUSPENDED, Timestamp::MAX);
             waits.push(opening.opens_again_at().map(Timestamp::as_second));
-            opening.go_on(Timestamp::UNIX_EPOCH);
+            opening.go_on(Timestamp::UNIX_EPOCH).expect("it was closed for now");
         }
         assert_eq!(waits[..8], [None; 8]);
         assert_eq!(waits[8..12], [Some(1), Some(2), Some(4), Some(8)]);

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::opening::Opening;
+use super::testimony;
 use crate::api::name;
 use crate::pki::{Anchor, Authority, Issued, SecretPem};
 
@@ -32,7 +33,10 @@ pub fn trust(opening: &Opening, anchor: &Anchor, chains: &BTreeMap<String, Strin
     let mut data: BTreeMap<String, String> =
         chains.iter().map(|(workload, chain)| (name::trust_key(workload), chain.clone())).collect();
     data.insert(ANCHOR_KEY.to_owned(), anchor.pem().to_owned());
-    config_map(metadata(opening, &opening.place(), name::TRUST_CONFIG_MAP.to_owned()), data)
+    let mut metadata = metadata(opening, &opening.place(), name::TRUST_CONFIG_MAP.to_owned());
+    let compared = opening.compared.as_ref().and_then(testimony::noted);
+    metadata.annotations = compared.map(|compared| [(name::ANNOTATION_COMPARED.to_owned(), compared)].into());
+    config_map(metadata, data)
 }
 
 /// What is published of a stage for which nothing is signed: why.

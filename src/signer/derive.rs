@@ -95,6 +95,7 @@ fn opening(
         open: open && terms.is_some(),
         over: false,
         doubt: None,
+        compared: None,
     }
 }
 

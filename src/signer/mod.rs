@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! derive   which stages are open, by the rules that `comity run` goes by, too     (pure)
+//! heed     what people closed, before the journal says so                        (pure)
 //! witness  whether the journal says what people decided                          (pure)
 //! observe  what stands: the grant and all it depends on; the stage's Secrets      (live reads)
 //! decide   what to do in one stage's namespace: keep, sign, refuse, remove        (pure)
@@ -21,6 +22,7 @@ pub mod custody;
 pub mod decide;
 pub mod derive;
 pub mod error;
+pub mod heed;
 pub mod observe;
 pub mod opening;
 pub mod pod;

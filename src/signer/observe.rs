@@ -3,6 +3,7 @@
 
 mod consent;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use kube::{Resource, ResourceExt as _};
 use self::consent::{Case, Consent};
 use super::derive::{Derived, derive};
 use super::error::SignError;
+use super::heed::heeded;
 use super::opening::Opening;
 use super::site::Site;
 use super::talk::{Namespaced, Talk};
@@ -85,7 +87,8 @@ impl Observer {
         match self.cached_journal(grant) {
             Ok(journal) => {
                 let case = Case { grant, journal: &journal, outlook: &outlook, now };
-                derive(grant, &journal, &outlook, now).doubted(self.consent.cached_doubt(case).as_ref())
+                let doubt = self.consent.cached_doubt(case);
+                derive(grant, &self.heeded(case), &outlook, now).doubted(doubt.as_ref())
             }
             Err(broken) => {
                 tracing::warn!(%broken, "the journal of this grant is broken: nothing is signed");
@@ -105,7 +108,7 @@ impl Observer {
         let gathered = self.catalogue.gather(grant);
         let outlook = Outlook::of(&gathered.operands(grant), now);
         let case = Case { grant, journal: &journal, outlook: &outlook, now };
-        self.consent.doubt(case, BTreeMap::new()).await.map(drop)
+        self.consent.compare(case, BTreeMap::new()).await.map(drop)
     }
 
     /// Forgets what is remembered of grants that are gone.
@@ -169,10 +172,17 @@ impl Observer {
         };
         let outlook = Outlook::of(&ground.operands(&live, journal.requested), now);
         let case = Case { grant: &live, journal: &journal, outlook: &outlook, now };
-        let doubt = self.consent.doubt(case, newer).await?;
-        let derived = derive(&live, &journal, &outlook, now).doubted(doubt.as_ref());
+        let (compared, doubt) = self.consent.compare(case, newer).await?;
+        let derived = derive(&live, &self.heeded(case), &outlook, now).doubted(doubt.as_ref());
         let found = derived.openings.into_iter().find(|found| found.place() == place);
+        let found = found.map(|found| Opening { compared: Some(compared), ..found });
         Ok((found.unwrap_or_else(|| opening.clone().gone()), site))
+    }
+
+    /// The journal with what people closed since, as the watches last told.
+    fn heeded<'a>(&self, case: Case<'a>) -> Cow<'a, Journal> {
+        let filed = self.catalogue.docket.about(case.grant, 0);
+        heeded(case.journal, &filed.decisions, case.outlook, case.now)
     }
 
     /// The journal as it stands, and its records that the watches haven't told of: those that are known

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::site::Site;
+use super::witness::Testimony;
 use crate::api::name::{self, WorkloadIdentity};
 use crate::api::stage::Stage;
 use crate::pki::{PkiError, SpiffeId};
@@ -46,6 +47,8 @@ pub struct Opening {
     pub over: bool,
     /// Why the journal isn't believed that opens it, if so: then nothing is signed for it.
     pub doubt: Option<String>,
+    /// Where it was read at this moment: how far its journal is believed.
+    pub compared: Option<Testimony>,
 }
 
 impl Opening {

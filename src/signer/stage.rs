@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::ResourceExt as _;
 
 use super::Now;
 use super::authority::{Authorities, Standing};
@@ -235,7 +236,14 @@ impl Tender {
         if !decide::differs(wanted, live) {
             return Ok(false);
         }
-        self.talk.put(wanted, live).await.map(|()| true)
+        // How far the journal was believed here stays known, whatever is said of it later.
+        let noted = live.and_then(|live| live.annotations().get(name::ANNOTATION_COMPARED).cloned());
+        let mut wanted = wanted.clone();
+        if let Some(noted) = noted {
+            let annotations = wanted.metadata.annotations.get_or_insert_default();
+            annotations.entry(name::ANNOTATION_COMPARED.to_owned()).or_insert(noted);
+        }
+        self.talk.put(&wanted, live).await.map(|()| true)
     }
 }
 

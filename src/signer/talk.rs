@@ -8,7 +8,7 @@
 use http::Request as HttpRequest;
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
-use kube::core::{ClusterResourceScope, ObjectList, Request};
+use kube::core::{ClusterResourceScope, ObjectList, PartialObjectMeta, Request};
 use kube::{Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -100,6 +100,20 @@ impl Talk {
         let request = Request::new(K::url_path(&(), Some(&namespace))).replace(&name, &params(), body);
         self.send(request.map_err(|_discarded| SignError::Unreadable { what: what.clone() })?, &what).await?;
         Ok(())
+    }
+
+    /// Writes an object over the version that it names, or makes it where it names none. Gives the version
+    /// that it then has. Refused if it changed since, or if there is one after all.
+    pub async fn write<K: Namespaced + Serialize>(&self, object: &K) -> Result<String, SignError> {
+        let (namespace, name) = place(object);
+        let is_new = object.meta().resource_version.is_none();
+        let what = what::<K>(if is_new { "create" } else { "replace" }, &namespace, &name);
+        let (path, body) = (Request::new(K::url_path(&(), Some(&namespace))), bytes(object, &what)?);
+        let request =
+            if is_new { path.create(&params(), body) } else { path.replace(&name, &params(), body) };
+        let request = request.map_err(|_discarded| SignError::Unreadable { what: what.clone() })?;
+        let answer: PartialObjectMeta<K> = parse(&self.send(request, &what).await?, &what)?;
+        Ok(answer.metadata.resource_version.unwrap_or_default())
     }
 
     /// Writes the status of an object over the one that was read. Refused if it changed since.

@@ -39,6 +39,7 @@ pub fn opening() -> Opening {
         open: true,
         over: false,
         doubt: None,
+        compared: None,
     }
 }
 

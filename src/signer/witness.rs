@@ -14,10 +14,12 @@ use crate::api::decision::DecisionAction;
 use crate::api::name::ANNOTATION_DECIDED_BY;
 use crate::api::record::{GrantRecordSpec, RecordEvent, Revision, TakenDecision};
 use crate::api::stage::Stage;
-use crate::journal::Journal;
+use crate::grant::gate::Gates;
 use crate::journal::forum::{Forum, latest_end};
-use crate::policy::Agreement;
+use crate::journal::wanted::GrantFacts;
+use crate::journal::{Journal, Opening, Recorded};
 use crate::policy::consent::ConsentRule;
+use crate::policy::{Agreement, StageTerms};
 
 /// How far ahead of this process's clock that of `comity run` may be.
 const SKEW: SignedDuration = SignedDuration::from_secs(60);
@@ -51,6 +53,10 @@ pub struct Witness<'a> {
     pub decision: &'a dyn Fn(&str) -> Option<Arc<GrantDecision>>,
     /// What is agreed now; `None`: nothing.
     pub agreement: Option<&'a Agreement>,
+    /// What was agreed before, as far as it was seen while people decided about it.
+    pub agreed: &'a [Arc<Agreement>],
+    /// When the record of this number was stored, as the API server noted; `None`: that isn't asked.
+    pub stored: Option<&'a dyn Fn(i64) -> Option<Timestamp>>,
     /// Whether there was a grant before this one for the same partner, contract and purpose.
     pub made_again: bool,
     /// The time.
@@ -65,7 +71,7 @@ pub const fn gives(event: RecordEvent) -> bool {
 
 /// Whether anybody had to be asked, or was heard, for anything that a journal gives. `made_again` says
 /// whether there was a grant before this one for the same.
-pub fn is_needed(journal: &Journal, agreement: Option<&Agreement>, made_again: &dyn Fn() -> bool) -> bool {
+pub fn is_asked(journal: &Journal, agreement: Option<&Agreement>, made_again: &dyn Fn() -> bool) -> bool {
     let openings = &journal.openings;
     let is_asked_for = |stage: Stage| {
         let terms = agreement.and_then(|agreement| agreement.stages.get(&stage));
@@ -78,6 +84,13 @@ pub fn is_needed(journal: &Journal, agreement: Option<&Agreement>, made_again: &
             opening.extended || is_asked_for(opening.stage) || is_opened_again(number, opening.stage)
         })
         || !openings.is_empty() && made_again()
+}
+
+/// Whether a record has to be looked up in the API server to know when it was written: its own time is
+/// believed while it is new.
+pub fn is_late(record: &GrantRecordSpec, now: Timestamp) -> bool {
+    matches!(record.event, RecordEvent::Opened | RecordEvent::Extended)
+        && now.duration_since(record.at.0) > SKEW
 }
 
 impl Witness<'_> {
@@ -106,14 +119,16 @@ impl Witness<'_> {
 
     /// What is wrong with a record, after the journal before it.
     fn doubt(&self, journal: &Journal, record: &GrantRecordSpec) -> Option<String> {
-        use RecordEvent::{Approved, Attested, Extended, Opened, Released, Sponsored};
+        use RecordEvent::{Approved, Attested, Denied, Extended, Opened, Released, Sponsored};
+        use RecordEvent::{Quarantined, Shortened};
         match record.event {
             Approved | Released | Attested | Sponsored => {
                 let Some(taken) = &record.decision else { return Some("names no decision".to_owned()) };
                 self.unfounded(record, taken).or_else(|| self.unheard(journal, record, taken))
             }
-            Opened => self.opened_alone(journal, record),
-            Extended => self.extended_alone(journal, record),
+            Opened => self.opened_alone(journal, record).or_else(|| self.backdated(record)),
+            Extended => self.extended_alone(journal, record).or_else(|| self.backdated(record)),
+            Denied | Quarantined | Shortened => self.misquoted(record),
             // What closes, or waits, needs nobody's word.
             _ => None,
         }
@@ -156,7 +171,7 @@ impl Witness<'_> {
                 forum.asks(by).then(|| format!("has {by} confirm what {by} asks for"))
             }
             RecordEvent::Approved => {
-                let agreement = self.todays(record.digest.as_deref()?)?;
+                let agreement = self.known(record.digest.as_deref()?)?;
                 let rule = self.forum(journal, agreement).rule(record.stage?)?;
                 let until = made.checked_add(rule.valid_for?).unwrap_or(made);
                 let counts = taken.until.as_ref().is_some_and(|counted| counted.0 <= until);
@@ -164,6 +179,24 @@ impl Witness<'_> {
             }
             _ => None,
         }
+    }
+
+    /// Why a record doesn't close what a person decided to. That nobody decided it is no matter: it closes.
+    fn misquoted(&self, record: &GrantRecordSpec) -> Option<String> {
+        use DecisionAction::{Deny, Expire, Quarantine, Shorten};
+        let taken = record.decision.as_ref()?;
+        let decision = (self.decision)(&taken.uid)?;
+        let spec = &decision.spec;
+        let decided = spec.expires_at.as_ref().filter(|_| spec.action == Shorten).map(|end| end.0);
+        let latest = decided.map_or(record.at.0, |end| end.max(record.at.0));
+        // Records are written in whole seconds.
+        let is_in_time = record.expires_at.as_ref().is_none_or(|end| end.0.duration_since(latest) <= SECOND);
+        let is_same = match (record.event, spec.action) {
+            (RecordEvent::Shortened, Expire | Shorten) => record.stage == spec.stage && is_in_time,
+            (RecordEvent::Denied, Deny) => record.stage == spec.stage,
+            (event, action) => event == RecordEvent::Quarantined && action == Quarantine,
+        };
+        (!is_same).then(|| format!("doesn't close what GrantDecision {} does", taken.name))
     }
 
     /// Why a stage wasn't opened by what people had agreed to.
@@ -176,24 +209,37 @@ impl Witness<'_> {
         if journal.opening(stage, digest).is_some() {
             return None;
         }
-        let Some(agreement) = self.agreement else { return Some(format!("opens {stage}{NOTHING_STANDS}")) };
-        if self.lasts_too_long(record, stage) {
+        let Some(agreement) = self.known(digest) else { return self.opened_unseen(journal, record, stage) };
+        let Some(terms) = agreement.stages.get(&stage) else {
+            return Some(format!("opens {stage}, which nobody offers"));
+        };
+        if is_too_long(record, terms, agreement) || self.is_ahead(record) {
             return Some(format!("opens {stage} for longer than the contract does"));
         }
-        let agreement = Agreement { digest: digest.to_owned(), ..agreement.clone() };
-        let forum = Forum { now: record.at.0, ..self.forum(journal, &agreement) };
-        let rule = rule_of(&forum, record, stage);
-        if rule.as_ref().is_some_and(ConsentRule::is_empty) {
-            return None;
+        let forum = Forum { now: record.at.0, ..self.forum(journal, agreement) };
+        let is_another = record.policy.as_ref() != Some(&terms.policy);
+        unasked(&forum, record, stage)
+            .or_else(|| premature(forum, stage))
+            .or_else(|| is_another.then(|| format!("opens {stage} by other terms than were asked for")))
+    }
+
+    /// The same of an opening for what doesn't stand now, and that nobody saw while it stood: nothing says
+    /// that its terms are those that people agreed to, so it is believed only where nobody was asked.
+    fn opened_unseen(&self, journal: &Journal, record: &GrantRecordSpec, stage: Stage) -> Option<String> {
+        let Some(agreement) = self.agreement else { return Some(format!("opens {stage}{NOTHING_STANDS}")) };
+        if self.is_ahead(record) {
+            return Some(format!("opens {stage} for longer than the contract does"));
         }
-        if journal.consents.denied.contains(&(stage, digest.to_owned())) {
-            return Some(format!("opens {stage}, which was refused"));
-        }
-        if forum.lacks_sponsor(stage) {
-            return Some(format!("opens {stage} for automation that nobody has taken responsibility for"));
-        }
-        let missing = forum.opening_by(stage, rule).err()?;
-        Some(format!("opens {stage}, but that takes {missing}"))
+        let rule = rule_of(&self.forum(journal, agreement), record, stage);
+        let is_free = rule.is_some_and(|rule| rule.is_empty());
+        (!is_free).then(|| format!("opens {stage}{UNSEEN}"))
+    }
+
+    /// Why a record isn't believed to be as old as it says: what counted then may have lapsed since.
+    fn backdated(&self, record: &GrantRecordSpec) -> Option<String> {
+        let stored = self.stored.filter(|_| is_late(record, self.now))?;
+        let is_honest = stored(record.sequence).is_some_and(|at| at.duration_since(record.at.0) <= SKEW);
+        (!is_honest).then(|| format!("says that it was written at {}, and was stored later", record.at.0))
     }
 
     /// Which of the revisions that a record names nobody has written yet: who writes it next might agree
@@ -208,26 +254,20 @@ impl Witness<'_> {
         ahead.next().map(|written| format!("names a revision of {} that there isn't", written.subject()))
     }
 
-    /// Whether an opening of what is agreed now was given an end that is too late.
-    fn lasts_too_long(&self, record: &GrantRecordSpec, stage: Stage) -> bool {
-        let is_ahead = record.at.0.duration_since(self.now) > SKEW;
-        let todays = record.digest.as_deref().and_then(|digest| self.todays(digest));
-        let Some((agreement, end)) = todays.zip(record.expires_at.as_ref()) else { return is_ahead };
-        let terms = agreement.stages.get(&stage);
-        let latest = terms.and_then(|terms| record.at.0.checked_add(terms.duration).ok());
-        // Records are written in whole seconds.
-        let latest = latest.map_or(agreement.not_after, |latest| latest.min(agreement.not_after));
-        is_ahead || end.0.duration_since(latest) > SignedDuration::from_secs(1)
+    /// Whether a record says that it was written when it is yet to come.
+    fn is_ahead(&self, record: &GrantRecordSpec) -> bool {
+        record.at.0.duration_since(self.now) > SKEW
     }
 
     /// Why the end of a stage wasn't moved by what people had agreed to.
     fn extended_alone(&self, journal: &Journal, record: &GrantRecordSpec) -> Option<String> {
         let (stage, digest, end) = (record.stage?, record.digest.as_deref()?, record.expires_at.as_ref()?.0);
         let opening = journal.opening(stage, digest).filter(|opening| opening.end < end)?;
-        let Some(agreement) = self.agreement else {
+        let known = self.known(digest);
+        let Some(agreement) = known.or(self.agreement) else {
             return Some(format!("moves the end of {stage}{NOTHING_STANDS}"));
         };
-        if self.todays(digest).is_some_and(|agreement| latest_end(opening, agreement) < end) {
+        if known.is_some_and(|agreement| latest_end(opening, agreement) < end) {
             return Some(format!("moves the end of {stage} further than the contract allows"));
         }
         let agreement = Agreement { digest: digest.to_owned(), ..agreement.clone() };
@@ -236,9 +276,10 @@ impl Witness<'_> {
         Some(format!("moves the end of {stage}, but that takes {missing}"))
     }
 
-    /// What is agreed now, if it has this digest.
-    fn todays(&self, digest: &str) -> Option<&Agreement> {
-        self.agreement.filter(|agreement| agreement.digest == digest)
+    /// What has this digest: what is agreed now, or what was seen while people decided about it.
+    fn known(&self, digest: &str) -> Option<&'_ Agreement> {
+        let seen = self.agreed.iter().map(Arc::as_ref);
+        self.agreement.into_iter().chain(seen).find(|agreement| agreement.digest == digest)
     }
 
     const fn forum<'b>(&self, journal: &'b Journal, agreement: &'b Agreement) -> Forum<'b> {
@@ -250,6 +291,45 @@ impl Witness<'_> {
 const ANOTHER: &str = "isn't the one that was compared with what people decided";
 const GONE: &str = "is gone, although it was compared with what people decided";
 const NOTHING_STANDS: &str = ", and nothing stands now that this could be compared with";
+const UNSEEN: &str =
+    " for something that doesn't stand any more, and that comity sign hadn't seen while it stood";
+
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+/// Whether an opening was given an end that is too late.
+fn is_too_long(record: &GrantRecordSpec, terms: &StageTerms, agreement: &Agreement) -> bool {
+    let latest = record.at.0.checked_add(terms.duration).ok();
+    let latest = latest.map_or(agreement.not_after, |latest| latest.min(agreement.not_after));
+    // Records are written in whole seconds.
+    record.expires_at.as_ref().is_some_and(|end| end.0.duration_since(latest) > SECOND)
+}
+
+/// Why a stage was opened too early.
+fn premature(forum: Forum<'_>, stage: Stage) -> Option<String> {
+    // Records are written in whole seconds, cut off.
+    let now = forum.now.saturating_add(SECOND).unwrap_or(forum.now);
+    let facts = GrantFacts { ceiling: stage, suspended: false, deleting: false };
+    let was_open = |opening: &Opening| opening.state == Recorded::Open && forum.now < opening.end;
+    let forum = Forum { now, ..forum };
+    let gates = Gates { forum, facts, is_complete: &was_open, gives: &|_| None };
+    gates.premature(stage).map(|waiting| format!("opens {stage} too early: {}", waiting.message))
+}
+
+/// What was missing of people's word when a stage was opened.
+fn unasked(forum: &Forum<'_>, record: &GrantRecordSpec, stage: Stage) -> Option<String> {
+    let rule = rule_of(forum, record, stage);
+    if rule.as_ref().is_some_and(ConsentRule::is_empty) {
+        return None;
+    }
+    if forum.journal.consents.denied.contains(&(stage, forum.agreement.digest.clone())) {
+        return Some(format!("opens {stage}, which was refused"));
+    }
+    if forum.lacks_sponsor(stage) {
+        return Some(format!("opens {stage} for automation that nobody has taken responsibility for"));
+    }
+    let missing = forum.opening_by(stage, rule).err()?;
+    Some(format!("opens {stage}, but that takes {missing}"))
+}
 
 /// Who has to agree before a stage opens: by what stands now, and by what was opened.
 fn rule_of(forum: &Forum<'_>, record: &GrantRecordSpec, stage: Stage) -> Option<ConsentRule> {

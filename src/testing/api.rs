@@ -24,6 +24,7 @@ struct State {
     version: u64,
     faults: Vec<Fault>,
     until_crash: Option<usize>,
+    is_unheard: bool,
     kept: Vec<String>,
 }
 
@@ -83,14 +84,27 @@ impl FakeApi {
         self.state().kept.push(path.to_owned());
     }
 
-    /// Lets so many more requests through, and none after: as if the caller crashed there.
+    /// Lets so many more requests through, and none after: as if the caller crashed there. Events are
+    /// told beside the rest, and don't count.
     pub fn crash_after(&self, requests: usize) {
         self.state().until_crash = Some(requests);
     }
 
+    /// The same, but that the next request after them is done, and the caller doesn't hear of it.
+    pub fn crash_unheard_after(&self, requests: usize) {
+        let mut state = self.state();
+        (state.until_crash, state.is_unheard) = (Some(requests), true);
+    }
+
+    /// Everything that is stored, by path.
+    pub fn objects(&self) -> BTreeMap<String, Value> {
+        self.state().objects.clone()
+    }
+
     /// Lets every request through again.
     pub fn heal(&self) {
-        self.state().until_crash = None;
+        let mut state = self.state();
+        (state.until_crash, state.is_unheard) = (None, false);
     }
 
     /// The requests since the last time this was asked, as `METHOD path`.
@@ -112,6 +126,10 @@ impl FakeApi {
         let path = parts.uri.path().to_owned();
         let request = format!("{} {path}", parts.method);
         state.requests.push(request.clone());
+        if state.is_unheard && state.until_crash == Some(0) && !path.ends_with("/events") {
+            state.is_unheard = false;
+            state.handle(&parts.method, &path, body);
+        }
         let (code, answer) =
             state.fault(&request).unwrap_or_else(|| state.handle(&parts.method, &path, body));
         let body = Body::from(serde_json::to_vec(&answer).unwrap());
@@ -123,7 +141,7 @@ type Answer = (StatusCode, Value);
 
 impl State {
     fn fault(&mut self, request: &str) -> Option<Answer> {
-        match self.until_crash {
+        match self.until_crash.filter(|_| !request.ends_with("/events")) {
             Some(0) => return Some(failure(StatusCode::INTERNAL_SERVER_ERROR, "crashed")),
             Some(left) => self.until_crash = Some(left - 1),
             None => (),
@@ -189,8 +207,11 @@ impl State {
     fn apply(&mut self, path: &str, body: &[u8]) -> Answer {
         let applied: Value = serde_json::from_slice(body).unwrap();
         let mut object = self.objects.get(path).cloned().unwrap_or_else(|| json!({}));
+        let meant = &applied["metadata"]["uid"];
         if path.ends_with("/status") {
             object["status"] = Value::Null;
+        } else if !meant.is_null() && *meant != object["metadata"]["uid"] {
+            return failure(StatusCode::CONFLICT, "uid mismatch");
         }
         merge(&mut object, applied);
         (StatusCode::OK, self.store(path, object))

@@ -30,7 +30,8 @@ const FLOORS: [(&str, u8); 21] = [
 ];
 
 /// Who may see a neighbour on the same floor, and why.
-const NEIGHBOURS: [(&str, &str, &str); 5] = [
+const NEIGHBOURS: [(&str, &str, &str); 6] = [
+    ("signer", "grant", "what is open, and what people close, is looked at just as comity run looks at it"),
     ("decision", "grant", "what a decision changes is looked at just as its grant will look at it"),
     ("cli", "app", "the command line starts what app puts together"),
     ("runtime", "ops", "what a controller does is counted, and keeps its heartbeat alive"),

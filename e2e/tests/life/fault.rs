@@ -4,16 +4,20 @@
 use std::time::Duration;
 
 use comity::api::condition::{ConditionType, Reason};
+use comity::api::decision::DecisionAction;
 use comity::api::enforcement::EnforcementState;
 use comity::api::grant::OpeningState;
 use comity::api::record::{RecordEvent, RecordReason};
 use comity::api::{PartnerGrant, Stage};
 use e2e::cluster::await_gone;
+use e2e::comity::people::OLGA;
 use e2e::controlplane::Settings;
-use e2e::{Cluster, Comity, Result, eventually, throughout};
+use e2e::{Cluster, Comity, Error, Result, eventually, throughout};
 use jiff::Timestamp;
 use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
-use kube::api::{DeleteParams, ObjectMeta, PostParams};
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt as _;
+use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use super::access::{cleared, shut, usable};
@@ -88,6 +92,28 @@ async fn access_is_closed_at_once_by_whoever_slept_past_the_end() -> Result<()> 
         assert_eq!(told(&journal)[2], closed);
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn what_somebody_ends_loses_its_certificates_although_nobody_writes_it_down() -> Result<()> {
+    let (cluster, comity) = alone().await?;
+    let story = Story::on(&cluster).await?;
+    let wish = Wish::up_to(Stage::Sandbox);
+    let grant = story.ask(&wish).await?;
+    let place = story.opened(&wish, Stage::Sandbox).await?.namespace.0;
+    usable(&story, &place).await?;
+    let secrets = story.in_namespace::<Secret>(&place);
+    let all = ListParams::default();
+    let tls = secrets.list(&all).await?.items.first().map(|secret| secret.name_any());
+    let tls = tls.ok_or_else(|| Error::Failed("nothing was signed".to_owned()))?;
+    comity.run().kill();
+    OLGA.decide(&cluster, &OLGA.decision(&grant, DecisionAction::Expire)).await?;
+    await_gone(&secrets, &tls, SOON).await?;
+    let before = story.journal(&grant).await?;
+    let told = before.iter().any(|record| record.event == RecordEvent::Shortened);
+    ensure(!told, || format!("somebody wrote it down: {before:?}"))?;
+    comity.run().start().await?;
+    shut(&story, &place).await
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 
-use super::conductor::Play;
 use super::deciding::{ONE, about, approval, asked, asking, decision, is_open, unheard};
+use super::play::Play;
 use super::world::{World, at};
 use crate::api::condition::Reason;
 use crate::api::decision::DecisionAction;

@@ -5,8 +5,8 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
 use super::change::{TWO, long, open};
-use super::conductor::{GRANT, Play};
 use super::deciding::{ONE, decision};
+use super::play::{GRANT, Play};
 use super::seen::status_of;
 use super::world::World;
 use crate::api::boundary::PodSecurity;

@@ -130,6 +130,7 @@ impl World {
             lacking: self.lacking.clone(),
             foreseen,
             refused: self.refused.clone(),
+            taken: 0,
             failed: BTreeSet::new(),
             conflict: None,
             decisions,

@@ -8,15 +8,15 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
 
 use crate::api::record::GrantRecordSpec;
-use crate::api::{GrantDecision, PartnerGrant, name};
+use crate::api::{GrantDecision, GrantRecord, PartnerGrant, name};
 use crate::cluster::catalogue::Catalogue;
 use crate::journal::Journal;
 use crate::policy::standing::Outlook;
 use crate::signer::decide::Doomed;
 use crate::signer::error::SignError;
 use crate::signer::talk::Talk;
-use crate::signer::testimony::{self, Known, Testimonies};
-use crate::signer::witness::{Doubt, Testimony, Witness, gives, is_needed};
+use crate::signer::testimony::{self, Kept, Known, Testimonies};
+use crate::signer::witness::{Doubt, Testimony, Witness, gives, is_asked, is_late};
 
 /// Whoever compares.
 #[derive(Clone)]
@@ -61,40 +61,112 @@ impl Consent {
 
     /// What is doubted of a journal, as the watches last told.
     pub fn cached_doubt(&self, case: Case<'_>) -> Option<Doubt> {
-        if !self.is_needed(case) {
+        let known = self.testimonies.of(&case.grant.uid().unwrap_or_default()).unwrap_or_default();
+        let is_looked_at = known.testimony.head.is_some() && known.testimony.head == case.journal.head;
+        if is_looked_at || !self.is_asked(case) {
             return None;
         }
-        let known = self.testimonies.of(&case.grant.uid().unwrap_or_default()).unwrap_or_default();
         let records = self.records(case, BTreeMap::new());
-        self.look(case, &records, &Decisions::new(), &known.testimony).1
+        self.look(case, &records, &Fetched::default(), &known).1
     }
 
-    /// What is doubted of a journal, compared with what people decided at this moment. What holds is
-    /// remembered. `newer` are the records that the watches haven't told of.
-    pub async fn doubt(
+    /// How far a journal is believed, and what is doubted of it then, compared with what people decided at
+    /// this moment. What holds is remembered. `newer` are the records that the watches haven't told of.
+    pub async fn compare(
         &self,
         case: Case<'_>,
         newer: BTreeMap<i64, GrantRecordSpec>,
-    ) -> Result<Option<Doubt>, SignError> {
-        if !self.is_needed(case) {
-            return Ok(None);
+    ) -> Result<(Testimony, Option<Doubt>), SignError> {
+        if !self.is_asked(case) {
+            let through = case.journal.next - 1;
+            return Ok((Testimony { through, head: case.journal.head.clone() }, None));
         }
         let uid = case.grant.uid().unwrap_or_default();
-        let kept: Option<ConfigMap> = self.talk.get(&self.system, &name::consent_config_map(&uid)).await?;
-        let before = kept.as_ref().map(testimony::read).unwrap_or_default();
+        let mut known = self.known(&uid).await?;
+        let before = known.testimony.clone();
         let records = self.records(case, newer);
         // Before they are looked at: one that comes meanwhile is looked at again.
         let told = self.catalogue.docket.told();
-        let untold = self.untold(case.grant, &records, &before).await?;
-        let (reached, doubt) = self.look(case, &records, &untold, &before);
+        let (reached, doubt) = self.look_live(case, &records, &mut known).await?;
         let news = records.iter().filter(|record| record.sequence > before.through);
         if news.into_iter().any(|record| record.sequence <= reached.through && gives(record.event)) {
             let wanted = testimony::kept(&self.system, &case.grant.name_any(), &uid, &reached);
-            self.talk.put(&wanted, kept.as_ref()).await?;
+            known.kept =
+                self.keep(&wanted, &known.kept).await.inspect_err(|_| self.testimonies.forget(&uid))?;
         }
-        let doubted = doubt.as_ref().and_then(|_| Some((case.journal.head.clone()?, told)));
-        self.testimonies.note(&uid, Known { testimony: reached, doubted });
-        Ok(doubt)
+        known.doubted = doubt.as_ref().and_then(|_| Some((case.journal.head.clone()?, told)));
+        known.testimony = reached.clone();
+        known.remember(case.journal, case.outlook.agreement.as_ref().ok());
+        self.testimonies.note(&uid, known);
+        Ok((reached, doubt))
+    }
+
+    /// Compares, and where something is doubted once more from where the journal was believed when something
+    /// was first signed by it: rules may have become stricter since.
+    async fn look_live(
+        &self,
+        case: Case<'_>,
+        records: &[GrantRecordSpec],
+        known: &mut Known,
+    ) -> Result<(Testimony, Option<Doubt>), SignError> {
+        let fetched = self.fetch(case, records, &known.testimony).await?;
+        let (reached, doubt) = self.look(case, records, &fetched, known);
+        let Some(doubt) = doubt else { return Ok((reached, None)) };
+        let noted = self.noted(case).await?;
+        if noted.through < doubt.sequence {
+            return Ok((reached, Some(doubt)));
+        }
+        known.testimony = noted;
+        Ok(self.look(case, records, &fetched, known))
+    }
+
+    /// How far the journal was believed when something was last published of one of its stages. Only the
+    /// signer writes there.
+    async fn noted(&self, case: Case<'_>) -> Result<Testimony, SignError> {
+        let mut furthest = Testimony::default();
+        for opening in case.journal.openings.iter().filter(|opening| !opening.is_closed()) {
+            let published = self.talk.get::<ConfigMap>(&opening.namespace, name::TRUST_CONFIG_MAP).await;
+            let published = match published {
+                Err(error) if error.code() == Some(403) => continue,
+                published => published?,
+            };
+            let noted = published.as_ref().map(testimony::read_noted).unwrap_or_default();
+            if noted.through > furthest.through {
+                furthest = noted;
+            }
+        }
+        Ok(furthest)
+    }
+
+    /// What is known of a grant, read where nobody has looked yet.
+    async fn known(&self, uid: &str) -> Result<Known, SignError> {
+        let known = self.testimonies.of(uid).unwrap_or_default();
+        if known.kept != Kept::Unread {
+            return Ok(known);
+        }
+        let kept: Option<ConfigMap> = self.talk.get(&self.system, &name::consent_config_map(uid)).await?;
+        let testimony = kept.as_ref().map(testimony::read).unwrap_or_default();
+        let kept = kept.map_or(Kept::Absent, |kept| Kept::At(kept.resource_version().unwrap_or_default()));
+        Ok(Known { testimony, kept, ..known })
+    }
+
+    /// Keeps a testimony, unless somebody else kept another one since it was read.
+    async fn keep(&self, wanted: &ConfigMap, before: &Kept) -> Result<Kept, SignError> {
+        let mut wanted = wanted.clone();
+        if let Kept::At(version) = before {
+            wanted.metadata.resource_version = Some(version.clone());
+        }
+        match self.talk.write(&wanted).await {
+            Err(error) if error.code() == Some(409) => self.is_kept(&wanted).await?.ok_or(error),
+            written => written.map(Kept::At),
+        }
+    }
+
+    /// Whether the same is kept already: another look at the same grant may have come first.
+    async fn is_kept(&self, wanted: &ConfigMap) -> Result<Option<Kept>, SignError> {
+        let found: Option<ConfigMap> = self.talk.get(&self.system, &wanted.name_any()).await?;
+        let same = found.filter(|found| testimony::read(found) == testimony::read(wanted));
+        Ok(same.map(|same| Kept::At(same.resource_version().unwrap_or_default())))
     }
 
     /// Forgets grants that are gone, as the watches last told.
@@ -112,9 +184,9 @@ impl Consent {
         Ok(())
     }
 
-    fn is_needed(&self, case: Case<'_>) -> bool {
+    fn is_asked(&self, case: Case<'_>) -> bool {
         let agreement = case.outlook.agreement.as_ref().ok();
-        is_needed(case.journal, agreement, &|| self.catalogue.records.has_another(case.grant))
+        is_asked(case.journal, agreement, &|| self.catalogue.records.has_another(case.grant))
     }
 
     /// Compares with what the watches told of, and with what they haven't.
@@ -122,20 +194,23 @@ impl Consent {
         &self,
         case: Case<'_>,
         records: &[GrantRecordSpec],
-        untold: &Decisions,
-        before: &Testimony,
+        fetched: &Fetched,
+        known: &Known,
     ) -> (Testimony, Option<Doubt>) {
         let find = |uid: &str| {
-            let found = self.catalogue.docket.decision(uid).or_else(|| untold.get(uid).cloned());
+            let found = self.catalogue.docket.decision(uid).or_else(|| fetched.decisions.get(uid).cloned());
             found.filter(|found| found.is_about(case.grant))
         };
+        let stored = |sequence: i64| fetched.stored.as_ref()?.get(&sequence).copied();
         let witness = Witness {
             decision: &find,
             agreement: case.outlook.agreement.as_ref().ok(),
+            agreed: &known.agreed,
+            stored: fetched.stored.as_ref().map(|_| &stored as &dyn Fn(i64) -> Option<Timestamp>),
             made_again: self.catalogue.records.has_another(case.grant),
             now: case.now,
         };
-        witness.look(records, before)
+        witness.look(records, &known.testimony)
     }
 
     /// The records that make a journal.
@@ -147,23 +222,42 @@ impl Consent {
         all.into_values().filter(|record| record.sequence < case.journal.next).collect()
     }
 
-    /// Those decisions that records speak of and the watches haven't told of.
-    async fn untold(
+    /// Those decisions that records speak of and the watches haven't told of, and when records were stored
+    /// that claim to be old.
+    async fn fetch(
         &self,
-        grant: &PartnerGrant,
+        case: Case<'_>,
         records: &[GrantRecordSpec],
         before: &Testimony,
-    ) -> Result<Decisions, SignError> {
-        let home = grant.namespace().unwrap_or_default();
-        let news = records.iter().filter(|record| record.sequence > before.through && gives(record.event));
-        let mut untold = Decisions::new();
-        for taken in news.filter_map(|record| record.decision.as_ref()) {
-            if self.catalogue.docket.decision(&taken.uid).is_some() {
-                continue;
+    ) -> Result<Fetched, SignError> {
+        let home = case.grant.namespace().unwrap_or_default();
+        let uid = case.grant.uid().unwrap_or_default();
+        let (mut decisions, mut stored) = (Decisions::new(), HashMap::new());
+        for record in records.iter().filter(|record| record.sequence > before.through) {
+            let taken = record
+                .decision
+                .as_ref()
+                .filter(|taken| gives(record.event) && self.catalogue.docket.decision(&taken.uid).is_none());
+            if let Some(taken) = taken {
+                let found: Option<GrantDecision> = self.talk.get(&home, &taken.name).await?;
+                decisions.extend(found.and_then(|found| Some((found.uid()?, Arc::new(found)))));
             }
-            let found: Option<GrantDecision> = self.talk.get(&home, &taken.name).await?;
-            untold.extend(found.and_then(|found| Some((found.uid()?, Arc::new(found)))));
+            if is_late(record, case.now) {
+                let found: Option<GrantRecord> =
+                    self.talk.get(&home, &name::record(&uid, record.sequence)).await?;
+                let created = found.and_then(|found| Some(found.creation_timestamp()?.0));
+                stored.extend(created.map(|created| (record.sequence, created)));
+            }
         }
-        Ok(untold)
+        Ok(Fetched { decisions, stored: Some(stored) })
     }
+}
+
+/// What no watch has told of.
+#[derive(Default)]
+struct Fetched {
+    /// Decisions that records speak of.
+    decisions: Decisions,
+    /// When records were stored, by their numbers; `None`: nobody asked.
+    stored: Option<HashMap<i64, Timestamp>>,
 }

@@ -17,10 +17,14 @@ const SECURITY: &str = "security";
 struct Tale {
     story: Story,
     decisions: Vec<Arc<GrantDecision>>,
+    /// What was agreed while people decided about it.
+    seen: Vec<Arc<Agreement>>,
+    /// When every record was stored; `None`: nobody asks.
+    stored: Option<Timestamp>,
 }
 
 impl Tale {
-    /// Rita asks for the story's grant, and wrote all that it stands on.
+    /// Rita asks for the story's grant, and wrote all that it stands on. It has been rehearsed.
     fn begin() -> Self {
         let mut world = World::story();
         let by_rita = |meta: &mut ObjectMeta, annotation: &str| {
@@ -32,8 +36,22 @@ impl Tale {
         by_rita(&mut world.partner.metadata, ANNOTATION_AUTHORED_BY);
         by_rita(&mut world.dataset().metadata, ANNOTATION_AUTHORED_BY);
         by_rita(&mut world.boundary().metadata, ANNOTATION_AUTHORED_BY);
-        let story = Story { world, journal: Journal::empty(), records: Vec::new() };
-        Self { story, decisions: Vec::new() }
+        let mut story = Story { world, journal: Journal::empty(), records: Vec::new() };
+        for stage in [Stage::Sandbox, Stage::Rehearsal] {
+            story.open(stage);
+            story.world.now += story.world.agreed().stages[&stage].soak;
+        }
+        Self { story, decisions: Vec::new(), seen: Vec::new(), stored: None }
+    }
+
+    /// Whoever looks has seen what is agreed now.
+    fn is_seen(&mut self) {
+        self.seen.push(Arc::new(self.story.world.agreed()));
+    }
+
+    /// Time goes on.
+    fn forward(&mut self, length: SignedDuration) {
+        self.story.world.now += length;
     }
 
     /// Two people agree to production.
@@ -100,9 +118,12 @@ impl Tale {
             let mut all = self.decisions.iter();
             all.find(|decision| decision.metadata.uid.as_deref() == Some(uid)).cloned()
         };
+        let stored = |_| self.stored;
         let witness = Witness {
             decision: &find,
             agreement: agreement.as_ref(),
+            agreed: &self.seen,
+            stored: self.stored.as_ref().map(|_| &stored as &dyn Fn(i64) -> Option<Timestamp>),
             made_again: false,
             now: self.story.world.now,
         };
@@ -161,7 +182,7 @@ fn an_approval_that_nobody_gave_isnt_believed() {
         tale
     };
     forge(&|_, _| ()).is_believed();
-    forge(&|tale, _| tale.decisions.clear()).is_doubted("there is no GrantDecision decision-0");
+    forge(&|tale, _| tale.decisions.clear()).is_doubted("there is no GrantDecision decision-");
     forge(&|_, taken| taken.by = "per".to_owned()).is_doubted("doesn't say what GrantDecision");
     forge(&|_, taken| taken.on_behalf_of = Some(SECURITY.into())).is_doubted("doesn't say what");
     for action in [DecisionAction::Deny, DecisionAction::Sponsor, DecisionAction::Attest] {
@@ -244,7 +265,7 @@ fn an_end_that_nobody_agreed_to_isnt_believed() {
 
     let mut moved = Tale::agreed();
     moved.open();
-    let end = moved.story.journal.openings[0].end + SignedDuration::from_secs(60);
+    let end = moved.story.journal.openings[2].end + SignedDuration::from_secs(60);
     let entry = Entry::of_grant(RecordEvent::Extended, None, "");
     let stage = Some((Stage::Production, moved.digest()));
     moved.story.append(&Entry { stage, end: Some(end), ..entry });
@@ -320,35 +341,143 @@ fn a_journal_that_isnt_the_one_that_was_compared_isnt_believed() {
 }
 
 #[test]
-fn what_was_opened_for_what_isnt_agreed_any_more_took_people_too() {
+fn what_was_opened_for_what_isnt_agreed_any_more_is_believed_if_it_was_seen_while_it_was() {
+    let widen = |tale: &mut Tale| tale.story.world.contract.spec.purposes.push("model-quality".into());
     let mut tale = Tale::agreed();
+    tale.is_seen();
     tale.open();
-    tale.story.world.contract.spec.purposes.push("model-quality".into());
+    widen(&mut tale);
     tale.is_believed();
-    let mut forged = Tale::begin();
-    forged.open();
-    forged.story.world.contract.spec.purposes.push("model-quality".into());
-    forged.is_doubted("that takes 2 more people");
-    forged.story.world.contract.spec.partners.clear();
-    forged.is_doubted("nothing stands now");
+    let mut nobody = Tale::begin();
+    nobody.is_seen();
+    nobody.open();
+    widen(&mut nobody);
+    nobody.is_doubted("that takes 2 more people");
+    let mut unseen = Tale::agreed();
+    unseen.open();
+    widen(&mut unseen);
+    unseen.is_doubted("comity sign hadn't seen while it stood");
+    unseen.story.world.contract.spec.partners.clear();
+    unseen.is_doubted("nothing stands now");
 }
 
 #[test]
-fn where_nobody_is_asked_nobody_is_needed() {
+fn what_was_agreed_to_opens_nothing_wider() {
+    for seen in [true, false] {
+        let mut tale = Tale::agreed();
+        if seen {
+            tale.is_seen();
+        }
+        let agreed = tale.story.world.agreed();
+        tale.story.world.contract.spec.purposes.push("model-quality".into());
+        let wider = tale.story.world.agreed();
+        let terms = &wider.stages[&Stage::Production];
+        let mut policy = terms.policy.clone();
+        policy.operations.clear();
+        let end = tale.story.world.now + terms.duration;
+        tale.story.append(&Entry::opened(Stage::Production, &agreed.digest, end, &policy));
+        tale.is_doubted(if seen { "by other terms" } else { "hadn't seen" });
+    }
+}
+
+#[test]
+fn stricter_rules_leave_what_was_opened_by_the_old_ones() {
     let mut tale = Tale::begin();
+    let before = tale.is_believed();
+    let mut rule = tale.story.world.contract.spec.approvals[0].clone();
+    rule.stage = Stage::Sandbox;
+    tale.story.world.contract.spec.approvals.push(rule);
+    assert_eq!(tale.looked(&before), (before.clone(), None), "it was compared by those");
+    tale.is_doubted("opens Sandbox");
+}
+
+#[test]
+fn a_stage_that_was_opened_too_early_isnt_believed() {
+    let soak = Tale::begin().story.world.agreed().stages[&Stage::Rehearsal].soak;
+    assert!(soak > SignedDuration::from_secs(60), "{soak}");
+    let mut hasty = Tale::begin();
+    hasty.story.journal = Journal::empty();
+    hasty.story.records.clear();
+    hasty.approve("olga", OWNER);
+    hasty.approve("per", SECURITY);
+    hasty.open();
+    hasty.is_doubted("opens Production too early: Production waits until Rehearsal has been open");
+    let mut unsoaked = hasty.clone();
+    unsoaked.story.journal = Journal::empty();
+    unsoaked.story.records.clear();
+    unsoaked.decisions.clear();
+    unsoaked.story.open(Stage::Sandbox);
+    unsoaked.forward(soak);
+    unsoaked.story.open(Stage::Rehearsal);
+    unsoaked.forward(soak - SignedDuration::from_secs(2));
+    unsoaked.approve("olga", OWNER);
+    unsoaked.approve("per", SECURITY);
+    unsoaked.open();
+    unsoaked.is_doubted(
+        "opens Production too early: Production waits until Rehearsal has been open for its soak",
+    );
+}
+
+#[test]
+fn a_record_that_is_older_than_it_was_stored_isnt_believed() {
+    let mut tale = Tale::agreed();
+    let before = tale.is_believed();
+    tale.open();
+    let written = tale.story.world.now;
+    tale.forward(SignedDuration::from_hours(100));
+    tale.stored = Some(written + SignedDuration::from_secs(1));
+    assert_eq!(tale.looked(&before).1, None, "it is old, and was stored then");
+    tale.stored = Some(tale.story.world.now);
+    let doubt = tale.looked(&before).1.expect("nobody knows when it was written").to_string();
+    assert!(doubt.contains("and was stored later"), "{doubt}");
+}
+
+#[test]
+fn what_people_close_isnt_written_down_as_something_else() {
+    let told = |action: DecisionAction, event: RecordEvent, change: &dyn Fn(&mut Entry, Timestamp)| {
+        let mut tale = Tale::begin();
+        let taken = tale.decide("rosa", action, None);
+        let mut entry = Entry::of_grant(event, Some(RecordReason::Decided), "");
+        entry.decision = Some(taken);
+        if event == RecordEvent::Shortened {
+            entry.end = Some(tale.story.world.now);
+        }
+        change(&mut entry, tale.story.world.now);
+        tale.story.append(&entry);
+        tale.looked(&Testimony::default()).1.map(|doubt| doubt.what)
+    };
+    let as_it_is = |_: &mut Entry, _| ();
+    assert_eq!(told(DecisionAction::Quarantine, RecordEvent::Quarantined, &as_it_is), None);
+    assert_eq!(told(DecisionAction::Expire, RecordEvent::Shortened, &as_it_is), None);
+    let late = |entry: &mut Entry, now| entry.end = Some(now + SignedDuration::from_hours(1));
+    let of_one = |entry: &mut Entry, _| entry.only_stage = Some(Stage::Sandbox);
+    for misquoted in [
+        told(DecisionAction::Expire, RecordEvent::Shortened, &late),
+        told(DecisionAction::Expire, RecordEvent::Shortened, &of_one),
+        told(DecisionAction::Quarantine, RecordEvent::Shortened, &as_it_is),
+        told(DecisionAction::Expire, RecordEvent::Quarantined, &as_it_is),
+    ] {
+        assert!(misquoted.is_some_and(|what| what.starts_with("doesn't close what GrantDecision")));
+    }
+}
+
+#[test]
+fn where_nobody_is_asked_nothing_is_compared() {
+    let mut tale = Tale::begin();
+    tale.story.journal = Journal::empty();
+    tale.story.records.clear();
     let agreement = tale.story.world.agreed();
-    let is_needed =
-        |tale: &Tale, made_again| is_needed(&tale.story.journal, Some(&agreement), &|| made_again);
-    assert!(!is_needed(&tale, true), "nothing is given yet");
+    let is_asked = |tale: &Tale, made_again| is_asked(&tale.story.journal, Some(&agreement), &|| made_again);
+    assert!(!is_asked(&tale, true), "nothing is given yet");
     tale.story.open(Stage::Sandbox);
-    assert!(!is_needed(&tale, false) && is_needed(&tale, true));
+    assert!(!is_asked(&tale, false) && is_asked(&tale, true));
     let mut again = tale.clone();
     let terms = &agreement.stages[&Stage::Sandbox];
     let end = again.story.world.now + terms.duration;
     again.story.append(&Entry::opened(Stage::Sandbox, "v1:sha256:00", end, &terms.policy));
-    assert!(is_needed(&again, false), "a second opening takes somebody");
-    again.is_doubted("opens Sandbox, but that takes 1 more person");
+    assert!(is_asked(&again, false), "a second opening takes somebody");
+    again.is_doubted("opens Sandbox");
     tale.story.open(Stage::Production);
-    assert!(is_needed(&tale, false));
-    assert!(is_needed(&Tale::agreed(), false), "somebody decided something");
+    assert!(is_asked(&tale, false));
+    assert!(is_asked(&Tale::agreed(), false), "somebody decided something");
 }

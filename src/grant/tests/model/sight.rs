@@ -193,6 +193,7 @@ mod tests {
             lacking: None,
             foreseen: None,
             refused: BTreeSet::new(),
+            taken: 0,
             failed: BTreeSet::new(),
             conflict: sight.conflict(),
             decisions: sight.decisions.as_ref().clone(),
