@@ -16,6 +16,7 @@ use crate::cli::grant::Picture;
 use crate::cli::grant::tests::{Told, stockholm};
 use crate::cli::page::Page;
 use crate::cli::person::{MISUSED, REFUSED, UNCHANGED};
+use crate::journal::append::Entry;
 
 use DecisionAction::{Approve, Attest, Deny, Expire, Extend, Quarantine, Release, Shorten, Sponsor};
 
@@ -221,7 +222,7 @@ fn what_is_so_already_needs_nothing() {
     let request = Wish { stage: Some(Stage::Production), ..wish(Approve) };
     told.decides("eve@retail.example", "security", RecordEvent::Denied, Some(Stage::Production));
     assert!(!needless(&told, &request, Reason::Repeated), "it was refused, for good");
-    told.decides("eve@retail.example", "security", RecordEvent::Ended, None);
+    told.record(&Entry::of_grant(RecordEvent::Ended, None, ""));
     ends(&told, &wish(Expire), UNCHANGED, "what has ended stays so");
     ends(&told, &wish(Sponsor), REFUSED, "make a new grant");
 }
