@@ -108,12 +108,48 @@ async fn a_partners_deployment_and_job_get_their_pods_and_a_service_its_endpoint
     for (path, number) in [(stage.core("pods"), 2), (group("discovery.k8s.io", "endpointslices"), 1)] {
         eventually(&format!("{number} of {path}"), SOON, || count(&caged.admin, &path, number)).await?;
     }
+    // Who deletes may wait for what is owned, by a finalizer that the API server sets itself.
+    let waiting = format!("{}/scorer?propagationPolicy=Foreground", group("apps", "deployments"));
+    delete(&waiting).do_as(&engineer).await?;
+    eventually("the deployment to be gone", SOON, || async {
+        let left = read(&caged.admin, &group("apps", "deployments")).await?["items"].to_string();
+        if left == "[]" { Ok(()) } else { Err(Error::Failed(left)) }
+    })
+    .await?;
     // Clearing away: controllers delete what is Comity's, and the pods' finalizers still go.
     stage.label("comity.dev/closing", "true").await?;
     delete(&stage.itself()).do_as(&caged.run).await?;
     let gone = patch(&stage.itself(), json!({}));
     let within = SOON * 3;
     eventually("the namespace to be gone", within, || gone.refused(&caged.admin, &["not found"])).await
+}
+
+/// The one that Kubernetes sets, and takes off, on claims.
+#[tokio::test]
+async fn a_claim_has_the_finalizer_that_every_claim_has_and_no_other_one() -> Result<()> {
+    let caged = Caged::shared().await?;
+    let stage = caged.stage("sandbox").await?;
+    let claim = |finalizers: Value| {
+        let resources = json!({"requests": {"storage": "1Gi"}});
+        let spec = json!({"accessModes": ["ReadWriteOnce"], "resources": resources});
+        create(
+            &stage.core("persistentvolumeclaims"),
+            json!({"metadata": {"name": "claim", "finalizers": finalizers}, "spec": spec}),
+        )
+    };
+    let tracked = claim(json!(["batch.kubernetes.io/job-tracking"]));
+    tracked.refused(&caged.admin, &["finalizers aren't set"]).await.map_err(Error::Failed)?;
+    let made = claim(json!([])).do_as(&caged.admin).await?;
+    let has = &made["metadata"]["finalizers"];
+    if *has != json!(["kubernetes.io/pvc-protection"]) {
+        return Err(Error::Failed(format!("a claim has {has}")));
+    }
+    delete(&stage.core("persistentvolumeclaims/claim")).do_as(&caged.admin).await?;
+    eventually("the claim to be gone", SOON, || async {
+        let left = read(&caged.admin, &stage.core("persistentvolumeclaims")).await?["items"].to_string();
+        if left == "[]" { Ok(()) } else { Err(Error::Failed(left)) }
+    })
+    .await
 }
 
 /// Policies are checked against the schemas of what they speak of.

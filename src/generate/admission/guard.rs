@@ -5,7 +5,7 @@ use super::policy::{Policy, Rule, Validation, stage_namespaces};
 
 /// All of the policies.
 pub fn policies() -> Vec<Policy> {
-    vec![pods(), pods_stay(), nothing_lingers(), services(), endpoints(), requests(), role_accounts()]
+    vec![pods(), pods_stay(), nothing_lingers(), jobs(), services(), endpoints(), requests(), role_accounts()]
 }
 
 /// Pods as they are made, and the two subresources that change one after.
@@ -251,7 +251,9 @@ fn pods_stay() -> Policy {
     }
 }
 
-/// No finalizer holds up the end of a stage. Only those that Kubernetes itself sets, and takes off.
+/// No finalizer holds up the end of a stage. Only those that Kubernetes sets of its own accord where it
+/// also takes them off: on anything else nobody would. Those by which a deletion waits for what is
+/// owned, or leaves it, the API server sets itself when it is asked to delete, which is no update.
 fn nothing_lingers() -> Policy {
     Policy {
         name: "comity-nothing-lingers",
@@ -260,14 +262,34 @@ fn nothing_lingers() -> Policy {
         namespaces: Some(stage_namespaces()),
         variables: vec![
             ("before", "oldObject == null ? [] : oldObject.metadata.?finalizers.orValue([])"),
-            ("ofJob", "request.userInfo.username in ['system:serviceaccount:kube-system:job-controller', 'system:kube-controller-manager']
+            ("ofClaim", "request.resource.group == '' && request.resource.resource == 'persistentvolumeclaims'"),
+            ("ofJob", "request.resource.group == '' && request.resource.resource == 'pods'
+             && request.userInfo.username in ['system:serviceaccount:kube-system:job-controller', 'system:kube-controller-manager']
              && object.metadata.?ownerReferences.orValue([]).exists(one, one.kind == 'Job' && one.?controller.orValue(false))"),
         ],
         validations: vec![Validation {
             expression: "object.metadata.?finalizers.orValue([]).all(one, one in variables.before
-                 || one in ['kubernetes.io/pvc-protection', 'foregroundDeletion', 'orphan']
+                 || (one == 'kubernetes.io/pvc-protection' && variables.ofClaim)
                  || (one == 'batch.kubernetes.io/job-tracking' && variables.ofJob))",
             message: "finalizers aren't set in the namespace of a stage: it goes at its end",
+            say: "",
+        }],
+        ..Policy::default()
+    }
+}
+
+/// Jobs are Kubernetes' own: its controller sets a finalizer on their pods, and leaves it on those of a
+/// Job that says to be somebody else's, whoever owned them before.
+fn jobs() -> Policy {
+    Policy {
+        name: "comity-jobs",
+        about: "A Job in the namespace of a stage is managed by Kubernetes, which takes the finalizers off its pods.",
+        // It doesn't change after, and a finalizer of one that is there must still go.
+        rules: vec![Rule { group: "batch", resources: &["jobs"], operations: &["CREATE"] }],
+        namespaces: Some(stage_namespaces()),
+        validations: vec![Validation {
+            expression: "object.spec.?managedBy.orValue('kubernetes.io/job-controller') == 'kubernetes.io/job-controller'",
+            message: "a Job here may not have managedBy: nobody would take the finalizers off its pods",
             say: "",
         }],
         ..Policy::default()
