@@ -4,12 +4,16 @@
 
 use std::sync::Arc;
 
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
-use kube::{Api, Client, ResourceExt as _};
+use http::Request as HttpRequest;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::DynamicResourceScope;
+use kube::core::request::{Error as RequestError, Request};
+use kube::{Api, Client, Resource, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::catalogue::Catalogue;
 use super::feed::{resource, to_value};
+use super::readable::{Readable, read};
 use crate::api::record::GrantRecordSpec;
 use crate::api::{GrantRecord, PartnerGrant, name};
 use crate::plan::compare::{correction, is_contained};
@@ -113,7 +117,7 @@ impl Writer {
         let object: DynamicObject = serde_json::from_value(wanted.body.clone())
             .map_err(|error| WriteError::new(what(), kube::Error::SerdeError(error)))?;
         let parameters = PostParams { field_manager: Some(name::RUN.to_owned()), ..PostParams::default() };
-        let made = self.api(&wanted.key).create(&parameters, &object).await;
+        let made = self.api::<DynamicObject>(&wanted.key).create(&parameters, &object).await;
         made.map_err(|error| WriteError::new(what(), error))
     }
 
@@ -171,17 +175,23 @@ impl Writer {
         patch: &Patch<P>,
         verb: &str,
     ) -> Result<DynamicObject, WriteError> {
-        let answer = self.api(&wanted.key).patch(&wanted.key.name, parameters, patch).await;
-        answer.map_err(|error| WriteError::new(format!("{verb} {}", describe(&wanted.key)), error))
+        let api: Api<Readable<DynamicObject>> = self.api(&wanted.key);
+        let answer = api.patch(&wanted.key.name, parameters, patch).await;
+        answer
+            .and_then(Readable::found)
+            .map_err(|error| WriteError::new(format!("{verb} {}", describe(&wanted.key)), error))
     }
 
     /// Deletes an object if it is still the one with this UID.
     pub async fn delete(&self, key: &Key, uid: &str) -> Result<(), WriteError> {
         let only_this = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let parameters = DeleteParams { preconditions: Some(only_this), ..DeleteParams::default() };
-        match self.api(key).delete(&key.name, &parameters).await {
-            Ok(either) => match either.left() {
-                Some(object) if object.metadata.deletion_timestamp.is_some() => self.keep(key, object),
+        let place = (key.kind != Kind::Namespace).then_some(key.namespace.as_str());
+        let request = Request::new(DynamicObject::url_path(&resource(key.kind), place));
+        match self.answer(request.delete(&key.name, &parameters)).await {
+            // What is said of it has no say in that it was deleted.
+            Ok(answer) => match read::<Readable<DynamicObject>>(&answer).and_then(Readable::found) {
+                Ok(object) if object.metadata.deletion_timestamp.is_some() => self.keep(key, object),
                 _ => self.catalogue.objects.bury(key, uid),
             },
             Err(error) if is_gone(&error) => self.catalogue.objects.bury(key, uid),
@@ -203,7 +213,7 @@ impl Writer {
             Err(error) => {
                 let error = WriteError::new(format!("writing record {name}"), error);
                 if matches!(error, WriteError::Exists { .. }) {
-                    self.read_record(&api, namespace, &name).await;
+                    self.read_record(namespace, &name).await;
                 }
                 return Err(error);
             }
@@ -212,19 +222,20 @@ impl Writer {
     }
 
     /// Takes a line that somebody else wrote, which a watch has yet to tell.
-    async fn read_record(&self, api: &Api<GrantRecord>, namespace: &str, name: &str) {
-        if let Ok(Some(record)) = api.get_opt(name).await {
+    async fn read_record(&self, namespace: &str, name: &str) {
+        let api: Api<Readable<GrantRecord>> = Api::namespaced(self.client.clone(), namespace);
+        if let Ok(Some(Readable(Ok(record)))) = api.get_opt(name).await {
             self.catalogue.records.put(namespace, name, record.spec);
         }
     }
 
     /// Whether a grant is there, and still the one with this UID, by a live look.
     pub async fn is_standing(&self, namespace: &str, grant: &str, uid: &str) -> Result<bool, WriteError> {
-        let api: Api<PartnerGrant> = Api::namespaced(self.client.clone(), namespace);
-        let found = api.get_metadata_opt(grant).await;
+        let api: Api<Readable<PartnerGrant>> = Api::namespaced(self.client.clone(), namespace);
+        let found = api.get_opt(grant).await;
         let what = || format!("looking for the grant {namespace}/{grant}");
         let found = found.map_err(|error| WriteError::new(what(), error))?;
-        Ok(found.is_some_and(|found| found.metadata.uid.as_deref() == Some(uid)))
+        Ok(found.is_some_and(|found| found.meta().uid.as_deref() == Some(uid)))
     }
 
     /// Puts the finalizer on a grant, or takes it off, if it is still the one with this UID. Gives
@@ -245,20 +256,28 @@ impl Writer {
             "finalizers": finalizers,
         }});
         let parameters = PatchParams { field_manager: Some(name::RUN.to_owned()), ..PatchParams::default() };
-        let patched =
-            self.grants(grant).patch_metadata(&grant.name_any(), &parameters, &Patch::Merge(patch)).await;
-        match patched {
-            Ok(patched) => Ok(patched.metadata.resource_version),
+        let grants: Api<Readable<PartnerGrant>> =
+            Api::namespaced(self.client.clone(), &grant.namespace().unwrap_or_default());
+        match grants.patch(&grant.name_any(), &parameters, &Patch::Merge(patch)).await {
+            Ok(patched) => Ok(patched.resource_version()),
             Err(kube::Error::Api(status)) if status.code == 404 && !present => Ok(None),
             Err(error) => Err(WriteError::new("setting the finalizer", error)),
         }
     }
 
-    fn grants(&self, grant: &PartnerGrant) -> Api<PartnerGrant> {
-        Api::namespaced(self.client.clone(), &grant.namespace().unwrap_or_default())
+    /// What the API server answers to a request, in its own words. The client would log an answer that
+    /// it can't read, with all that is in it.
+    pub(super) async fn answer(
+        &self,
+        request: Result<HttpRequest<Vec<u8>>, RequestError>,
+    ) -> Result<String, kube::Error> {
+        self.client.request_text(request.map_err(kube::Error::BuildRequest)?).await
     }
 
-    fn api(&self, key: &Key) -> Api<DynamicObject> {
+    fn api<K>(&self, key: &Key) -> Api<K>
+    where
+        K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>,
+    {
         let resource = resource(key.kind);
         if key.kind == Kind::Namespace {
             Api::all_with(self.client.clone(), &resource)

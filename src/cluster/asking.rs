@@ -16,6 +16,8 @@ use tokio::task::JoinSet;
 
 use super::clock::Clock;
 use super::concern::Queue;
+use super::feed::complain;
+use super::readable::{News, Readable, Unreadable};
 use super::watch::Watches;
 
 /// The group of requests for certificates.
@@ -73,19 +75,21 @@ where
 {
     let (store, writer) = store();
     let (told, queue) = unbounded();
-    let api: Api<K> = Api::all(client.clone());
+    let api: Api<Readable<K>> = Api::all(client.clone());
     let config = watcher::Config::default().fields(&format!("spec.signerName={signer}"));
     let (clock, watches) = (clock.clone(), watches.clone());
     let mut task = JoinSet::new();
     watches.well(KIND);
     task.spawn(async move {
-        let mut taken = Taken { writer, told, brief };
+        let mut taken = Taken { writer, told, brief, is_beginning: false };
         let mut stream = std::pin::pin!(watcher(api, config).default_backoff());
         while let Some(event) = stream.next().await {
             match event {
                 Ok(event) => {
                     watches.well(KIND);
-                    taken.take(event);
+                    let news = News::from(event);
+                    complain(KIND, &news);
+                    taken.take(news);
                 }
                 Err(error) => {
                     watches.failed(KIND, clock.now());
@@ -102,24 +106,49 @@ struct Taken<K: Resource<DynamicType = ()> + Clone + 'static> {
     writer: Writer<K>,
     told: UnboundedSender<ObjectRef<K>>,
     brief: fn(&mut K),
+    /// Whether the watch tells of everything anew, and hasn't told of all of it.
+    is_beginning: bool,
 }
 
 impl<K: Resource<DynamicType = ()> + Clone + 'static> Taken<K> {
-    fn take(&mut self, mut event: Event<K>) {
-        if let Event::Apply(object) | Event::InitApply(object) = &mut event {
-            (self.brief)(object);
-        }
-        self.writer.apply_watcher_event(&event);
-        match &event {
-            Event::Apply(object) => self.tell(ObjectRef::from_obj(object)),
-            // Nobody finds them in the store before all of them are there.
-            Event::InitDone => {
+    fn take(&mut self, news: News<K>) {
+        match news {
+            News::Begin => {
+                self.is_beginning = true;
+                self.writer.apply_watcher_event(&Event::Init);
+            }
+            News::There(mut object) => {
+                (self.brief)(&mut object);
+                self.there(object);
+            }
+            News::End => {
+                self.is_beginning = false;
+                self.writer.apply_watcher_event(&Event::InitDone);
                 let all = self.writer.as_reader().state();
                 for object in &all {
                     self.tell(ObjectRef::from_obj(object.as_ref()));
                 }
             }
-            _ => {}
+            News::Gone(object) => self.writer.apply_watcher_event(&Event::Delete(object)),
+            // Nobody can say what it asks for, so it is answered as little as one that isn't there.
+            News::Unreadable(unreadable) | News::UnreadableGone(unreadable) => self.forget(&unreadable),
+        }
+    }
+
+    fn there(&mut self, object: K) {
+        // Nobody finds one in the store before all of them are there.
+        if self.is_beginning {
+            self.writer.apply_watcher_event(&Event::InitApply(object));
+            return;
+        }
+        let about = ObjectRef::from_obj(&object);
+        self.writer.apply_watcher_event(&Event::Apply(object));
+        self.tell(about);
+    }
+
+    fn forget(&mut self, unreadable: &Unreadable) {
+        if let Some(known) = self.writer.as_reader().get(&unreadable.reference()) {
+            self.writer.apply_watcher_event(&Event::Delete(known.as_ref().clone()));
         }
     }
 
@@ -131,6 +160,9 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Taken<K> {
 
 #[cfg(test)]
 mod tests {
+    use http::{Request, Response};
+    use k8s_openapi::api::certificates::v1beta1::PodCertificateRequest;
+    use kube::client::Body;
     use serde_json::json;
 
     use super::*;
@@ -144,6 +176,43 @@ mod tests {
         let list = json!({"kind": "APIResourceList", "groupVersion": format!("{GROUP}/{version}"),
             "resources": resources});
         api.put(&format!("/apis/{GROUP}/{version}"), list);
+    }
+
+    /// Whoever may ask in some namespace, whatever it is, writes there whatever they like.
+    #[tokio::test]
+    async fn a_request_that_cannot_be_read_hides_no_other_one() {
+        let asked = |name: &str, spec: serde_json::Value| {
+            let metadata = json!({"name": name, "namespace": "place", "uid": name, "resourceVersion": "1"});
+            json!({"metadata": metadata, "spec": spec})
+        };
+        let spec = json!({
+            "signerName": "comity.dev/workload", "podName": "p", "podUID": "u", "serviceAccountName": "s",
+            "serviceAccountUID": "a", "nodeName": "n", "nodeUID": "n",
+        });
+        let mut managed = asked("managed", spec.clone());
+        let deep = format!("{}{}", "{\"f:x\":".repeat(200), "{}".to_owned() + &"}".repeat(200));
+        managed["metadata"]["managedFields"] = json!([{"time": "9999-12-31T23:59:59Z", "fieldsV1": "DEEP"}]);
+        let items = [asked("good", spec), asked("bad", json!({"podName": 7})), managed];
+        let list = json!({"metadata": {"resourceVersion": "1"}, "items": items}).to_string();
+        let list = list.replace("\"DEEP\"", &deep);
+        let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
+        tokio::spawn(async move {
+            let (_, respond) = handle.next_request().await.unwrap();
+            respond.send_response(Response::new(Body::from(list.into_bytes())));
+            // The watch that follows tells of nothing.
+            let _watch = handle.next_request().await;
+            std::future::pending::<()>().await;
+        });
+        let client = Client::new(service, "default");
+        let sight = (&Clock::default(), &Watches::default());
+        let mut asking = requests::<PodCertificateRequest>(&client, "comity.dev/workload", |_| (), sight);
+        let mut told = Vec::new();
+        while told.len() < 2 {
+            let next = tokio::time::timeout(std::time::Duration::from_secs(20), asking.queue.next()).await;
+            told.push(next.expect("one bad request blocks nothing").unwrap().name);
+        }
+        told.sort();
+        assert_eq!(told, ["good", "managed"]);
     }
 
     #[tokio::test]

@@ -322,7 +322,7 @@ fn config() -> watcher::Config {
 }
 
 /// Says which object can't be read, and why. It counts as one that isn't there.
-fn complain<K>(kind: &'static str, news: &News<K>) {
+pub(super) fn complain<K>(kind: &'static str, news: &News<K>) {
     if let News::Unreadable(unreadable) = news {
         let (namespace, name) = unreadable.key();
         let error = &unreadable.error;

@@ -1,12 +1,17 @@
 //! The pods in a stage's namespace. No watch tells of them: they are looked at when something depends on it.
 #![expect(clippy::disallowed_types, reason = "cluster/ is where clients are used")]
 
+use http::Request as HttpRequest;
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Api;
-use kube::api::{DeleteParams, ListParams, PartialObjectMeta, Preconditions};
+use kube::Resource as _;
+use kube::api::{DeleteParams, ListParams, Preconditions};
+use kube::core::ObjectList;
+use kube::core::request::{Error as RequestError, Request};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use serde_json::Value;
 
 use super::apply::{WriteError, Writer, is_gone};
+use super::readable::{Readable, Unmanaged, read};
 
 /// How many seconds a pod has to end by itself, whatever it asks for, once it has to go.
 const GRACE: u32 = 30;
@@ -28,43 +33,83 @@ pub struct Left {
     pub ending: bool,
 }
 
-impl From<ObjectMeta> for Left {
-    fn from(metadata: ObjectMeta) -> Self {
+impl Left {
+    /// Of its metadata as JSON. What can't be read of it makes it one that has to be deleted.
+    fn of(metadata: &Value) -> Self {
+        let text = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
+        let grace = &metadata["deletionGracePeriodSeconds"];
+        let is_soon = grace.is_null() || grace.as_i64().is_some_and(|grace| grace <= i64::from(GRACE));
         Self {
-            name: metadata.name.unwrap_or_default(),
-            uid: metadata.uid.unwrap_or_default(),
-            ending: metadata.deletion_timestamp.is_some()
-                && metadata.deletion_grace_period_seconds.is_none_or(|grace| grace <= i64::from(GRACE)),
+            name: text("name"),
+            uid: text("uid"),
+            ending: !metadata["deletionTimestamp"].is_null() && is_soon,
         }
     }
 }
 
+impl<'de> Deserialize<'de> for Left {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Unmanaged::deserialize(deserializer).map(|Unmanaged(pod)| Self::of(&pod["metadata"]))
+    }
+}
+
+/// A pod as it is answered; `None`: it says what can't be read.
+#[derive(Clone)]
+struct Whole(Left, Option<Pod>);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Unmanaged(pod) = Unmanaged::deserialize(deserializer)?;
+        let left = Left::of(&pod["metadata"]);
+        let read = Readable::<Pod>::deserialize(pod).ok();
+        Ok(Self(left, read.and_then(|read| read.0.ok())))
+    }
+}
+
+/// How a page of a list is asked for.
+type Asked = fn(&Request, &ListParams) -> Result<HttpRequest<Vec<u8>>, RequestError>;
+
 impl Writer {
-    /// The pods that are left in a namespace, by a live look; of very many, the first.
+    /// The pods that are left in a namespace, by a live look.
     pub async fn pods(&self, namespace: &str) -> Result<Vec<Left>, WriteError> {
-        let first = ListParams::default().limit(AT_ONCE);
-        let found = self.pods_of(namespace).list_metadata(&first).await;
-        let found = found.map_err(|error| unseen(namespace, error))?;
-        Ok(found.items.into_iter().map(|pod: PartialObjectMeta<Pod>| Left::from(pod.metadata)).collect())
+        let mut left = Vec::new();
+        let pages = ListParams::default().limit(AT_ONCE);
+        self.each_page(namespace, pages, Request::list_metadata, |page| left.extend(page)).await?;
+        Ok(left)
     }
 
-    /// All pods in a namespace that `objection` has something to say against, by a live look. They are read
-    /// a few at a time, and nothing else of them is kept.
+    /// All pods in a namespace that `objection` has something to say against, by a live look; `None` is
+    /// one that can't be read. They are read a few at a time, and nothing else of them is kept.
     pub async fn pods_against<T>(
         &self,
         namespace: &str,
-        objection: impl Fn(&Pod) -> Option<T>,
+        objection: impl Fn(Option<&Pod>) -> Option<T>,
     ) -> Result<Vec<(Left, T)>, WriteError> {
-        let pods = self.pods_of(namespace);
-        let mut next = ListParams::default().limit(WHOLE_AT_ONCE);
         let mut found = Vec::new();
+        let pages = ListParams::default().limit(WHOLE_AT_ONCE);
+        let objected = |Whole(left, pod)| objection(pod.as_ref()).map(|objection| (left, objection));
+        let take = |page: Vec<Whole>| found.extend(page.into_iter().filter_map(objected));
+        self.each_page(namespace, pages, Request::list, take).await?;
+        Ok(found)
+    }
+
+    /// Reads the pods of a namespace page by page, to the last.
+    async fn each_page<T: DeserializeOwned + Clone>(
+        &self,
+        namespace: &str,
+        mut next: ListParams,
+        asked: Asked,
+        mut take: impl FnMut(Vec<T>),
+    ) -> Result<(), WriteError> {
+        let pods = Request::new(Pod::url_path(&(), Some(namespace)));
         loop {
-            let page = pods.list(&next).await.map_err(|error| unseen(namespace, error))?;
-            let objected = |pod: Pod| objection(&pod).map(|objection| (Left::from(pod.metadata), objection));
-            found.extend(page.items.into_iter().filter_map(objected));
+            let page = self.answer(asked(&pods, &next)).await;
+            let page = page.and_then(|page| read::<ObjectList<T>>(&page));
+            let page = page.map_err(|error| unseen(namespace, error))?;
+            take(page.items);
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => next = next.continue_token(&token),
-                None => return Ok(found),
+                None => return Ok(()),
             }
         }
     }
@@ -86,16 +131,14 @@ impl Writer {
             preconditions: Some(only_this),
             ..DeleteParams::default()
         };
-        match self.pods_of(namespace).delete(name, &parameters).await {
+        let request = Request::new(Pod::url_path(&(), Some(namespace))).delete(name, &parameters);
+        match self.answer(request).await {
             Err(error) if !is_gone(&error) => {
                 Err(WriteError::new(format!("deleting Pod {namespace}/{name}"), error))
             }
+            // What is left of it the next look shows.
             _ => Ok(()),
         }
-    }
-
-    fn pods_of(&self, namespace: &str) -> Api<Pod> {
-        Api::namespaced(self.client.clone(), namespace)
     }
 }
 
@@ -103,3 +146,6 @@ impl Writer {
 fn unseen(namespace: &str, error: kube::Error) -> WriteError {
     WriteError::new(format!("looking for pods in {namespace}"), error)
 }
+
+#[cfg(test)]
+mod tests;

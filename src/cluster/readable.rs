@@ -1,14 +1,17 @@
-//! Objects as watches tell of them: one that can't be read is told of as such, instead of hiding
+//! Objects as they are told of, or answered: one that can't be read is told of as such, instead of hiding
 //! all others of its list, or what became of it.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer};
-use serde_json::Value;
+use serde::de::{
+    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor,
+};
+use serde_json::{Map, Value};
 
 /// An object, or by what it is known if it can't be read.
 #[derive(Clone, Debug)]
@@ -72,14 +75,83 @@ impl Unreadable {
     }
 }
 
-/// Who set which field nobody here asks, and whoever may write an object may write there what
-/// can't be read. A status is Comity's own word: without it, it is said anew.
+/// Reads an answer of the API server. Why it can't be read isn't told in the words of the reader, which
+/// quote what it stumbled over.
+pub fn read<T: DeserializeOwned>(answer: &str) -> Result<T, kube::Error> {
+    serde_json::from_str(answer).map_err(|_discarded| unread())
+}
+
+impl<K> Readable<K> {
+    /// The object, where it can be read.
+    pub fn found(self) -> Result<K, kube::Error> {
+        self.0.map_err(|_discarded| unread())
+    }
+}
+
+fn unread() -> kube::Error {
+    kube::Error::SerdeError(serde::de::Error::custom("the answer can't be read"))
+}
+
+/// An object as JSON, without its `metadata.managedFields`, whatever they are.
+///
+/// Who set which field nobody here asks, and whoever may write an object may write there what can't be
+/// read: a time beyond all time, or what is nested deeper than any reader goes. So they are passed over.
+#[derive(Clone, Debug)]
+pub struct Unmanaged(pub Value);
+
+impl<'de> Deserialize<'de> for Unmanaged {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Part::Object.deserialize(deserializer).map(Self)
+    }
+}
+
+/// A part of an object that is read in a way of its own.
+#[derive(Clone, Copy)]
+enum Part {
+    Object,
+    Metadata,
+}
+
+impl<'de> DeserializeSeed<'de> for Part {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Part {
+    type Value = Value;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut read = Map::new();
+        while let Some(field) = map.next_key::<String>()? {
+            let value = match (self, field.as_str()) {
+                (Self::Metadata, "managedFields") => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+                (Self::Object, "metadata") => map.next_value_seed(Self::Metadata)?,
+                _ => map.next_value()?,
+            };
+            read.insert(field, value);
+        }
+        Ok(Value::Object(read))
+    }
+}
+
+/// A status is Comity's own word: without it, it is said anew.
 impl<'de, K: DeserializeOwned> Deserialize<'de> for Readable<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut value = Value::deserialize(deserializer)?;
-        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.remove("managedFields");
-        }
+        let Unmanaged(mut value) = Unmanaged::deserialize(deserializer)?;
         let read = K::deserialize(&value).or_else(|error| {
             let had_status = value.as_object_mut().and_then(|fields| fields.remove("status"));
             had_status.and_then(|_| K::deserialize(&value).ok()).ok_or(error)

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::apply::{WriteError, is_gone};
 use super::catalogue::Catalogue;
 use super::clock::Clock;
+use super::readable::Readable;
 use crate::api::boundary::SharingBoundaryStatus;
 use crate::api::contract::SharingContractStatus;
 use crate::api::dataset::DatasetStatus;
@@ -134,7 +135,7 @@ impl Statuses {
         }
     }
 
-    fn api<K: Resource<DynamicType = ()>>(&self, namespace: Option<&str>) -> Api<DynamicObject> {
+    fn api<K: Resource<DynamicType = ()>>(&self, namespace: Option<&str>) -> Api<Readable<DynamicObject>> {
         let resource = ApiResource::erase::<K>(&());
         match namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),

@@ -107,6 +107,13 @@ pub static LAWS: [Law; 11] = [
     },
 ];
 
+/// What is said of a pod that can't be read: nobody can say that it is allowed.
+pub static UNREADABLE: Law = Law {
+    clause: "workloads",
+    words: "the pod can't be read, so nobody can say whether it is allowed",
+    holds: |_, _, _| false,
+};
+
 /// What a pod breaks first of what is asked of it; `None`: it would be let in.
 pub fn broken_by(pod: &Pod, policy: &StagePolicySpec) -> Option<&'static Law> {
     let nothing = PodSpec::default();

@@ -6,8 +6,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
-use tracing::Span;
+use tracing::{Level, Metadata, Span};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -49,12 +50,18 @@ pub fn filter(level: &str) -> Result<EnvFilter, TraceError> {
     EnvFilter::builder().parse(level).map_err(|source| TraceError::Level { level: level.to_owned(), source })
 }
 
+/// Whether lines like this may be written at all. What the client warns of with this target is an answer
+/// of the API server that it can't read, whole, whatever is in it.
+fn is_harmless(line: &Metadata<'_>) -> bool {
+    line.target() != "kube_client::client" || *line.level() != Level::WARN
+}
+
 /// What takes lines and writes them.
 fn subscriber<W>(filter: EnvFilter, format: Format, writer: W) -> tracing::Dispatch
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter).with(filter_fn(is_harmless));
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     match format {
         Format::Json => registry
@@ -98,7 +105,11 @@ mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
+    use k8s_openapi::api::core::v1::Pod;
+    use serde_json::json;
+
     use super::*;
+    use crate::testing::api::FakeApi;
 
     #[derive(Clone, Default)]
     struct Memory(Arc<Mutex<Vec<u8>>>);
@@ -136,6 +147,22 @@ mod tests {
         assert_eq!(span["namespace"], "risk-data");
         assert_eq!(span["stage"], "Sandbox");
         assert_eq!(span["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_cant_be_read_is_never_logged() {
+        let memory = Memory::default();
+        let writer = memory.clone();
+        let subscriber = subscriber(filter("debug").expect("a level"), Format::Text, move || writer.clone());
+        let logged = tracing::dispatcher::set_default(&subscriber);
+        let api = FakeApi::default();
+        api.put("/api/v1/namespaces/home/pods/p", json!({"metadata": {"name": "a secret", "labels": 7}}));
+        let pod = http::Request::get("/api/v1/namespaces/home/pods/p").body(Vec::new()).expect("a request");
+        api.client().request::<Pod>(pod).await.expect_err("no labels are a number");
+        tracing::info!("all that is said");
+        drop(logged);
+        let text = String::from_utf8(memory.0.lock().expect("nobody panicked").clone()).expect("text");
+        assert!(text.contains("all that is said") && !text.contains("a secret"), "{text}");
     }
 
     #[test]

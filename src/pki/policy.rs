@@ -35,6 +35,8 @@ pub struct Wish {
     pub pod: Named,
     /// The ServiceAccount that it runs as.
     pub account: Named,
+    /// The node that asks.
+    pub node: String,
     /// For how long a certificate is asked for at most.
     pub longest: SignedDuration,
 }
@@ -74,8 +76,12 @@ pub struct Pod {
     pub uid: String,
     /// The ServiceAccount that it runs as.
     pub account: String,
+    /// The node that it runs on; empty: none yet.
+    pub node: String,
     /// Whether it has started, which it can't without its certificate.
     pub has_started: bool,
+    /// Whether it has ended, or is being deleted.
+    pub is_over: bool,
 }
 
 /// What stands, read at this moment.
@@ -158,6 +164,12 @@ pub enum Denial {
     /// There is another pod of that name, or none.
     #[error("there is no pod {0} of the UID that was asked for")]
     OtherPod(String),
+    /// Another node asks than the one that has the pod.
+    #[error("the pod doesn't run on node {0}: only the node that a pod runs on gets its certificate")]
+    OtherNode(String),
+    /// The pod needs none any more.
+    #[error("the pod has ended, or is being deleted: it gets no certificate any more")]
+    PodOver,
     /// The pod runs as somebody else.
     #[error("the pod doesn't run as ServiceAccount {0}")]
     OtherAccount(String),
@@ -192,6 +204,8 @@ impl Denial {
             Self::NotDelivered => "KeyDeliveryNotAllowed",
             Self::NoWorkload(..) => "NotAWorkload",
             Self::OtherPod(_) => "NotThisPod",
+            Self::OtherNode(_) => "NotThisNode",
+            Self::PodOver => "PodOver",
             Self::OtherAccount(_) | Self::NewAccount(_) => "NotThisServiceAccount",
             Self::ShortTtl(_) => "CredentialTTLTooShort",
             Self::NearTheEnd(_) => "TooCloseToTheEnd",
@@ -234,8 +248,8 @@ struct Case<'a> {
 const OF_THE_WISH: [fn(&Wish) -> Option<Denial>; 2] = [key, annotations];
 
 /// Checks against what stands, in the order in which [`Denial`] lists them.
-const OF_WHAT_STANDS: [fn(&Case<'_>) -> Option<Denial>; 7] =
-    [over, delivery, workload, account, account_uid, ttl, end];
+const OF_WHAT_STANDS: [fn(&Case<'_>) -> Option<Denial>; 9] =
+    [over, delivery, workload, node, pod_over, account, account_uid, ttl, end];
 
 /// What can be said without reading anything anew, of a stage as the watches last told; `None`: read.
 ///
@@ -308,6 +322,16 @@ fn workload(case: &Case<'_>) -> Option<Denial> {
     let accounts = &case.stage.accounts;
     let account = &case.wish.account.name;
     (!accounts.contains(account)).then(|| Denial::NoWorkload(quoted(account), accounts.join(", ")))
+}
+
+/// The API server holds a node to its own pods only where it is told to (`NodeRestriction`).
+fn node(case: &Case<'_>) -> Option<Denial> {
+    let (pod, node) = (case.standing.pod.as_ref()?, &case.wish.node);
+    (node.is_empty() || pod.node != *node).then(|| Denial::OtherNode(quoted(node)))
+}
+
+fn pod_over(case: &Case<'_>) -> Option<Denial> {
+    case.standing.pod.as_ref()?.is_over.then_some(Denial::PodOver)
 }
 
 fn account(case: &Case<'_>) -> Option<Denial> {

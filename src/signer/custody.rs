@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 
 use super::opening::Opening;
+use super::witness::Doubt;
 use crate::api::name;
 use crate::pki::{Anchor, Authority, Lifetime, PkiError, SpiffeId};
 
@@ -76,7 +77,7 @@ pub enum Cause {
     /// Another key than the one that was marked.
     Replaced,
     /// The journal isn't believed by which a stage is open.
-    Doubted(String),
+    Doubted(Doubt),
     /// The trust domain was changed since it was made.
     OtherTrustDomain {
         /// What it speaks for.
@@ -98,13 +99,21 @@ impl Refusal {
             Cause::OtherTrustDomain { .. } => "AuthorityOfOtherTrustDomain",
         }
     }
+
+    /// What is published of it in the namespace of the stage, where the partner's people read it.
+    pub fn published(&self) -> String {
+        match &self.cause {
+            Cause::Doubted(doubt) => doubt.in_general(),
+            _ => self.to_string(),
+        }
+    }
 }
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Chest { secret, marker } = &self.chest;
         match &self.cause {
-            Cause::Doubted(doubt) => return out.write_str(doubt),
+            Cause::Doubted(doubt) => return write!(out, "{doubt}"),
             Cause::Lost => write!(
                 out,
                 "the key of this authority is lost: Secret {secret} doesn't exist, though ConfigMap {marker} says that it did. "

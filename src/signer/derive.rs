@@ -28,7 +28,7 @@ impl Derived {
     /// The same, where the journal that it is derived from is doubted.
     #[must_use]
     pub fn doubted(mut self, doubt: Option<&Doubt>) -> Self {
-        self.openings.iter_mut().for_each(|opening| opening.doubt = doubt.map(ToString::to_string));
+        self.openings.iter_mut().for_each(|opening| opening.doubt = doubt.cloned());
         self
     }
 }

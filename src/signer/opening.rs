@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::site::Site;
-use super::witness::Testimony;
+use super::witness::{Doubt, Testimony};
 use crate::api::name::{self, WorkloadIdentity};
 use crate::api::stage::Stage;
 use crate::pki::{PkiError, SpiffeId};
@@ -46,7 +46,7 @@ pub struct Opening {
     /// Where it isn't open: whether that is for good, and not for the time being.
     pub over: bool,
     /// Why the journal isn't believed that opens it, if so: then nothing is signed for it.
-    pub doubt: Option<String>,
+    pub doubt: Option<Doubt>,
     /// Where it was read at this moment: how far its journal is believed.
     pub compared: Option<Testimony>,
 }

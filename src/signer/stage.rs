@@ -173,7 +173,7 @@ impl Tender {
     }
 
     async fn refuse(&self, opening: &Opening, refusal: Refusal, place: &Place) -> Result<Outcome, SignError> {
-        let wanted = build::refusal(opening, &refusal.to_string());
+        let wanted = build::refusal(opening, &refusal.published());
         let published = self.publish(&wanted, place.trust.as_ref()).await?;
         Ok(Outcome { refused: Some(refusal), published, ..Outcome::default() })
     }
@@ -268,7 +268,7 @@ fn is_rest(opening: &Opening, decision: &Decision, place: &Place, standing: Opti
         Decision::Keep(keep) => {
             let wanted = match standing {
                 None => return true,
-                Some(Err(refusal)) => build::refusal(opening, &refusal.to_string()),
+                Some(Err(refusal)) => build::refusal(opening, &refusal.published()),
                 Some(Ok(authority)) => build::trust(opening, authority.anchor(), &keep.serving),
             };
             keep.issue.is_empty() && !decide::differs(&wanted, place.trust.as_ref())

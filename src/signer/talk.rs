@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use super::decide::Doomed;
 use super::error::SignError;
 use crate::api::name;
+use crate::cluster::readable::Readable;
 
 /// A kind that lives in namespaces.
 pub trait Namespaced: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned {}
@@ -56,7 +57,7 @@ impl Talk {
         let answer = self
             .send(request.map_err(|_discarded| SignError::Unreadable { what: what.clone() })?, &what)
             .await?;
-        parse::<ObjectList<K>>(&answer, &what).map(|list| list.items)
+        parse_list(&answer, &what)
     }
 
     /// The objects of a kind in a namespace that have this label, as they stand now.
@@ -71,7 +72,7 @@ impl Talk {
         let answer = self
             .send(request.map_err(|_discarded| SignError::Unreadable { what: what.clone() })?, &what)
             .await?;
-        parse::<ObjectList<K>>(&answer, &what).map(|list| list.items)
+        parse_list(&answer, &what)
     }
 
     /// Makes an object that mustn't exist yet.
@@ -164,9 +165,26 @@ impl Talk {
     }
 }
 
+/// Reads an object. Who set which field is passed over, where it keeps the rest from being read: whoever
+/// may write an object may write there what can't be.
 fn parse<K: DeserializeOwned>(answer: &str, what: &str) -> Result<K, SignError> {
-    // The parser's own words would quote what it stumbled over.
-    serde_json::from_str(answer).map_err(|_discarded| SignError::Unreadable { what: what.to_owned() })
+    // What can be read as it is isn't copied: it may hold a key. And the parser's own words would quote
+    // what it stumbled over.
+    if let Ok(read) = serde_json::from_str(answer) {
+        return Ok(read);
+    }
+    let read = serde_json::from_str::<Readable<K>>(answer).ok().and_then(|read| read.0.ok());
+    read.ok_or_else(|| SignError::Unreadable { what: what.to_owned() })
+}
+
+/// Reads a list. One object that can't be read leaves it unread: nobody can say what it would have said.
+fn parse_list<K: DeserializeOwned + Clone>(answer: &str, what: &str) -> Result<Vec<K>, SignError> {
+    if let Ok(read) = serde_json::from_str::<ObjectList<K>>(answer) {
+        return Ok(read.items);
+    }
+    let read = serde_json::from_str::<ObjectList<Readable<K>>>(answer).ok();
+    let all = read.and_then(|read| read.items.into_iter().map(|one| one.0.ok()).collect());
+    all.ok_or_else(|| SignError::Unreadable { what: what.to_owned() })
 }
 
 fn bytes<K: Serialize>(object: &K, what: &str) -> Result<Vec<u8>, SignError> {
@@ -189,4 +207,49 @@ fn what<K: Resource<DynamicType = ()>>(verb: &str, namespace: &str, name: &str) 
 
 fn params() -> PostParams {
     PostParams { field_manager: Some(name::SIGN.to_owned()), ..PostParams::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::{Pod, Service};
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::SharingBoundary;
+    use crate::policy::testing::World;
+    use crate::testing::api::FakeApi;
+
+    /// An object with what a person wrote who wants nobody to read it.
+    fn poisoned(object: impl Serialize) -> serde_json::Value {
+        let mut object = serde_json::to_value(object).unwrap();
+        object["metadata"]["managedFields"] = json!([{"manager": "x", "time": "9999-12-31T23:59:59Z"}]);
+        object
+    }
+
+    #[tokio::test]
+    async fn who_set_which_field_keeps_nothing_from_being_read() {
+        let (api, world) = (FakeApi::default(), World::story());
+        let service = json!({"metadata": {"name": "tx"}, "spec": {"selector": {"app": "tx"}}});
+        api.put("/api/v1/namespaces/home/services/tx", poisoned(service));
+        let boundaries = "/apis/comity.dev/v1alpha1/sharingboundaries";
+        api.put(&format!("{boundaries}/all"), poisoned(&world.boundaries[0]));
+        let talk = Talk::new(api.client());
+        let service: Service = talk.get("home", "tx").await.unwrap().unwrap();
+        assert!(service.spec.unwrap().selector.is_some());
+        let all: Vec<SharingBoundary> = talk.list_cluster_wide().await.unwrap();
+        assert_eq!(all.len(), 1);
+        let mut broken = poisoned(&world.boundaries[0]);
+        broken["spec"]["ceilings"] = json!("all");
+        api.put(&format!("{boundaries}/broken"), broken);
+        let all = talk.list_cluster_wide::<SharingBoundary>().await;
+        assert!(matches!(all, Err(SignError::Unreadable { .. })), "it isn't left out");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_quoted_nowhere() {
+        let api = FakeApi::default();
+        api.put("/api/v1/namespaces/home/pods/p", json!({"metadata": {"name": "p", "labels": "a secret"}}));
+        let error = Talk::new(api.client()).get::<Pod>("home", "p").await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+    }
 }

@@ -44,6 +44,20 @@ pub struct Doubt {
     pub sequence: i64,
     /// What is wrong with it.
     pub what: String,
+    /// The same in words that name nobody.
+    pub general: String,
+}
+
+impl Doubt {
+    /// The same for the namespace of the stage, whose partner's people read it: neither who decided or
+    /// asked, nor what they wrote.
+    pub fn in_general(&self) -> String {
+        let Self { sequence, general, .. } = self;
+        format!(
+            "record {sequence} of the journal {general}. Nothing is signed for this grant: its Event \
+             JournalDoubted and the log of comity sign say why"
+        )
+    }
 }
 
 /// Whoever compares a journal with what people decided.
@@ -106,14 +120,15 @@ impl Witness<'_> {
             let is_another = sequence == before.through && journal.head != before.head;
             let doubt = doubt.or_else(|| is_another.then(|| ANOTHER.to_owned()));
             if let Some(what) = doubt {
-                return (reached, Some(Doubt { sequence, what }));
+                return (reached, Some(Doubt { sequence, what, general: general(record) }));
             }
             if sequence > before.through {
                 reached = Testimony { through: sequence, head: journal.head.clone() };
             }
         }
         let is_short = journal.next <= before.through;
-        let doubt = is_short.then(|| Doubt { sequence: before.through, what: GONE.to_owned() });
+        let gone = |sequence| Doubt { sequence, what: GONE.to_owned(), general: GONE.to_owned() };
+        let doubt = is_short.then(|| gone(before.through));
         (reached, doubt)
     }
 
@@ -329,6 +344,16 @@ fn unasked(forum: &Forum<'_>, record: &GrantRecordSpec, stage: Stage) -> Option<
     }
     let missing = forum.opening_by(stage, rule).err()?;
     Some(format!("opens {stage}, but that takes {missing}"))
+}
+
+/// What a record that isn't believed does, whoever and whatever it names.
+fn general(record: &GrantRecordSpec) -> String {
+    let stage = record.stage.map_or_else(|| "something".to_owned(), |stage| stage.to_string());
+    match record.event {
+        RecordEvent::Opened => format!("opens {stage}, and not as people agreed to"),
+        RecordEvent::Extended => format!("moves the end of {stage}, and not as people agreed to"),
+        _ => "doesn't say what people decided".to_owned(),
+    }
 }
 
 /// Who has to agree before a stage opens: by what stands now, and by what was opened.

@@ -7,9 +7,9 @@ use comity::api::{GrantDecision, GrantRecord, PartnerGrant, Stage, name};
 use comity::journal::Journal;
 use comity::journal::append::{Entry, next_record};
 use e2e::cluster::await_object;
-use e2e::{Error, Explain as _, Result};
+use e2e::{Error, Explain as _, Result, eventually};
 use jiff::SignedDuration;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Secret};
 use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
 
@@ -24,11 +24,22 @@ async fn what_nobody_agreed_to_is_never_signed_for_whoever_writes_the_journal() 
     story.told(&wish, ConditionType::Approved, false, Reason::ConsentPending).await?;
     let place = forge_production(&story, &grant).await?;
     let told = story.told(&wish, ConditionType::Ready, false, Reason::CertificateRefused).await?;
-    ensure(told.contains("opens Production, but that takes 2 more people"), || told.clone())?;
+    ensure(told.contains("opens Production, and not as people agreed to"), || told.clone())?;
+    let events = story.api::<Event>();
+    eventually("an Event that says why", SOON, async || {
+        let all = events.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+        let doubted = all.into_iter().filter(|event| event.reason.as_deref() == Some("JournalDoubted"));
+        let notes: Vec<String> = doubted.filter_map(|event| event.message).collect();
+        let says = |note: &String| note.contains("opens Production, but that takes 2 more people");
+        if notes.iter().any(says) { Ok(()) } else { Err(format!("{notes:?}")) }
+    })
+    .await?;
     let trust = story.in_namespace::<ConfigMap>(&place);
     await_object(&trust, name::TRUST_CONFIG_MAP, "a refusal", SOON, |trust: &ConfigMap| {
         let told = trust.data.clone().unwrap_or_default();
-        if told.keys().eq([name::TRUST_REFUSED]) { Ok(()) } else { Err(format!("{told:?}")) }
+        // The partner's people read it: whom and which groups it takes isn't theirs to know.
+        let names_nobody = told.values().all(|why| !why.contains("people from") && !why.contains("at least"));
+        if told.keys().eq([name::TRUST_REFUSED]) && names_nobody { Ok(()) } else { Err(format!("{told:?}")) }
     })
     .await?;
     let secrets = story.in_namespace::<Secret>(&place).list(&ListParams::default()).await?;

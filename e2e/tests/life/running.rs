@@ -1,15 +1,20 @@
 //! Pods that run while the contract is narrowed under them: those that aren't allowed any more go, or are
 //! named, as the contract says; nothing else is touched.
 
+use comity::api::condition::Reason;
+use comity::api::decision::DecisionAction;
 use comity::api::enforcement::EnforcementState;
 use comity::api::{PartnerGrant, SharingContract, Stage};
-use e2e::{Result, cluster::await_gone, eventually};
+use e2e::attempt::create;
+use e2e::comity::people::OLGA;
+use e2e::{Error, Result, cluster::await_gone, eventually};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::{Value, json};
 
 use super::access::usable;
+use super::consent::decided;
 use super::story::{SOON, Story, Wish, ensure};
 
 /// A sandbox with a pod from each of two registries, of which the contract names only one since.
@@ -118,4 +123,66 @@ async fn the_pod_that_isnt_allowed_any_more_is_named_until_somebody_takes_it_awa
     ensure(narrowed.running().await? == ["one", "two"], || "one is gone".to_owned())?;
     narrowed.pods.delete("two", &DeleteParams::default().grace_period(0)).await?;
     narrowed.told("none to be named", |message| message.contains("found in seconds")).await
+}
+
+/// Pods that say who set which field so that no client reads it: at a time beyond all time, and nested
+/// deeper than any reader goes.
+async fn make_unreadable(story: &Story, place: &str) -> Result<()> {
+    let deep = (0..300).fold(json!({}), |inner, _| json!({"f:x": inner}));
+    let beyond = json!({"f:metadata": {"f:labels": {"f:none": {}}}});
+    for (registry, name, fields) in
+        [("one", "kept", &beyond), ("two", "beyond", &beyond), ("two", "deep", &deep)]
+    {
+        let mut object = json!(pod(registry));
+        object["metadata"]["name"] = json!(name);
+        object["metadata"]["managedFields"] = json!([{"manager": "x", "operation": "Update", "apiVersion": "v1",
+            "fieldsType": "FieldsV1", "fieldsV1": fields, "time": "9999-12-31T23:59:59Z"}]);
+        let make = create(&format!("/api/v1/namespaces/{place}/pods"), object);
+        eventually(&format!("pod {name} to be let in"), SOON, async || make.do_as(&story.cluster).await)
+            .await?;
+    }
+    Ok(())
+}
+
+/// The names of the pods of a place that aren't on their way out, whatever they say.
+async fn left(story: &Story, place: &str) -> Result<Vec<String>> {
+    let request = http::Request::get(format!("/api/v1/namespaces/{place}/pods")).body(Vec::new());
+    let request = request.map_err(|error| Error::Failed(error.to_string()))?;
+    let answer = story.cluster.client().request_text(request).await?;
+    ensure(answer.contains("9999-12-31T23:59:59Z") || !answer.contains("\"beyond\""), || answer.clone())?;
+    let names = ["one", "two", "kept", "beyond", "deep"].into_iter();
+    let left = names.filter(|name| answer.contains(&format!("\"metadata\":{{\"name\":\"{name}\"")));
+    Ok(left.map(str::to_owned).collect())
+}
+
+async fn await_left(story: &Story, place: &str, names: &[&str]) -> Result<()> {
+    eventually(&format!("only {names:?} to be left"), SOON, async || {
+        let left = left(story, place).await.map_err(|error| error.to_string())?;
+        if left == names { Ok(()) } else { Err(format!("{left:?}")) }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_no_client_can_read_goes_like_anything_else() -> Result<()> {
+    let story = Story::begin().await?;
+    story.change::<SharingContract>("fraud-scoring", registries(&["one", "two"])).await?;
+    let fate = json!({"spec": {"narrowing": {"pods": "Delete"}}});
+    story.change::<SharingContract>("fraud-scoring", fate).await?;
+    let wish = Wish::up_to(Stage::Sandbox);
+    let grant = story.ask(&wish).await?;
+    let place = story.opened(&wish, Stage::Sandbox).await?.namespace.0;
+    usable(&story, &place).await?;
+    make_unreadable(&story, &place).await?;
+    let pods = story.in_namespace::<Pod>(&place);
+    for registry in ["one", "two"] {
+        let made = json!(pod(registry));
+        create(&format!("/api/v1/namespaces/{place}/pods"), made).do_as(&story.cluster).await?;
+    }
+    ensure(pods.list(&ListParams::default()).await.is_err(), || "every client reads it".to_owned())?;
+    await_left(&story, &place, &["one", "two", "kept", "beyond", "deep"]).await?;
+    story.change::<SharingContract>("fraud-scoring", registries(&["one"])).await?;
+    await_left(&story, &place, &["one", "kept"]).await?;
+    decided(&story, OLGA, &OLGA.decision(&grant, DecisionAction::Quarantine), Reason::Taken).await?;
+    await_left(&story, &place, &[]).await
 }

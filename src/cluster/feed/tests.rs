@@ -45,7 +45,9 @@ fn served(items: BTreeMap<&'static str, Vec<Value>>) -> (Client, mpsc::Unbounded
                 }
                 // Each watch is answered with one event, and begun again by the client.
                 Some(event) = told.recv(), if !partners.is_empty() => {
-                    let line = format!("{event}\n").into_bytes();
+                    // In the API server's order.
+                    let line = format!(r#"{{"type":{},"object":{}}}"#, event["type"], event["object"]);
+                    let line = format!("{line}\n").into_bytes();
                     partners.remove(0).send_response(Response::new(Body::from(line)));
                 }
                 else => return,
@@ -65,6 +67,11 @@ fn unreadable(name: &str) -> Value {
     let mut partner = partner(name);
     partner["spec"]["controls"] = json!([{"name": "iso27001", "validUntil": BEYOND}]);
     partner
+}
+
+/// What is nested deeper than any reader goes.
+fn nested(depth: usize) -> Value {
+    (0..depth).fold(json!({}), |inner, _| json!({"f:x": inner}))
 }
 
 /// What a process knows that was told of these objects, once it was told of everything.
@@ -114,13 +121,21 @@ async fn an_object_that_cannot_be_read_any_more_is_forgotten_and_noticed_again()
 async fn neither_field_managers_nor_a_status_keep_an_object_from_being_read() {
     let mut managed = partner("managed");
     managed["metadata"]["managedFields"] = json!([{"manager": "x", "time": BEYOND}]);
+    let mut deep = partner("deep");
+    deep["metadata"]["managedFields"] = json!([{"manager": "x", "fieldsV1": nested(1000)}]);
     let mut status = partner("status");
     status["status"] = json!({"conditions": [{"type": "Ready", "status": "True", "reason": "R",
         "message": "", "lastTransitionTime": BEYOND}]});
     let mut namespace = json!({"metadata": {"name": "home", "uid": "home", "resourceVersion": "1"}});
     namespace["metadata"]["managedFields"] = json!([{"manager": "x", "time": BEYOND}]);
-    let (feeds, ..) = filled([("partners", vec![managed, status])].into()).await;
-    assert!(known(&feeds, "managed") && known(&feeds, "status"));
+    let (feeds, mut queues, tell) = filled([("partners", vec![managed, deep.clone(), status])].into()).await;
+    assert_eq!(["managed", "deep", "status"].map(|name| known(&feeds, name)), [true; 3]);
+    for _ in 0..3 {
+        next(&mut queues).await;
+    }
+    deep["metadata"]["name"] = json!("later");
+    tell.send(json!({"type": "ADDED", "object": deep})).unwrap();
+    assert_eq!(next(&mut queues).await, "later", "nor from being told of");
     let read: Readable<DynamicObject> = serde_json::from_value(namespace).unwrap();
     assert!(read.0.is_ok());
 }

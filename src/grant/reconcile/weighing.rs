@@ -7,7 +7,7 @@ use crate::cluster::apply::WriteError;
 use crate::cluster::pods::Left;
 use crate::grant::decide::running::held_to;
 use crate::grant::observe::Scene;
-use crate::grant::weigh::{Law, Weighed, broken_by, runs};
+use crate::grant::weigh::{Law, UNREADABLE, Weighed, broken_by, runs};
 
 /// How much is said of why pods couldn't be looked at or deleted.
 const LONGEST_REASON: usize = 256;
@@ -31,7 +31,10 @@ async fn look(place: &str, scene: &mut Scene<'_>, context: &Context) -> Result<(
     };
     let policy = scene.remains_of(opening).policy(opening);
     let (against, fate) = (held_to(policy, opening), policy.unlawful_pods());
-    let broken = |pod: &_| broken_by(pod, &against).filter(|_| runs(pod));
+    let broken = |pod: Option<&_>| match pod {
+        Some(pod) => broken_by(pod, &against).filter(|_| runs(pod)),
+        None => Some(&UNREADABLE),
+    };
     let unlawful: Vec<Unlawful> = context.writer.pods_against(place, broken).await?;
     if fate == NarrowedPods::Delete {
         delete(place, &unlawful, scene, context).await?;

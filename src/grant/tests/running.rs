@@ -257,6 +257,7 @@ async fn played(fate: NarrowedPods) -> (Play, String) {
     {
         let mut object = pod(name, "registry.retail.example/partners");
         merge(&mut object["metadata"], metadata);
+        object["metadata"]["managedFields"] = json!([{"manager": "x", "time": "9999-12-31T23:59:59Z"}]);
         object["status"] = json!({"phase": phase});
         object["spec"]["runtimeClassName"] = json!("kata-cc");
         object["spec"]["nodeSelector"] = json!({"comity.dev/pool": "partner"});
@@ -343,4 +344,16 @@ async fn pods_that_cant_be_looked_at_or_deleted_are_said_so_and_tried_again() {
         assert!(play.api.get(&format!("{pods}/running")).is_none(), "{fault} {code}");
         assert_eq!(told(&play).state, EnforcementState::Enforced);
     }
+}
+
+#[tokio::test]
+async fn a_pod_that_cant_be_read_isnt_allowed_and_goes_too() {
+    let (mut play, pods) = played(NarrowedPods::Delete).await;
+    play.api.change(&format!("{pods}/done"), |pod| pod["spec"]["containers"] = json!("none"));
+    let deleted: Vec<String> =
+        play.pass().await.into_iter().filter(|request| request.contains("/pods/")).collect();
+    assert_eq!(
+        deleted,
+        ["done", "running"].map(|name| format!("DELETE /api/v1/namespaces/STAGE/pods/{name}"))
+    );
 }

@@ -18,6 +18,7 @@ fn wish() -> Wish {
         annotations: Vec::new(),
         pod: Named { name: "scorer".to_owned(), uid: "pod".to_owned() },
         account: Named { name: "workload-scorer".to_owned(), uid: "account".to_owned() },
+        node: "node".to_owned(),
         longest: SignedDuration::from_hours(24),
     }
 }
@@ -32,7 +33,13 @@ fn standing() -> Standing {
             ttl: SignedDuration::from_hours(6),
             end: now() + SignedDuration::from_hours(48),
         }),
-        pod: Some(Pod { uid: "pod".to_owned(), account: "workload-scorer".to_owned(), has_started: false }),
+        pod: Some(Pod {
+            uid: "pod".to_owned(),
+            account: "workload-scorer".to_owned(),
+            node: "node".to_owned(),
+            has_started: false,
+            is_over: false,
+        }),
         account: Some("account".to_owned()),
     }
 }
@@ -60,11 +67,14 @@ fn a_workload_of_an_open_stage_gets_one() {
 #[test]
 fn a_new_pod_is_refused_in_words_and_one_that_runs_keeps_what_it_has() {
     type Change = fn(&mut Standing);
-    let changes: [(&str, Change); 9] = [
+    let changes: [(&str, Change); 12] = [
         ("StageOver", |standing| standing.stage.as_mut().unwrap().phase = Phase::Over),
         ("StageOver", |standing| standing.stage.as_mut().unwrap().end = now()),
         ("KeyDeliveryNotAllowed", |standing| standing.stage.as_mut().unwrap().delivers = false),
         ("NotAWorkload", |standing| standing.stage.as_mut().unwrap().accounts.clear()),
+        ("NotThisNode", |standing| standing.pod.as_mut().unwrap().node = "another".to_owned()),
+        ("NotThisNode", |standing| standing.pod.as_mut().unwrap().node.clear()),
+        ("PodOver", |standing| standing.pod.as_mut().unwrap().is_over = true),
         ("NotThisServiceAccount", |standing| {
             standing.pod.as_mut().unwrap().account = "another".to_owned();
         }),
@@ -87,6 +97,14 @@ fn a_new_pod_is_refused_in_words_and_one_that_runs_keeps_what_it_has() {
         let kept = decide(&wish(), &started(other), now());
         assert_eq!(kept, Decision::Wait(Delay::Keeps(denial), later(now())), "{expected}");
     }
+}
+
+#[test]
+fn a_node_that_doesnt_say_which_it_is_gets_nothing_although_the_pod_has_none_either() {
+    let mut unbound = standing();
+    unbound.pod.as_mut().unwrap().node.clear();
+    let nameless = Wish { node: String::new(), ..wish() };
+    assert_eq!(word(&decide(&nameless, &unbound, now())), "NotThisNode");
 }
 
 #[test]

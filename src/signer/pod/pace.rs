@@ -1,4 +1,4 @@
-//! How often one pod may ask: so that no flood of requests for one makes the others wait. Times are
+//! How often one pod may be asked for: so that no flood of requests for one makes the others wait. Times are
 //! passed in.
 
 use std::collections::HashMap;
@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
+
+use crate::pki::policy::Wish;
 
 /// How many requests of one pod are looked at as they come: more than it has volumes.
 const AT_ONCE: i32 = 30;
@@ -15,6 +17,14 @@ const EVERY: SignedDuration = SignedDuration::from_secs(5);
 const TURNS: i64 = 24;
 /// How many pods are remembered before those are forgotten that needn't wait any more.
 const REMEMBERED: usize = 1024;
+
+/// For which pod a request is, as far as what it says can be trusted: its UID is for whoever asks to
+/// choose, and nobody makes a request in the namespace of a stage but the node that it names. So whoever
+/// asks elsewhere, or as another node, uses up nothing of a pod that isn't theirs.
+pub fn pod_of(namespace: &str, wish: &Wish) -> String {
+    // Neither namespaces nor nodes have a slash in their name.
+    format!("{namespace}/{}/{}", wish.node, wish.pod.uid)
+}
 
 /// Until when what each pod asked for would have taken, at the pace that lasts.
 #[derive(Debug, Default)]

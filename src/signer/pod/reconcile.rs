@@ -9,7 +9,7 @@ use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 
 use super::observe::Lookout;
-use super::pace::Pace;
+use super::pace::{Pace, pod_of};
 use super::request::{Answer, Asked};
 use crate::api::PartnerGrant;
 use crate::pki::policy::{self, Decision, Delay, Denial, Standing, Why, Wish};
@@ -64,10 +64,10 @@ pub async fn reconcile<K: Asked>(request: Arc<K>, context: Arc<Context>) -> Resu
     }
     let now = (context.signing.now)();
     let wish = request.wish();
-    if let Some(until) = context.pace.wait(&wish.pod.uid, &request.name_any(), now) {
+    let place = request.namespace().unwrap_or_default();
+    if let Some(until) = context.pace.wait(&pod_of(&place, &wish), &request.name_any(), now) {
         return Ok(again(&Delay::Pace, until, now));
     }
-    let place = request.namespace().unwrap_or_default();
     let found = context.lookout.cached(&place, now);
     let grant = match &found {
         Found::Stage(grant, _) => Some(grant.as_ref()),

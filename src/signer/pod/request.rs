@@ -122,6 +122,7 @@ macro_rules! asked {
                     annotations: names($spec.unverified_user_annotations.as_ref()),
                     pod: named(&$spec.pod_name, &$spec.pod_uid),
                     account: named(&$spec.service_account_name, &$spec.service_account_uid),
+                    node: $spec.node_name.clone(),
                     longest: longest($spec.max_expiration_seconds),
                 }
             }
@@ -202,7 +203,7 @@ mod tests {
         assert!(wish.key.is_ok());
         assert_eq!(wish.annotations, ["example.com/a"]);
         assert_eq!((wish.pod.name.as_str(), wish.account.uid.as_str()), ("scorer", "account"));
-        assert_eq!(wish.longest, SignedDuration::from_hours(2));
+        assert_eq!((wish.node.as_str(), wish.longest), ("node", SignedDuration::from_hours(2)));
         assert_eq!((older.wish(), oldest.wish()), (wish.clone(), wish));
         // What a signer sees that speaks v1 only, of a node that is older than Kubernetes 1.36.
         let unseen: v1::PodCertificateRequest = read(request("v1", &json!({})));

@@ -19,7 +19,7 @@ pub fn stage(opening: &Opening, site: Option<&Site>) -> Option<policy::Stage> {
     let account = |workload: &String| name::workload_service_account(workload);
     Some(policy::Stage {
         phase,
-        doubt: opening.doubt.clone(),
+        doubt: opening.doubt.as_ref().map(ToString::to_string),
         delivers: opening.delivers_to_pods,
         accounts: opening.every_workload.iter().map(account).collect(),
         ttl: opening.ttl,
@@ -33,14 +33,23 @@ pub fn pod(pod: &Pod) -> policy::Pod {
     policy::Pod {
         uid: pod.uid().unwrap_or_default(),
         account: spec.and_then(|spec| spec.service_account_name.clone()).unwrap_or_default(),
+        node: spec.and_then(|spec| spec.node_name.clone()).unwrap_or_default(),
         has_started: has_started(pod),
+        is_over: pod.metadata.deletion_timestamp.is_some() || has_ended(pod),
     }
 }
 
+/// Whether a pod has come to its end, and none of its containers ever runs again.
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
 /// Whether any container of a pod has ever run: none does before all its volumes are there, the one
-/// with its certificate among them.
+/// with its certificate among them. Every pod has a status from the beginning, so one that has none says
+/// what can't be read, and may have.
 fn has_started(pod: &Pod) -> bool {
-    let Some(status) = &pod.status else { return false };
+    let Some(status) = &pod.status else { return true };
     let ran = |container: &ContainerStatus| {
         let was = |state: &k8s_openapi::api::core::v1::ContainerState| {
             state.running.is_some() || state.terminated.is_some()
@@ -54,6 +63,7 @@ fn has_started(pod: &Pod) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use serde_json::json;
 
     use super::*;
@@ -62,7 +72,7 @@ mod tests {
     fn with_status(status: &serde_json::Value) -> Pod {
         let pod = json!({
             "metadata": {"name": "scorer", "uid": "pod"},
-            "spec": {"serviceAccountName": "workload-scorer", "containers": []},
+            "spec": {"serviceAccountName": "workload-scorer", "nodeName": "node", "containers": []},
             "status": status,
         });
         serde_json::from_value(pod).unwrap()
@@ -88,8 +98,18 @@ mod tests {
         ] {
             let seen = pod(&with_status(&status));
             assert_eq!((seen.uid.as_str(), seen.account.as_str()), ("pod", "workload-scorer"));
+            assert_eq!((seen.node.as_str(), seen.is_over), ("node", status["phase"] == "Failed"));
             assert_eq!(seen.has_started, expected, "{status}");
         }
+    }
+
+    #[test]
+    fn a_pod_that_is_being_deleted_is_over_and_one_without_a_status_may_have_started() {
+        let mut going = with_status(&json!({"phase": "Pending"}));
+        assert!(!pod(&going).is_over);
+        going.metadata.deletion_timestamp = Some(Time(testing::now()));
+        assert!(pod(&going).is_over && !pod(&going).has_started);
+        assert!(pod(&Pod { status: None, ..going }).has_started);
     }
 
     #[test]

@@ -79,11 +79,10 @@ impl Desk {
         let home = json!({"metadata": {"name": "risk-data", "labels": world.namespace_labels}});
         self.api.put("/api/v1/namespaces/risk-data", home);
         self.api.put(&format!("/api/v1/namespaces/{}", self.place), self.namespace(story));
-        let spec = json!({"serviceAccountName": "workload-scorer", "containers": []});
-        self.api.put(
-            &self.core("pods/scorer"),
-            json!({"metadata": {"name": "scorer", "uid": "pod"}, "spec": spec}),
-        );
+        let spec = json!({"serviceAccountName": "workload-scorer", "nodeName": "node", "containers": []});
+        let metadata = json!({"name": "scorer", "uid": "pod"});
+        let pod = json!({"metadata": metadata, "spec": spec, "status": {"phase": "Pending"}});
+        self.api.put(&self.core("pods/scorer"), pod);
         let account = json!({"metadata": {"name": "workload-scorer", "uid": "account"}});
         self.api.put(&self.core("serviceaccounts/workload-scorer"), account);
     }
@@ -133,6 +132,7 @@ impl Desk {
         (spec.service_account_name, spec.service_account_uid) =
             ("workload-scorer".to_owned(), "account".to_owned());
         spec.stub_pkc_s10_request = ByteString(stub);
+        spec.node_name = "node".to_owned();
         change(&mut request);
         self.api.put(&self.status(), &request);
     }
@@ -192,7 +192,8 @@ async fn a_request_is_answered_once() {
 #[tokio::test]
 async fn what_may_not_be_had_is_refused_and_nothing_is_made_for_it() {
     type Change = fn(&mut PodCertificateRequest);
-    let changes: [(&str, Change); 4] = [
+    let changes: [(&str, Change); 5] = [
+        ("NotThisNode", |request| request.spec.node_name = "another".to_owned()),
         ("NotThisPod", |request| request.spec.pod_uid = "another".to_owned()),
         ("NotThisServiceAccount", |request| request.spec.service_account_uid = "another".to_owned()),
         ("NotAWorkload", |request| request.spec.service_account_name = "default".to_owned()),
@@ -206,6 +207,62 @@ async fn what_may_not_be_had_is_refused_and_nothing_is_made_for_it() {
         assert_eq!(writes, [format!("PUT {}", desk.status())], "{reason}");
         assert_eq!(desk.answer(), Some(("Denied".to_owned(), reason.to_owned())));
     }
+}
+
+#[tokio::test]
+async fn whoever_asks_elsewhere_or_as_another_node_uses_up_nothing_of_a_pod() {
+    let desk = Desk::new();
+    let elsewhere = |request: &mut PodCertificateRequest| {
+        request.metadata.namespace = Some("elsewhere".to_owned());
+    };
+    let another = |request: &mut PodCertificateRequest| request.spec.node_name = "another".to_owned();
+    for _ in 0..100 {
+        desk.asked(elsewhere);
+        desk.pass().await.0.unwrap();
+        desk.asked(another);
+        desk.pass().await.0.unwrap();
+    }
+    desk.asked(|_| ());
+    assert_eq!(desk.pass().await.0.unwrap(), settled());
+    assert_eq!(desk.answer().unwrap().0, "Issued");
+}
+
+#[tokio::test]
+async fn a_pod_that_is_over_gets_none_and_one_that_runs_keeps_what_it_has() {
+    for (phase, answer) in [("Pending", Some("PodOver")), ("Running", None)] {
+        let desk = Desk::new();
+        desk.api.change(&desk.core("pods/scorer"), |pod| {
+            pod["metadata"]["deletionTimestamp"] = json!(crate::signer::testing::now());
+            pod["status"]["phase"] = json!(phase);
+        });
+        desk.asked(|_| ());
+        desk.pass().await.0.unwrap();
+        assert_eq!(desk.answer().map(|(_, reason)| reason).as_deref(), answer, "{phase}");
+    }
+}
+
+/// Whoever may write an object may say in it who set which field, and when.
+#[tokio::test]
+async fn whoever_set_which_field_of_what_stands_nobody_is_kept_waiting() {
+    let desk = Desk::new();
+    let home = "/apis/comity.dev/v1alpha1/namespaces/risk-data";
+    for path in [
+        desk.core("pods/scorer"),
+        desk.core("serviceaccounts/workload-scorer"),
+        format!("/api/v1/namespaces/{}", desk.place),
+        "/api/v1/namespaces/risk-data".to_owned(),
+        format!("{home}/partnergrants/northpay-fraud"),
+        format!("{home}/sharingcontracts/fraud-scoring"),
+        format!("{home}/datasets/transactions"),
+        "/apis/comity.dev/v1alpha1/partners/northpay".to_owned(),
+    ] {
+        desk.api.change(&path, |object| {
+            object["metadata"]["managedFields"] = json!([{"manager": "x", "time": "9999-12-31T23:59:59Z"}]);
+        });
+    }
+    desk.asked(|_| ());
+    desk.pass().await.0.unwrap();
+    assert_eq!(desk.answer().unwrap().0, "Issued");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::pki::check::Reason;
 use crate::signer::testing::{self, TRUST_DOMAIN, now, opening};
+use crate::signer::witness::Doubt;
 use crate::testing::api::FakeApi;
 
 const SYSTEM: &str = "comity-system";
@@ -301,4 +302,18 @@ async fn where_nodes_make_the_keys_the_anchor_is_published_and_no_secret_made() 
     assert!(outcome.published && outcome.issued.is_empty());
     assert!(stage.api.get(&stage.secret("scorer")).is_none());
     assert!(stage.published().as_object().unwrap().keys().eq(["ca.crt"]));
+}
+
+#[tokio::test]
+async fn who_decided_isnt_told_in_the_namespace_of_the_stage() {
+    let stage = Stage::new();
+    let what = "says what olga@bank decided, but there is no GrantDecision olgas-word".to_owned();
+    let general = "doesn't say what people decided".to_owned();
+    let doubt = Doubt { sequence: 7, what, general };
+    let doubted = Opening { doubt: Some(doubt), ..stage.opening.clone() };
+    let refused = stage.tend_as(&doubted, now()).await.unwrap().refused.unwrap().to_string();
+    assert!(refused.contains("olga@bank") && refused.contains("olgas-word"), "the Event says all: {refused}");
+    let published = stage.api.get(&stage.trust()).unwrap()["data"].to_string();
+    assert!(published.contains("record 7 of the journal doesn't say what people decided"), "{published}");
+    assert!(!published.contains("olga"), "{published}");
 }
