@@ -251,9 +251,8 @@ fn pods_stay() -> Policy {
     }
 }
 
-/// No finalizer holds up the end of a stage. Only those that Kubernetes sets of its own accord where it
-/// also takes them off: on anything else nobody would. Those by which a deletion waits for what is
-/// owned, or leaves it, the API server sets itself when it is asked to delete, which is no update.
+/// No finalizer holds up the end of a stage. Only those that Kubernetes sets where it also takes them off.
+/// Those by which deletion waits for what is owned, or leaves it, the API server sets unasked here.
 fn nothing_lingers() -> Policy {
     Policy {
         name: "comity-nothing-lingers",
@@ -278,8 +277,7 @@ fn nothing_lingers() -> Policy {
     }
 }
 
-/// Jobs are Kubernetes' own: its controller sets a finalizer on their pods, and leaves it on those of a
-/// Job that says to be somebody else's, whoever owned them before.
+/// Kubernetes' own controller sets a finalizer on the pods of Jobs, and leaves it where a Job has another.
 fn jobs() -> Policy {
     Policy {
         name: "comity-jobs",
