@@ -1,18 +1,27 @@
 //! L5, the command line: the only reader of flags and environment. One file per command.
 
+mod completion;
 mod crd;
 mod decide;
 mod diff;
+mod files;
 mod generate;
 mod grant;
+mod history;
+mod init;
+mod list;
 mod moment;
 mod page;
 mod person;
+mod plan;
 mod process;
+mod promote;
 pub mod reference;
 mod run;
 mod sign;
 mod status;
+mod table;
+mod validate;
 mod value;
 
 use std::error::Error;
@@ -25,8 +34,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 /// What `--help` says about exit codes.
 const EXIT_CODES: &str = "Exit codes:
   0  it did what it was asked; run and sign: they were told to stop
-  1  it failed, and said why on standard error
-  2  the command line can't be understood
+  1  it failed, and said why on standard error; validate: something is wrong with the files
+  2  the command line can't be understood, or names a file that can't be read
   3  generate --check: what is committed differs from what the types say
   3, 4, 5  diff: NEW is narrower, wider, both
   6  refused: by Comity, or by the API server's rules of who may decide
@@ -44,8 +53,10 @@ struct Arguments {
 /// What there is to do.
 #[derive(Debug, Subcommand)]
 enum Command {
+    List(list::Arguments),
     Status(status::StatusArguments),
     Explain(status::ExplainArguments),
+    History(history::Arguments),
     Approve(decide::ApproveArguments),
     Deny(decide::DenyArguments),
     Extend(decide::ExtendArguments),
@@ -56,9 +67,14 @@ enum Command {
     Attest(decide::AttestArguments),
     Sponsor(decide::SponsorArguments),
     Diff(diff::Arguments),
+    Validate(validate::Arguments),
+    Plan(plan::Arguments),
+    Promote(promote::Arguments),
+    Init(init::Arguments),
     Run(run::Arguments),
     Sign(sign::Arguments),
     Crd(crd::Arguments),
+    Completion(completion::Arguments),
     Generate(generate::Arguments),
 }
 
@@ -70,6 +86,8 @@ pub fn main() -> ExitCode {
     let mut matches = command_called(called()).get_matches();
     let arguments = Arguments::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit());
     let done = match arguments.command {
+        Command::List(arguments) => arguments.list(),
+        Command::History(arguments) => arguments.history(),
         Command::Status(arguments) => arguments.status(),
         Command::Explain(arguments) => arguments.explain(),
         Command::Approve(arguments) => arguments.approve(),
@@ -82,9 +100,14 @@ pub fn main() -> ExitCode {
         Command::Attest(arguments) => arguments.attest(),
         Command::Sponsor(arguments) => arguments.sponsor(),
         Command::Diff(arguments) => arguments.diff(),
+        Command::Validate(arguments) => arguments.validate(),
+        Command::Plan(arguments) => arguments.plan(),
+        Command::Promote(arguments) => arguments.promote(),
+        Command::Init(arguments) => arguments.init(),
         Command::Run(arguments) => arguments.run(),
         Command::Sign(arguments) => arguments.sign(),
         Command::Crd(arguments) => arguments.print(),
+        Command::Completion(arguments) => arguments.print(),
         Command::Generate(arguments) => arguments.generate(),
     };
     done.unwrap_or_else(|failure| {

@@ -17,6 +17,7 @@ use super::person::Colours;
 use crate::policy::lattice::Comparison;
 use object::Object;
 use report::Report;
+pub(super) use report::people;
 
 /// Say what a change narrows and widens, and who has to approve it, without a cluster
 ///

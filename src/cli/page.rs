@@ -99,6 +99,11 @@ pub(super) fn plain(text: &str) -> String {
     out
 }
 
+/// Every line of a text with nothing in it that a terminal acts on.
+pub(super) fn lines(text: &str) -> String {
+    text.lines().map(|line| plain(line) + "\n").collect()
+}
+
 /// JSON in which such characters are escaped too: they can be in strings only.
 pub(super) fn plain_json(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -18,7 +18,7 @@ use crate::cluster::reading::Reading;
 /// There was nothing to do: what was asked for is so already.
 pub(super) const UNCHANGED: u8 = 0;
 /// It failed, as anything may.
-const FAILED: u8 = 1;
+pub(super) const FAILED: u8 = 1;
 /// The command line asks for something that can't be.
 pub(super) const MISUSED: u8 = 2;
 /// Comity, or the API server on its behalf, says no.

@@ -3,39 +3,90 @@
 
 use std::fmt::Write as _;
 
-use super::command;
+use super::{OWN_NAME, command};
 use crate::generate::GeneratedFile;
 use crate::ops::metric;
 use crate::policy::quota::{self, Most};
 
+/// Where the manual pages are.
+const MANUAL: &str = "docs/man";
+
 /// The files of the reference that are written here.
 pub fn files() -> Vec<GeneratedFile> {
-    vec![
-        GeneratedFile { path: "docs/reference/command-line.md".to_owned(), contents: command_line() },
-        GeneratedFile { path: "docs/reference/metrics.md".to_owned(), contents: metrics() },
-        GeneratedFile { path: "docs/reference/quotas.md".to_owned(), contents: quotas() },
-    ]
-}
-
-/// What `--help` says of every command.
-fn command_line() -> String {
-    let mut text = String::from("# Command line\n\nWhat `comity --help` says. Generated; don't edit.\n");
+    let file = |path: &str, contents: String| GeneratedFile { path: path.to_owned(), contents };
+    let mut files = vec![
+        file("docs/reference/command-line.md", command_line()),
+        file("docs/reference/metrics.md", metrics()),
+        file("docs/reference/quotas.md", quotas()),
+    ];
     let mut top = command();
     top.build();
-    section(&mut text, "comity", &mut top.clone());
-    let commands = top.get_subcommands().filter(|command| command.get_name() != "help");
-    for command in commands {
-        section(&mut text, &format!("comity {}", command.get_name()), &mut command.clone());
+    files.push(file(&format!("{MANUAL}/{OWN_NAME}.1"), manual(&top)));
+    for (name, command) in commands(&top, OWN_NAME) {
+        let dashed = name.replace(' ', "-");
+        files.push(file(&format!("docs/reference/{dashed}.md"), page(&name, &command)));
+        files.push(file(&format!("{MANUAL}/{dashed}.1"), manual(&command)));
+    }
+    files
+}
+
+/// Every command below one, with its whole name: also those that only have others below them.
+fn commands(above: &clap::Command, name: &str) -> Vec<(String, clap::Command)> {
+    let mut found = Vec::new();
+    for command in above.get_subcommands().filter(|command| command.get_name() != "help") {
+        let name = format!("{name} {}", command.get_name());
+        found.push((name.clone(), command.clone()));
+        found.extend(commands(command, &name));
+    }
+    found
+}
+
+/// What `--help` says, and where each command is.
+fn command_line() -> String {
+    let mut top = command();
+    top.build();
+    let mut text = String::from(
+        "# Command line\n\nWhat `comity --help` says. Each command has a page of its own, and a manual page in \
+         `docs/man`. Generated; don't edit.\n",
+    );
+    section(&mut text, OWN_NAME, &mut top.clone());
+    text.push_str("\n## Commands\n\n| Command | What it does |\n|---|---|\n");
+    for (name, command) in commands(&top, OWN_NAME) {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        let link = name.replace(' ', "-");
+        // Writing to a string can't fail.
+        let _infallible = writeln!(text, "| [`{name}`]({link}.md) | {} |", about.replace('|', "\\|"));
     }
     text
 }
 
+/// The page of one command.
+fn page(name: &str, command: &clap::Command) -> String {
+    let mut text = format!("# {name}\n\nWhat `{name} --help` says. Generated; don't edit.\n");
+    fenced(&mut text, &mut command.clone());
+    text.push_str("\n[All commands](command-line.md), and the exit codes of all of them.\n");
+    text
+}
+
+/// The manual page of one command.
+fn manual(command: &clap::Command) -> String {
+    let mut text = Vec::new();
+    // Writing to memory can't fail, and what is written is text.
+    let _infallible = clap_mangen::Man::new(command.clone()).render(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 /// The help of one command under its name.
 fn section(text: &mut String, name: &str, command: &mut clap::Command) {
+    let _infallible = write!(text, "\n## {name}\n");
+    fenced(text, command);
+}
+
+/// The help of one command.
+fn fenced(text: &mut String, command: &mut clap::Command) {
     let help = command.render_long_help().to_string();
     let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
-    // Writing to a string can't fail.
-    let _infallible = write!(text, "\n## {name}\n\n```text\n{}\n```\n", lines.join("\n").trim());
+    let _infallible = write!(text, "\n```text\n{}\n```\n", lines.join("\n").trim());
 }
 
 /// A table of the metrics.
@@ -80,24 +131,38 @@ mod tests {
     #[test]
     fn every_command_and_flag_has_its_words() {
         let text = command_line();
-        for words in
-            ["## comity run", "## comity sign", "## comity generate", "--cluster-cidr", "Exit codes:"]
-        {
+        for words in ["`comity run`", "`comity validate`", "(comity-generate.md)", "Exit codes:"] {
             assert!(text.contains(words), "{words}");
         }
         let mut top = command();
         top.build();
-        for command in top.get_subcommands() {
-            assert!(command.get_about().is_some(), "{} has no description", command.get_name());
+        for (name, command) in commands(&top, OWN_NAME) {
+            assert!(command.get_about().is_some(), "{name} has no description");
             for argument in command.get_arguments() {
-                assert!(argument.get_help().is_some(), "{} has no description", argument.get_id());
+                assert!(argument.get_help().is_some(), "{name}: {} has no description", argument.get_id());
             }
         }
     }
 
     #[test]
+    fn every_command_has_a_page_and_a_manual_page_by_its_whole_name() {
+        let files = files();
+        let text = |path: &str| {
+            let found = files.iter().find(|file| file.path == path);
+            found.unwrap_or_else(|| panic!("{path} isn't written")).contents.clone()
+        };
+        let page = text("docs/reference/comity-run.md");
+        assert!(page.starts_with("# comity run\n") && page.contains("--cluster-cidr"), "{page}");
+        let manual = text("docs/man/comity-validate.1");
+        for words in [".TH comity-validate 1", "kustomize build", ".SH DESCRIPTION"] {
+            assert!(manual.contains(words), "{words}: {manual}");
+        }
+        assert!(text("docs/man/comity.1").contains("comity\\-validate(1)"));
+    }
+
+    #[test]
     fn the_reference_says_nothing_of_the_machine_it_was_written_on() {
-        let text = command_line();
+        let text: String = files().into_iter().map(|file| file.contents).collect();
         let home = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).to_string_lossy().into_owned();
         assert!(!text.contains(&home));
     }

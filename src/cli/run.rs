@@ -7,6 +7,7 @@ use clap::Args;
 use super::process::{ProcessArguments, to_the_end};
 use super::{Failure, value};
 use crate::app;
+use crate::grant::build::Installation;
 use crate::ops::Settings;
 
 /// Make and remove what grants consist of, keep their journals, write status
@@ -20,6 +21,13 @@ pub(super) struct Arguments {
     #[arg(env = "COMITY_WORKERS", hide_env_values = true)]
     workers: u16,
 
+    #[command(flatten)]
+    cluster: ClusterArguments,
+}
+
+/// What a cluster is like, as far as objects depend on it.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ClusterArguments {
     /// A network of the cluster itself (pods, services, nodes), cut out of every egress; repeat it
     /// for each, or a contract's egress may reach inside the cluster
     #[arg(long = "cluster-cidr", value_name = "CIDR", value_delimiter = ',', value_parser = value::cidr)]
@@ -47,10 +55,22 @@ impl Arguments {
     fn settings(self) -> Settings {
         Settings {
             workers: self.workers,
-            cluster_cidrs: self.cluster_cidrs,
-            dns_namespace: self.dns_namespace,
-            dns_selector: self.dns_selector.into_iter().collect(),
+            cluster_cidrs: self.cluster.cluster_cidrs,
+            dns_namespace: self.cluster.dns_namespace,
+            dns_selector: self.cluster.dns_selector.into_iter().collect(),
             ..self.process.settings()
+        }
+    }
+}
+
+impl ClusterArguments {
+    /// An installation in this namespace of such a cluster.
+    pub(super) fn installation(&self, system_namespace: &str) -> Installation {
+        Installation {
+            system_namespace: system_namespace.to_owned(),
+            cluster_networks: self.cluster_cidrs.clone(),
+            dns_namespace: self.dns_namespace.clone(),
+            dns_selector: self.dns_selector.iter().cloned().collect(),
         }
     }
 }

@@ -72,6 +72,14 @@ pub enum CallError {
         /// What the API server says.
         message: String,
     },
+    /// It is there, and isn't what its kind says.
+    #[error("{what} can't be read: {error}")]
+    Unreadable {
+        /// What was asked for.
+        what: String,
+        /// Why.
+        error: String,
+    },
     /// The API server can't be reached, or is in trouble.
     #[error("{what} can't be had from the API server")]
     Trouble {
@@ -144,6 +152,12 @@ impl Caller {
         let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
         let client = ClientBuilder::try_from(config)?.with_layer(&clock).build();
         Ok(Self { client, clock, namespace })
+    }
+
+    /// The same person in another namespace.
+    #[must_use]
+    pub fn within(&self, namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), ..self.clone() }
     }
 
     /// The time: the later of this machine's clock and what the API server told.

@@ -1,5 +1,6 @@
 //! Everything that a grant depends on, as the watches last told it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -166,7 +167,7 @@ impl Gathered {
             boundaries: self.boundaries.iter().map(AsRef::as_ref).collect(),
             namespace_labels: self.namespace_labels.clone(),
             requested: self.requested,
-            others: self.others.clone(),
+            others: Cow::Borrowed(&self.others),
         }
     }
 }

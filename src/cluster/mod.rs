@@ -20,4 +20,5 @@ pub mod records;
 pub mod reflection;
 pub mod services;
 pub mod status;
+pub mod survey;
 pub mod watch;

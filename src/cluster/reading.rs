@@ -1,13 +1,16 @@
 //! Everything that a grant depends on, read once and by a person with their own rights. What they may
 //! not read is told apart from what isn't there.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::{Resource, ResourceExt as _};
 
 use super::caller::{CallError, Caller, Identity};
+use super::readable::Readable;
 use super::records::Records;
 use super::services::facts;
 use crate::api::{Dataset, GrantRecord, Partner, PartnerGrant, SharingBoundary, SharingContract};
@@ -31,11 +34,13 @@ pub struct Reading {
     /// The labels of its namespace.
     pub namespace_labels: BTreeMap<String, String>,
     /// The journals of its namespace.
-    pub records: Records,
+    pub records: Arc<Records>,
     /// Who reads.
     pub identity: Identity,
     /// The resources that they may not read.
     pub unread: Vec<&'static str>,
+    /// Objects that they may read and that can't be read, and why.
+    pub unreadable: Vec<String>,
     /// When it was read.
     pub now: Timestamp,
 }
@@ -43,41 +48,41 @@ pub struct Reading {
 impl Reading {
     /// Reads everything that a grant depends on.
     pub async fn of(caller: &Caller, name: &str) -> Result<Self, CallError> {
-        let grant: PartnerGrant = caller.get(name).await?;
+        let grant: Readable<PartnerGrant> = caller.get(name).await?;
+        let grant = grant.0.map_err(|unreadable| CallError::Unreadable {
+            what: format!("PartnerGrant {name}"),
+            error: unreadable.error,
+        })?;
         let (contract, partner, datasets, services, boundaries, namespace, records, identity) = futures::join!(
-            caller.get::<SharingContract>(&grant.spec.contract_ref.name.0),
-            caller.get_anywhere::<Partner>(&grant.spec.partner_ref.name.0),
-            caller.list::<Dataset>(),
-            caller.list::<Service>(),
-            caller.list_everywhere::<SharingBoundary>(),
+            caller.get::<Readable<SharingContract>>(&grant.spec.contract_ref.name.0),
+            caller.get_anywhere::<Readable<Partner>>(&grant.spec.partner_ref.name.0),
+            caller.list::<Readable<Dataset>>(),
+            caller.list::<Readable<Service>>(),
+            caller.list_everywhere::<Readable<SharingBoundary>>(),
             caller.get_anywhere::<Namespace>(&caller.namespace),
-            caller.list::<GrantRecord>(),
+            caller.list::<Readable<GrantRecord>>(),
             caller.identity(),
         );
-        let mut unread = Vec::new();
-        let mut note = Note(&mut unread);
-        let contract = note.one("sharingcontracts", contract)?.filter(is_there);
-        let partner = note.one("partners", partner)?.filter(is_there);
-        let datasets = note.all("datasets", datasets)?.into_iter().filter(is_there);
-        let services = note.all("services", services)?.into_iter();
-        let boundaries = note.all("sharingboundaries", boundaries)?.into_iter().filter(is_there).collect();
+        let mut note = Note::default();
+        let contract = note.readable_one("sharingcontracts", contract)?.filter(is_there);
+        let partner = note.readable_one("partners", partner)?.filter(is_there);
+        let datasets = note.readable("datasets", datasets)?.into_iter().filter(is_there);
+        let services = note.readable("services", services)?.into_iter();
+        let boundaries = note.readable("sharingboundaries", boundaries)?;
         let namespace = note.one("namespaces", namespace)?;
-        let told = note.all("grantrecords", records)?;
+        let records = Arc::new(records_of(note.all("grantrecords", records)?));
         let identity = note.one("selfsubjectreviews", identity)?.unwrap_or_default();
-        let records = Records::default();
-        for record in told {
-            records.put(&caller.namespace, &record.name_any(), record.spec);
-        }
         Ok(Self {
             contract,
             partner,
             datasets: datasets.map(|dataset| (dataset.name_any(), dataset)).collect(),
             services: services.map(|service| (service.name_any(), facts(&service))).collect(),
-            boundaries,
+            boundaries: boundaries.into_iter().filter(is_there).collect(),
             namespace_labels: namespace.and_then(|found| found.metadata.labels).unwrap_or_default(),
             records,
             identity,
-            unread,
+            unread: note.unread,
+            unreadable: note.unreadable,
             now: caller.now(),
             grant,
         })
@@ -102,7 +107,7 @@ impl Reading {
             boundaries: self.boundaries.iter().collect(),
             namespace_labels: self.namespace_labels.clone(),
             requested: self.records.live_since(&namespace, &uid),
-            others: Vec::new(),
+            others: Cow::default(),
         })
     }
 
@@ -118,11 +123,17 @@ impl Reading {
     }
 }
 
-/// Notes what may not be read.
-struct Note<'a>(&'a mut Vec<&'static str>);
+/// Notes what may not be read, and what can't be.
+#[derive(Debug, Default)]
+pub(super) struct Note {
+    /// The resources that may not be read.
+    pub(super) unread: Vec<&'static str>,
+    /// Objects that may be read and can't be, and why.
+    pub(super) unreadable: Vec<String>,
+}
 
-impl Note<'_> {
-    fn one<T>(
+impl Note {
+    pub(super) fn one<T>(
         &mut self,
         resource: &'static str,
         answer: Result<T, CallError>,
@@ -131,23 +142,61 @@ impl Note<'_> {
             Ok(found) => Ok(Some(found)),
             Err(CallError::Absent { .. }) => Ok(None),
             Err(CallError::Forbidden { .. }) => {
-                self.0.push(resource);
+                self.unread.push(resource);
                 Ok(None)
             }
             Err(error) => Err(error),
         }
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &mut self,
         resource: &'static str,
         answer: Result<Vec<T>, CallError>,
     ) -> Result<Vec<T>, CallError> {
         Ok(self.one(resource, answer)?.unwrap_or_default())
     }
+
+    /// One object; one that can't be read isn't there, as it isn't for Comity, and is noted.
+    fn readable_one<K: Resource<DynamicType = ()>>(
+        &mut self,
+        resource: &'static str,
+        answer: Result<Readable<K>, CallError>,
+    ) -> Result<Option<K>, CallError> {
+        Ok(self.one(resource, answer)?.and_then(|object| self.understood(object)))
+    }
+
+    /// All objects; those that can't be read aren't there, and are noted.
+    pub(super) fn readable<K: Resource<DynamicType = ()>>(
+        &mut self,
+        resource: &'static str,
+        answer: Result<Vec<Readable<K>>, CallError>,
+    ) -> Result<Vec<K>, CallError> {
+        let found = self.all(resource, answer)?;
+        Ok(found.into_iter().filter_map(|object| self.understood(object)).collect())
+    }
+
+    fn understood<K: Resource<DynamicType = ()>>(&mut self, object: Readable<K>) -> Option<K> {
+        let name = object.name_any();
+        let told = |error: &str| format!("{} {name}: {error}", K::kind(&()));
+        object.0.inspect_err(|unreadable| self.unreadable.push(told(&unreadable.error))).ok()
+    }
+}
+
+/// Journals of these records. One with a record that can't be read doesn't hold.
+pub(super) fn records_of(told: Vec<Readable<GrantRecord>>) -> Records {
+    let records = Records::default();
+    for record in told {
+        let (namespace, name) = (record.namespace().unwrap_or_default(), record.name_any());
+        match record.0 {
+            Ok(record) => drop(records.put(&namespace, &name, record.spec)),
+            Err(_) => drop(records.spoil(&namespace, &name)),
+        }
+    }
+    records
 }
 
 /// What is being deleted is no ground to stand on.
-fn is_there<K: Resource>(object: &K) -> bool {
+pub(super) fn is_there<K: Resource>(object: &K) -> bool {
     object.meta().deletion_timestamp.is_none()
 }

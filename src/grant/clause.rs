@@ -3,12 +3,16 @@
 
 mod running;
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
+use super::build::Site;
 use super::check::NamespaceStanding;
 use super::decide::{Place, View};
 use super::observe::Scene;
-use crate::api::contract::{KeyDelivery, Security};
+use crate::api::contract::{KeyDelivery, Security, SharingContract};
+use crate::api::effective::EffectivePolicy;
 use crate::api::enforcement::{EnforcedClause, EnforcementState, Enforcer};
 use crate::api::stage::Stage;
 use crate::api::value::Duration;
@@ -124,8 +128,40 @@ const LATER: [(&str, &str); 1] = [("anomaly", GATE)];
 /// Every clause of the grant's contract, and what holds it now.
 pub fn enforcement(view: &View<'_>, scene: &Scene<'_>) -> Vec<EnforcedClause> {
     let Some(contract) = &scene.contract else { return Vec::new() };
-    let Ok(spec) = serde_json::to_value(&contract.spec) else { return Vec::new() };
     let applied = is_applied(view);
+    let mut told = of_contract(contract, applied);
+    if told.is_empty() {
+        return told;
+    }
+    if let Some(lacking) = view.lacking {
+        refine_admission(&mut told, lacking);
+    }
+    let names = super::observe::Names::of(scene.grant);
+    let open: Vec<&Place<'_>> = view.places.iter().filter(|place| is_open(view, place)).collect();
+    if applied {
+        let sites = open.iter().filter_map(|place| Some(scene.site(place.opening?, &names)));
+        refine_egress(&mut told, &sites.collect::<Vec<_>>());
+    }
+    running::refine(&mut told, view, scene);
+    let policies = open.iter().filter_map(|place| Some(place.remains.policy(place.opening?)));
+    told.push(ingress(policies, &scene.ingress, applied));
+    told
+}
+
+/// Every clause of a contract, and what will hold it once all of these stages stand: as far as that can be
+/// said before anything is made.
+pub fn foreseen(contract: &SharingContract, sites: &[Site<'_>]) -> Vec<EnforcedClause> {
+    let mut told = of_contract(contract, true);
+    refine_egress(&mut told, sites);
+    let none = BTreeSet::new();
+    let let_in = sites.first().map_or(&none, |site| site.ingress);
+    told.push(ingress(sites.iter().map(|site| site.policy), let_in, true));
+    told
+}
+
+/// Every clause of a contract, and what holds it where all is applied, or will.
+fn of_contract(contract: &SharingContract, applied: bool) -> Vec<EnforcedClause> {
+    let Ok(spec) = serde_json::to_value(&contract.spec) else { return Vec::new() };
     let mut told: Vec<EnforcedClause> = CLAUSES
         .iter()
         .map(
@@ -142,14 +178,6 @@ pub fn enforcement(view: &View<'_>, scene: &Scene<'_>) -> Vec<EnforcedClause> {
         ),
     );
     refine_certificates(&mut told, &contract.spec.security);
-    if let Some(lacking) = view.lacking {
-        refine_admission(&mut told, lacking);
-    }
-    if applied {
-        refine_egress(&mut told, view, scene);
-    }
-    running::refine(&mut told, view, scene);
-    told.push(ingress(view, scene, applied));
     told
 }
 
@@ -265,23 +293,20 @@ fn refine_admission(told: &mut [EnforcedClause], lacking: &str) {
 }
 
 /// Says of destinations what no policy opens: outside production, or within the cluster's own networks.
-fn refine_egress(told: &mut [EnforcedClause], view: &View<'_>, scene: &Scene<'_>) {
+fn refine_egress(told: &mut [EnforcedClause], sites: &[Site<'_>]) {
     let Some(clause) = told
         .iter_mut()
         .find(|told| told.clause == "destination.egress" && told.state == EnforcementState::Enforced)
     else {
         return;
     };
-    let names = super::observe::Names::of(scene.grant);
-    let openings = view.places.iter().filter(|place| is_open(view, place)).filter_map(|place| place.opening);
     let mut in_production = false;
-    for opening in openings.filter(|opening| opening.stage == Stage::Production) {
+    for site in sites.iter().filter(|site| site.opening.stage == Stage::Production) {
         in_production = true;
-        let site = scene.site(opening, &names);
         let egress = &site.policy.destination.egress;
         let closed: Vec<&str> = egress
             .iter()
-            .filter(|egress| super::build::network::exceptions(&site, egress).is_none())
+            .filter(|egress| super::build::network::exceptions(site, egress).is_none())
             .map(|egress| egress.cidr.0.as_str())
             .collect();
         if !closed.is_empty() {
@@ -296,13 +321,13 @@ fn refine_egress(told: &mut [EnforcedClause], view: &View<'_>, scene: &Scene<'_>
 }
 
 /// What holds the dataset's side: whether it lets in just this grant.
-fn ingress(view: &View<'_>, scene: &Scene<'_>, applied: bool) -> EnforcedClause {
+fn ingress<'a>(
+    policies: impl Iterator<Item = &'a EffectivePolicy>,
+    let_in: &BTreeSet<String>,
+    applied: bool,
+) -> EnforcedClause {
     let clause = "dataScope.datasets.ingress";
-    let served: Vec<&str> = view
-        .places
-        .iter()
-        .filter(|place| is_open(view, place))
-        .filter_map(|place| Some(place.remains.policy(place.opening?)))
+    let served: Vec<&str> = policies
         .flat_map(|policy| &policy.datasets)
         .filter(|dataset| dataset.endpoint.is_some())
         .map(|dataset| dataset.name.0.as_str())
@@ -310,7 +335,7 @@ fn ingress(view: &View<'_>, scene: &Scene<'_>, applied: bool) -> EnforcedClause 
     if served.is_empty() {
         return if applied { not_used(clause) } else { held(clause, &By(&[NetworkPolicy]), false) };
     }
-    let open: Vec<&str> = served.into_iter().filter(|dataset| !scene.ingress.contains(*dataset)).collect();
+    let open: Vec<&str> = served.into_iter().filter(|dataset| !let_in.contains(*dataset)).collect();
     if open.is_empty() {
         return held(clause, &By(&[NetworkPolicy]), applied);
     }

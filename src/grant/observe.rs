@@ -15,11 +15,13 @@ use super::hear::Hearing;
 use super::hear::vain::{Called, InVain};
 use super::weigh::Weighed;
 use crate::api::condition::Reason;
+use crate::api::effective::{EffectiveEndpoint, EffectivePolicy};
 use crate::api::grant::PartnerGrantStatus;
 use crate::api::record::RecordReason;
 use crate::api::{GrantDecision, PartnerGrant, SharingContract, name};
 use crate::cluster::catalogue::Catalogue;
 use crate::cluster::docket::Docket;
+use crate::cluster::objects::Objects;
 use crate::journal::remains::{Remains, remains};
 use crate::journal::wanted::GrantFacts;
 use crate::journal::{Broken, Journal, Opening};
@@ -171,7 +173,9 @@ impl<'a> Scene<'a> {
             self.remains_by = head;
         }
         self.foreseen = self.foresee();
-        self.ingress = openings.iter().flat_map(|opening| isolated_datasets(catalogue, opening)).collect();
+        let labels_of = |namespace: &str| catalogue.namespace_labels(namespace);
+        let isolated = |opening: &Opening| isolated_datasets(&opening.policy, labels_of, &catalogue.objects);
+        self.ingress = openings.iter().flat_map(isolated).collect();
         self.conflict =
             self.next_namespace().filter(|namespace| catalogue.objects.namespace(namespace).is_some());
     }
@@ -331,18 +335,16 @@ fn note_namespace(live: &mut LiveObjects, catalogue: &Catalogue, namespace: &str
 /// The datasets of an opening whose namespace the platform opened to Comity's ingress policies
 /// and whose pods are isolated for ingress by a policy that isn't Comity's. Where they weren't,
 /// the first policy that selects them would cut off all their other clients.
-fn isolated_datasets(catalogue: &Catalogue, opening: &Opening) -> Vec<String> {
-    opening
-        .policy
-        .datasets
-        .iter()
-        .filter(|dataset| {
-            dataset.endpoint.as_ref().is_some_and(|endpoint| {
-                let labels = catalogue.namespace_labels(&endpoint.namespace.0);
-                labels.get(name::LABEL_DATASET_INGRESS).map(String::as_str) == Some(name::YES)
-                    && catalogue.objects.is_isolated(&endpoint.namespace.0, &endpoint.selector)
-            })
-        })
-        .map(|dataset| dataset.name.0.clone())
-        .collect()
+pub fn isolated_datasets(
+    policy: &EffectivePolicy,
+    labels_of: impl Fn(&str) -> BTreeMap<String, String>,
+    objects: &Objects,
+) -> Vec<String> {
+    let lets_in = |endpoint: &EffectiveEndpoint| {
+        let labels = labels_of(&endpoint.namespace.0);
+        labels.get(name::LABEL_DATASET_INGRESS).map(String::as_str) == Some(name::YES)
+            && objects.is_isolated(&endpoint.namespace.0, &endpoint.selector)
+    };
+    let isolated = policy.datasets.iter().filter(|dataset| dataset.endpoint.as_ref().is_some_and(lets_in));
+    isolated.map(|dataset| dataset.name.0.clone()).collect()
 }

@@ -17,6 +17,7 @@ pub mod scope;
 pub mod standing;
 mod terms;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -49,7 +50,7 @@ pub struct Operands<'a> {
     /// When the grant was first accepted, by its journal; `None`: it never was.
     pub requested: Option<Timestamp>,
     /// The other grants that are live: accepted once, not ended, and not this one.
-    pub others: Vec<OtherGrant>,
+    pub others: Cow<'a, [OtherGrant]>,
 }
 
 /// What matters of a Service.

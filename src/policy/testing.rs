@@ -1,5 +1,6 @@
 //! For tests: the story of `examples/fraud-scoring/`, as operands that a test can change.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -72,7 +73,7 @@ impl World {
             boundaries: self.boundaries.iter().collect(),
             namespace_labels: self.namespace_labels.clone(),
             requested: self.requested,
-            others: self.others.clone(),
+            others: Cow::Borrowed(&self.others),
         }
     }
 

@@ -261,7 +261,7 @@ impl Ground {
             boundaries: common.boundaries.iter().collect(),
             namespace_labels: common.namespace_labels.clone(),
             requested,
-            others: self.others.clone(),
+            others: Cow::Borrowed(&self.others),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Everything that the story's grant depends on, read from files.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -114,6 +115,11 @@ impl World {
         let namespaces = self.of::<Namespace>("Namespace");
         let grants = self.of::<PartnerGrant>("PartnerGrant");
         let spec = &grant.spec;
+        let others = grants
+            .iter()
+            .filter(|other| other.name_any() != self.about)
+            .map(|other| OtherGrant::new(other, Timestamp::UNIX_EPOCH))
+            .collect();
         let operands = Operands {
             grant: &grant,
             contract: contracts.iter().find(|contract| contract.name_any() == spec.contract_ref.name.0),
@@ -123,11 +129,7 @@ impl World {
             boundaries: boundaries.iter().collect(),
             namespace_labels: namespaces.first().map(|found| found.labels().clone()).unwrap_or_default(),
             requested: None,
-            others: grants
-                .iter()
-                .filter(|other| other.name_any() != self.about)
-                .map(|other| OtherGrant::new(other, Timestamp::UNIX_EPOCH))
-                .collect(),
+            others: Cow::Owned(others),
         };
         look(&operands, "2026-12-01T00:00:00Z".parse().expect("an instant"))
     }

@@ -159,7 +159,7 @@ fn approvals(
 }
 
 /// How many people, and from which groups.
-fn people(ConsentRule { required, groups, .. }: &ConsentRule) -> String {
+pub(in crate::cli) fn people(ConsentRule { required, groups, .. }: &ConsentRule) -> String {
     let count = match required {
         0 => return "nobody".to_owned(),
         1 => "1 person".to_owned(),

@@ -13,5 +13,5 @@ pub(super) mod tests;
 pub(super) use picture::{Live, Picture, Seen};
 pub(super) use tree::tree;
 pub(super) use view::GrantView;
-pub(super) use why::why;
+pub(super) use why::{clauses, why};
 pub(super) use words::{clusterroles_to_decide, clusterroles_to_read, near};

@@ -1,6 +1,7 @@
 //! What is told of a grant, in the story of `examples/fraud-scoring/`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +18,6 @@ use crate::api::stage::Stage;
 use crate::cli::moment::Watch;
 use crate::cluster::caller::Identity;
 use crate::cluster::reading::Reading;
-use crate::cluster::records::Records;
 use crate::journal::append::{Entry, next_record};
 use crate::policy::testing::World;
 use crate::policy::{Agreement, resolve::resolve};
@@ -50,12 +50,13 @@ impl Told {
             services: world.services,
             boundaries: world.boundaries,
             namespace_labels: BTreeMap::from([(name::LABEL_SHARES.to_owned(), name::YES.to_owned())]),
-            records: Records::default(),
+            records: Arc::default(),
             identity: Identity {
                 name: "olga@retail.example".to_owned(),
                 groups: vec!["security".to_owned()],
             },
             unread: Vec::new(),
+            unreadable: Vec::new(),
             now: world.now,
         };
         let mut told = Self { reading };

@@ -73,6 +73,9 @@ fn branches(view: &GrantView, watch: &Watch, program: &str) -> Vec<Branch> {
         let said = format!("you may not read {}", view.unread.join(", "));
         branches.push(Branch::new("not seen", Style::Warn, said));
     }
+    branches.extend(view.unreadable.iter().map(|object| {
+        Branch::new("unreadable", Style::Bad, format!("{object}; it counts as if it weren't there"))
+    }));
     branches
 }
 

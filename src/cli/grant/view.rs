@@ -51,6 +51,9 @@ pub(in crate::cli) struct GrantView {
     /// What they may not read, so that it isn't told of here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) unread: Vec<&'static str>,
+    /// What they may read and can't be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) unreadable: Vec<String>,
     /// With `explain`: every condition.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) conditions: Vec<Said>,
@@ -196,6 +199,7 @@ impl GrantView {
             journal: journal_view(picture),
             you: You { name: identity.name.clone(), groups: identity.groups.clone(), may: Vec::new() },
             unread: picture.reading.unread.clone(),
+            unreadable: picture.reading.unreadable.clone(),
             conditions: Vec::new(),
             enforcement: Vec::new(),
         }
@@ -208,6 +212,31 @@ impl GrantView {
         view.conditions = said(picture);
         view.enforcement.clone_from(&picture.status.enforcement);
         view
+    }
+}
+
+impl GrantView {
+    /// The stages for which who asks is waited for: their groups are asked for, nothing bars them, and they
+    /// haven't agreed yet.
+    pub(in crate::cli) fn waits_for_caller(&self) -> Vec<Stage> {
+        let agreed =
+            |waiting: &WaitingView| waiting.approvals.iter().any(|approval| approval.by == self.you.name);
+        let counts = |waiting: &WaitingView| {
+            let asked: usize = waiting.groups_missing.iter().map(|missing| missing.at_least).sum();
+            let anybody = waiting.people_missing.is_none_or(|people| people > asked);
+            let theirs = |missing: &GroupMissing| self.you.groups.contains(&missing.group);
+            anybody || waiting.groups_missing.iter().any(theirs)
+        };
+        let asked =
+            self.waiting.iter().filter(|waiting| waiting.you_may_not.is_none() && !waiting.sponsor_missing);
+        asked.filter(|waiting| !agreed(waiting) && counts(waiting)).map(|waiting| waiting.stage).collect()
+    }
+
+    /// The stages for which somebody of a group is waited for.
+    pub(in crate::cli) fn waits_for_group(&self, group: &str) -> Vec<Stage> {
+        let asks =
+            |waiting: &&WaitingView| waiting.groups_missing.iter().any(|missing| missing.group == group);
+        self.waiting.iter().filter(asks).map(|waiting| waiting.stage).collect()
     }
 }
 

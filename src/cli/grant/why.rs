@@ -16,7 +16,7 @@ pub(in crate::cli) fn why(view: &GrantView, watch: &Watch, program: &str) -> Pag
     request(&mut page, view);
     conditions(&mut page, &view.conditions, watch);
     consents(&mut page, view, watch);
-    clauses(&mut page, &view.enforcement);
+    clauses(&mut page, "What holds each clause of the contract", &view.enforcement);
     page.gap().styled(Style::Strong, "You");
     page.line(format!("  {}", you(view)));
     page.gap().styled(Style::Strong, "What to do next");
@@ -72,11 +72,11 @@ fn consents(page: &mut Page, view: &GrantView, watch: &Watch) {
 }
 
 /// The clauses of the contract, by what holds them.
-fn clauses(page: &mut Page, clauses: &[EnforcedClause]) {
+pub(in crate::cli) fn clauses(page: &mut Page, title: &str, clauses: &[EnforcedClause]) {
     if clauses.is_empty() {
         return;
     }
-    page.gap().styled(Style::Strong, "What holds each clause of the contract");
+    page.gap().styled(Style::Strong, title);
     let mut held: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for clause in clauses.iter().filter(|clause| clause.state == EnforcementState::Enforced) {
         let by: Vec<String> = clause.by.iter().map(|by| format!("{by:?}")).collect();

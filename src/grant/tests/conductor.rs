@@ -203,7 +203,6 @@ async fn a_pod_is_deleted_once_and_then_waited_for_ever_more_patiently() {
     let place = play.place().unwrap();
     let pods = format!("/api/v1/namespaces/{place}/pods");
     let pod = |name: &str, metadata: Value| {
-        // Whoever may make a pod may write into it what no client reads.
         let managed = json!([{"manager": "x", "time": "9999-12-31T23:59:59Z"}]);
         let mut pod = json!({"metadata": {"name": name, "namespace": place, "managedFields": managed}});
         merge(&mut pod["metadata"], metadata);

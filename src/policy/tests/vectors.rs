@@ -1,5 +1,6 @@
 //! The published test vectors of the digest (`docs/digest-vectors/`) are what the code computes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -57,7 +58,7 @@ impl Vector {
             boundaries: boundaries.iter().collect(),
             namespace_labels: BTreeMap::new(),
             requested: None,
-            others: Vec::new(),
+            others: Cow::default(),
         }
     }
 }

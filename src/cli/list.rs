@@ -1,0 +1,140 @@
+//! `comity list`: grants, what ends soonest first; or those that wait for somebody.
+
+mod row;
+#[cfg(test)]
+mod tests;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
+
+use self::row::{List, Row};
+use super::Failure;
+use super::grant::{GrantView, Picture, clusterroles_to_read};
+use super::page::{lines, plain_json};
+use super::person::{Person, REFUSED, Stop, to_its_end, watch};
+use crate::api::PartnerGrant;
+use crate::cluster::caller::{CallError, Caller};
+use crate::cluster::readable::Readable;
+use crate::cluster::survey::Survey;
+use crate::generate::admission::cel::CONSENT_GROUP;
+
+/// List grants: what ends soonest first, or what waits for you
+///
+/// A grant that can't be read is listed as such. Those that have ended are counted, and listed with --ended.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  comity list -n risk-data
+  comity list --all-namespaces --ending-within 7d
+  comity list -A --waiting-for me
+  comity list -A --waiting-for security -o json")]
+pub(super) struct Arguments {
+    /// In every namespace
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    all_namespaces: bool,
+
+    /// Only what ends within this time: 12h, 7d
+    #[arg(long, value_name = "TIME", value_parser = super::moment::span)]
+    ending_within: Option<SignedDuration>,
+
+    /// Only what waits for the consent of this group; with `me`, for yours: what you may approve, are asked for,
+    /// and haven't agreed to yet
+    #[arg(long, value_name = "me|GROUP")]
+    waiting_for: Option<String>,
+
+    /// Those that have ended too
+    #[arg(long)]
+    ended: bool,
+
+    /// How it is told
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+
+    #[command(flatten)]
+    person: Person,
+}
+
+/// How it is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Format {
+    /// A table for people
+    Text,
+    /// One JSON object
+    Json,
+    /// One YAML document
+    Yaml,
+}
+
+/// What stands for who asks.
+const ME: &str = "me";
+
+impl Arguments {
+    /// Lists them.
+    pub(super) fn list(self) -> Result<ExitCode, Failure> {
+        to_its_end(self.tell())
+    }
+
+    async fn tell(self) -> Result<(), Failure> {
+        let caller = self.person.connect().await?;
+        let list = match &self.waiting_for {
+            Some(whom) => Box::pin(waiting(&caller, self.all_namespaces, whom)).await?,
+            None => List::of(&grants(&caller, self.all_namespaces).await?, caller.now()),
+        };
+        let list = list.narrowed(self.ending_within, self.ended);
+        let text = match self.output {
+            Format::Text => list.page(&watch(list.now), self.all_namespaces).text(self.person.is_coloured()),
+            Format::Json => plain_json(&serde_json::to_string_pretty(&list)?) + "\n",
+            Format::Yaml => lines(&serde_saphyr::to_string(&list)?),
+        };
+        std::io::stdout().lock().write_all(text.as_bytes())?;
+        Ok(())
+    }
+}
+
+/// Every grant. One that can't be read is told of as such.
+async fn grants(caller: &Caller, everywhere: bool) -> Result<Vec<Readable<PartnerGrant>>, Failure> {
+    let found = if everywhere { caller.list_everywhere().await } else { caller.list().await };
+    found.map_err(|error| refused(error, everywhere))
+}
+
+fn refused(error: CallError, everywhere: bool) -> Failure {
+    let CallError::Forbidden { message, .. } = error else { return error.into() };
+    let role = clusterroles_to_read(&["partnergrants"]);
+    let remedy =
+        if everywhere { "without --all-namespaces one namespace is looked at" } else { role.as_str() };
+    Stop::new(REFUSED, format!("{message}; {remedy}")).into()
+}
+
+/// The grants that wait for somebody, judged as `comity status` judges each.
+async fn waiting(caller: &Caller, everywhere: bool, whom: &str) -> Result<List, Failure> {
+    let survey =
+        Box::pin(Survey::of(caller, everywhere)).await.map_err(|error| refused(error, everywhere))?;
+    let mut list = List::of(&survey.grants, survey.now);
+    let mut rows = Vec::new();
+    for row in std::mem::take(&mut list.rows) {
+        if row.unreadable.is_some() {
+            rows.push(row);
+            continue;
+        }
+        let Some(grant) = survey.grant(&row.namespace, &row.name).filter(|_| row.is_pending()) else {
+            continue;
+        };
+        let reading = survey.reading(grant);
+        let view = GrantView::of(&Picture::of(&reading));
+        let stages = if whom == ME { view.waits_for_caller() } else { view.waits_for_group(whom) };
+        if stages.is_empty() || (whom == ME && !may_approve(caller, &row).await) {
+            continue;
+        }
+        rows.push(row.asked_for(stages));
+    }
+    list.rows = rows;
+    Ok(list)
+}
+
+/// Whether the caller may approve a grant. What can't be told isn't claimed.
+async fn may_approve(caller: &Caller, row: &Row) -> bool {
+    let there = caller.within(&row.namespace);
+    there.may("approve", CONSENT_GROUP, "partnergrants", &row.name).await.unwrap_or(false)
+}

@@ -1,0 +1,135 @@
+//! What was found, told: to people, to programs, to code scanning (SARIF), and to the checks of a pull
+//! request. Pure.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::examine::Examination;
+use super::finding::{Finding, RULES, Severity};
+use crate::cli::page::{Page, Style, plain};
+
+/// For people: a line for each finding, as editors understand it, and what it comes to.
+pub(super) fn page(examination: &Examination) -> Page {
+    let mut page = Page::default();
+    for finding in &examination.findings {
+        let Finding { severity, message, rule, file, line, column, object, .. } = finding;
+        let style = match severity {
+            Severity::Error => Style::Bad,
+            Severity::Warning => Style::Warn,
+            Severity::Note => Style::Faint,
+        };
+        page.styled(Style::Strong, format!("{file}:{line}:{column}: "));
+        page.then(style, format!("{}: ", severity.word())).then(Style::Plain, message.as_str());
+        let object = object.as_ref().map_or_else(String::new, |object| format!("{object}: "));
+        page.styled(Style::Faint, format!("    {object}{rule}"));
+    }
+    if !examination.findings.is_empty() {
+        page.gap();
+    }
+    let (style, told) = summary(examination);
+    page.styled(style, told);
+    page
+}
+
+/// What it comes to, in a sentence.
+fn summary(examination: &Examination) -> (Style, String) {
+    let Examination { objects, others, .. } = examination;
+    let [errors, warnings, notes] =
+        [Severity::Error, Severity::Warning, Severity::Note].map(|severity| examination.count(severity));
+    let beside = if *others == 0 { String::new() } else { format!(" and {}", counted(*others, "other")) };
+    let looked = format!("{} of Comity's{beside}", counted(*objects, "object"));
+    if errors + warnings > 0 {
+        let parts = [counted(errors, "error"), counted(warnings, "warning"), counted(notes, "note")];
+        return (
+            if errors > 0 { Style::Bad } else { Style::Warn },
+            format!("{looked}: {}", parts.join(", ")),
+        );
+    }
+    if *objects == 0 {
+        return (Style::Warn, format!("{looked}: there is nothing to look at"));
+    }
+    if notes > 0 {
+        let told =
+            format!("{looked}: nothing is wrong with what can be judged here; {}", counted(notes, "note"));
+        return (Style::Warn, told);
+    }
+    (Style::Good, format!("{looked}: nothing is wrong"))
+}
+
+/// `1 error`, `2 errors`.
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// For programs: one object.
+pub(super) fn json(examination: &Examination) -> Value {
+    json!({
+        "objects": examination.objects,
+        "others": examination.others,
+        "errors": examination.count(Severity::Error),
+        "warnings": examination.count(Severity::Warning),
+        "notes": examination.count(Severity::Note),
+        "findings": examination.findings,
+    })
+}
+
+/// SARIF 2.1.0, as code scanning takes it.
+pub(super) fn sarif(examination: &Examination) -> Value {
+    let findings = &examination.findings;
+    let used: BTreeSet<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
+    let rule = |id: &&str| {
+        let about = RULES.iter().find(|(known, _)| known == id).map(|(_, about)| (*about).to_owned());
+        let about =
+            about.unwrap_or_else(|| format!("The condition Accepted would be False, with the reason {id}"));
+        json!({"id": id, "shortDescription": {"text": about}})
+    };
+    let rules: Vec<Value> = used.iter().map(rule).collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {"name": "comity validate", "version": env!("CARGO_PKG_VERSION"), "rules": rules}},
+            "results": findings.iter().map(result).collect::<Vec<_>>(),
+        }],
+    })
+}
+
+fn result(finding: &Finding) -> Value {
+    let Finding { severity, rule, message, object, file, line, column, .. } = finding;
+    let mut location = json!({"physicalLocation": {
+        "artifactLocation": {"uri": uri(file)},
+        "region": {"startLine": line, "startColumn": column},
+    }});
+    if let Some(object) = object {
+        location["logicalLocations"] = json!([{"fullyQualifiedName": object.to_string(), "kind": "object"}]);
+    }
+    json!({"ruleId": rule, "level": severity.word(), "message": {"text": message}, "locations": [location]})
+}
+
+/// A path as part of a URI.
+fn uri(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let written = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    path.bytes().map(written).collect()
+}
+
+/// Commands of GitHub Actions that annotate the lines of a pull request.
+pub(super) fn github(examination: &Examination) -> String {
+    let annotation = |finding: &Finding| {
+        let Finding { severity, rule, message, file, line, column, .. } = finding;
+        let level = if *severity == Severity::Note { "notice" } else { severity.word() };
+        let (file, title) = (property(file), property(&format!("comity: {rule}")));
+        format!("::{level} file={file},line={line},col={column},title={title}::{}\n", data(message))
+    };
+    examination.findings.iter().map(annotation).collect()
+}
+
+/// A message as such a command has it: nothing in it begins another command.
+fn data(text: &str) -> String {
+    plain(text).replace('%', "%25")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
