@@ -3,6 +3,8 @@
 
 #[path = "cli/deciding.rs"]
 mod deciding;
+#[path = "cli/listing.rs"]
+mod listing;
 #[path = "cli/looking.rs"]
 mod looking;
 #[path = "life/story.rs"]
