@@ -1,5 +1,4 @@
 //! The pods in a stage's namespace. No watch tells of them: they are looked at when something depends on it.
-#![expect(clippy::disallowed_types, reason = "cluster/ is where clients are used")]
 
 use http::Request as HttpRequest;
 use k8s_openapi::api::core::v1::Pod;

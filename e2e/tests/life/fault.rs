@@ -16,7 +16,7 @@ use e2e::{Cluster, Comity, Error, Result, eventually, throughout};
 use jiff::Timestamp;
 use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
 use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt as _;
+use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
@@ -104,7 +104,7 @@ async fn what_somebody_ends_loses_its_certificates_although_nobody_writes_it_dow
     usable(&story, &place).await?;
     let secrets = story.in_namespace::<Secret>(&place);
     let all = ListParams::default();
-    let tls = secrets.list(&all).await?.items.first().map(|secret| secret.name_any());
+    let tls = secrets.list(&all).await?.items.first().map(ResourceExt::name_any);
     let tls = tls.ok_or_else(|| Error::Failed("nothing was signed".to_owned()))?;
     comity.run().kill();
     OLGA.decide(&cluster, &OLGA.decision(&grant, DecisionAction::Expire)).await?;

@@ -1,4 +1,5 @@
 //! However many pods there are, and whatever they say, all of them are seen.
+#![expect(clippy::disallowed_types, reason = "a writer is given a client")]
 
 use std::sync::{Arc, Mutex};
 
@@ -28,7 +29,8 @@ fn writer(pods: Vec<Value>) -> (Writer, Asked) {
             let (limit, from) = (number("limit"), number("continue"));
             seen.lock().unwrap().push((limit, from));
             let items: Vec<&Value> = pods.iter().skip(from).take(limit).collect();
-            let next = (from + limit < pods.len()).then(|| (from + limit).to_string()).unwrap_or_default();
+            let is_more = from + limit < pods.len();
+            let next = if is_more { (from + limit).to_string() } else { String::new() };
             let page = json!({"metadata": {"resourceVersion": "1", "continue": next}, "items": items});
             respond.send_response(Response::new(Body::from(page.to_string().into_bytes())));
         }

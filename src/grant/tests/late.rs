@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::consent::reviewed;
 use super::deciding::{ONE, about, decision, unheard};
 use super::world::{World, at};
 use crate::api::condition::Reason;
@@ -76,4 +77,17 @@ fn who_agreed_to_a_later_end_does_not_undo_an_earlier_one_that_came_after_it() {
     let again = wish(&world);
     world.decided(again);
     assert_eq!(world.journal().openings[0].end, at(150), "and may again");
+}
+
+#[test]
+fn a_review_that_was_answered_in_time_ends_nothing_although_nobody_was_there_to_hear() {
+    for (made, is_in_time) in [(35, true), (41, false)] {
+        let mut world = reviewed();
+        world.forward(made);
+        let attest = decision(&world, DecisionAction::Attest, "olga");
+        world.decisions.push(Arc::new(attest));
+        world.forward(45 - made);
+        world.settle();
+        assert_eq!(world.any_access(), is_in_time, "answered at second {made}");
+    }
 }
