@@ -98,10 +98,8 @@ impl Consents {
     pub(super) fn take(&mut self, record: &GrantRecordSpec) -> Option<()> {
         if let Some(decision) = &record.decision {
             // A line that tells of no decision takes none, or it would keep that one from being heard.
-            if !is_decided(record.event) {
-                return None;
-            }
-            if self.taken.insert(decision.uid.clone(), record.sequence).is_some() {
+            let is_again = self.taken.insert(decision.uid.clone(), record.sequence).is_some();
+            if is_again || !is_decided(record.event) {
                 return None;
             }
             self.allowances.spend(&decision.by, record.at.0);

@@ -65,9 +65,8 @@ fn opening(
     open: bool,
 ) -> Opening {
     let terms = outlook.terms(recorded.stage);
-    // A record is believed to say that a stage was opened and when it ends, but not whose its
-    // certificates are: `comity run` writes records, and its token may be stolen. What is signed is
-    // what stands, and of what was opened for another digest only what the two have in common.
+    // A record is believed to say that a stage was opened and until when, but not whose certificates it
+    // has: who writes it may be a thief. What is signed is what stands, met with what any other digest had.
     let policy = match remains {
         Remains::Agreed if outlook.digest() == Some(recorded.digest.as_str()) => {
             terms.map(|terms| &terms.policy)

@@ -21,7 +21,7 @@ async fn grants_are_listed_by_what_ends_soonest_and_for_whom_they_wait() -> Resu
     story.told(&wish, ConditionType::Approved, false, Reason::ConsentPending).await?;
     let_see(&story, "sees").await?;
     let olga = Desk::of_groups(&story.cluster, OLGA.name, &["security", "sees"], &story.namespace).await?;
-    let all = olga.hears(&["list"], 0, &["GRANT", "northpay", "Rehearsal", "waits for people"]).await?.out;
+    let all = olga.hears(&["list"], 0, &["GRANT", "northpay", "Rehearsal", "ConsentPending"]).await?.out;
     ensure(!all.contains('\u{1b}'), || all.clone())?;
     olga.hears(&["list", "--ending-within", "1s"], 0, &["no grant is like that"]).await?;
     olga.hears(&["list", "--waiting-for", "me"], 0, &["WAITS FOR", "northpay", "Production"]).await?;
