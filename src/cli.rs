@@ -5,6 +5,7 @@ mod crd;
 mod decide;
 mod diff;
 mod files;
+mod format;
 mod generate;
 mod grant;
 mod history;

@@ -5,15 +5,14 @@ mod line;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use kube::ResourceExt as _;
 
 use self::line::History;
 use super::Failure;
-use super::page::{lines, plain_json};
+use super::format::Format;
 use super::person::{Person, REFUSED, Stop, to_its_end, watch};
 use crate::api::{GrantRecord, PartnerGrant};
 use crate::cli::grant::clusterroles_to_read;
@@ -50,17 +49,6 @@ pub(super) struct Arguments {
     person: Person,
 }
 
-/// How it is told.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum Format {
-    /// A line for each record, for people
-    Text,
-    /// One JSON object
-    Json,
-    /// One YAML document
-    Yaml,
-}
-
 impl Arguments {
     /// Shows it.
     pub(super) fn history(self) -> Result<ExitCode, Failure> {
@@ -74,12 +62,8 @@ impl Arguments {
         if let Some(uid) = &self.uid {
             history.only(uid);
         }
-        let text = match self.output {
-            Format::Text => history.page(&watch(caller.now())).text(self.person.is_coloured()),
-            Format::Json => plain_json(&serde_json::to_string_pretty(&history)?) + "\n",
-            Format::Yaml => lines(&serde_saphyr::to_string(&history)?),
-        };
-        std::io::stdout().lock().write_all(text.as_bytes())?;
+        let text = || history.page(&watch(caller.now())).text(self.person.is_coloured());
+        self.output.tell(&history, text)?;
         match history.fault() {
             Some(fault) => Err(Stop::new(BROKEN, fault).into()),
             None => Ok(()),

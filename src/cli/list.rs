@@ -4,16 +4,15 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use jiff::SignedDuration;
 
 use self::row::{List, Row};
 use super::Failure;
+use super::format::Format;
 use super::grant::{GrantView, Picture, clusterroles_to_read};
-use super::page::{lines, plain_json};
 use super::person::{Person, REFUSED, Stop, to_its_end, watch};
 use crate::api::PartnerGrant;
 use crate::cluster::caller::{CallError, Caller};
@@ -56,17 +55,6 @@ pub(super) struct Arguments {
     person: Person,
 }
 
-/// How it is told.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum Format {
-    /// A table for people
-    Text,
-    /// One JSON object
-    Json,
-    /// One YAML document
-    Yaml,
-}
-
 /// What stands for who asks.
 const ME: &str = "me";
 
@@ -83,13 +71,8 @@ impl Arguments {
             None => List::of(&grants(&caller, self.all_namespaces).await?, caller.now()),
         };
         let list = list.narrowed(self.ending_within, self.ended);
-        let text = match self.output {
-            Format::Text => list.page(&watch(list.now), self.all_namespaces).text(self.person.is_coloured()),
-            Format::Json => plain_json(&serde_json::to_string_pretty(&list)?) + "\n",
-            Format::Yaml => lines(&serde_saphyr::to_string(&list)?),
-        };
-        std::io::stdout().lock().write_all(text.as_bytes())?;
-        Ok(())
+        let text = || list.page(&watch(list.now), self.all_namespaces).text(self.person.is_coloured());
+        self.output.tell(&list, text)
     }
 }
 

@@ -6,18 +6,17 @@ mod tell;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use self::stage::Plan;
 use super::Failure;
 use super::files::FileArguments;
+use super::format::Format;
 use super::moment::Watch;
-use super::page::{lines, plain_json};
 use super::person::{Colours, Stop};
 use super::run::ClusterArguments;
 use super::validate::{Examination, Look, Severity, errors};
@@ -61,17 +60,6 @@ pub(super) struct Arguments {
     colours: Colours,
 }
 
-/// How it is told.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// A tree for people
-    Text,
-    /// One JSON object, with every object whole
-    Json,
-    /// One YAML document, with every object whole
-    Yaml,
-}
-
 impl Arguments {
     /// Tells the plan.
     pub(super) fn plan(self) -> Result<ExitCode, Failure> {
@@ -80,15 +68,10 @@ impl Arguments {
         let sources = files.read()?;
         let examination = Examination::of(&sources, Look { namespace: &files.namespace, now, strict: true });
         let plan = Plan::of(&examination.world, &cluster.installation(&system_namespace), now);
-        let text = match output {
-            Format::Text => {
-                let watch = Watch { now, zone: TimeZone::system() };
-                tell::page(&plan, &watch).text(colours.are_shown())
-            }
-            Format::Json => plain_json(&serde_json::to_string_pretty(&plan)?) + "\n",
-            Format::Yaml => lines(&serde_saphyr::to_string(&plan)?),
-        };
-        std::io::stdout().lock().write_all(text.as_bytes())?;
+        output.tell(&plan, || {
+            let watch = Watch { now, zone: TimeZone::system() };
+            tell::page(&plan, &watch).text(colours.are_shown())
+        })?;
         if plan.grants.is_empty() && examination.count(Severity::Error) == 0 {
             return Err(
                 Stop::new(FOUND, "there is no PartnerGrant in the files, so nothing would be made").into()

@@ -3,10 +3,11 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
+use super::format::Format;
 use super::grant::{GrantView, Picture, tree, why};
 use super::page::{Page, Style, lines, plain_json};
 use super::person::{FAILED, Person, Stop, read, to_its_end, watch};
@@ -55,17 +56,6 @@ struct Shown {
     person: Person,
 }
 
-/// How it is told.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum Format {
-    /// A tree for people
-    Text,
-    /// One JSON object
-    Json,
-    /// One YAML document
-    Yaml,
-}
-
 impl StatusArguments {
     /// Shows how it stands.
     pub(super) fn status(self) -> Result<ExitCode, Failure> {
@@ -92,17 +82,11 @@ impl Shown {
         } else {
             GrantView::of(&picture)
         };
-        let text = match self.output {
-            Format::Text => {
-                let watch = watch(picture.now);
-                let page = if explain { why(&view, &watch, called()) } else { tree(&view, &watch, called()) };
-                page.text(self.person.is_coloured())
-            }
-            Format::Json => plain_json(&serde_json::to_string_pretty(&view)?) + "\n",
-            Format::Yaml => lines(&serde_saphyr::to_string(&view)?),
-        };
-        std::io::stdout().lock().write_all(text.as_bytes())?;
-        Ok(())
+        self.output.tell(&view, || {
+            let watch = watch(picture.now);
+            let page = if explain { why(&view, &watch, called()) } else { tree(&view, &watch, called()) };
+            page.text(self.person.is_coloured())
+        })
     }
 }
 

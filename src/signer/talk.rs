@@ -75,16 +75,6 @@ impl Talk {
         parse_list(&answer, &what)
     }
 
-    /// Makes an object that mustn't exist yet.
-    pub async fn create<K: Namespaced + Serialize>(&self, object: &K) -> Result<(), SignError> {
-        let (namespace, name) = place(object);
-        let what = what::<K>("create", &namespace, &name);
-        let body = bytes(object, &what)?;
-        let request = Request::new(K::url_path(&(), Some(&namespace))).create(&params(), body);
-        self.send(request.map_err(|_discarded| SignError::Unreadable { what: what.clone() })?, &what).await?;
-        Ok(())
-    }
-
     /// Writes an object whole over the one that was read, or makes it where there was none.
     ///
     /// Refused if it changed since, or if there is one after all.
@@ -92,15 +82,9 @@ impl Talk {
     where
         K: Namespaced + Serialize + Clone,
     {
-        let Some(read) = read else { return self.create(object).await };
-        let (namespace, name) = place(object);
-        let what = what::<K>("replace", &namespace, &name);
         let mut object = object.clone();
-        object.meta_mut().resource_version.clone_from(&read.meta().resource_version);
-        let body = bytes(&object, &what)?;
-        let request = Request::new(K::url_path(&(), Some(&namespace))).replace(&name, &params(), body);
-        self.send(request.map_err(|_discarded| SignError::Unreadable { what: what.clone() })?, &what).await?;
-        Ok(())
+        object.meta_mut().resource_version = read.and_then(|read| read.meta().resource_version.clone());
+        self.write(&object).await.map(drop)
     }
 
     /// Writes an object over the version that it names, or makes it where it names none. Gives the version

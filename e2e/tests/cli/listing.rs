@@ -1,7 +1,6 @@
 //! `comity list` and `comity history`: what they tell of the grants and records of a real API server, and to
 //! whom.
 
-use comity::api::condition::{ConditionType, Reason};
 use comity::api::{GrantRecord, Stage, name};
 use e2e::comity::command::Desk;
 use e2e::comity::people::OLGA;
@@ -10,17 +9,12 @@ use kube::ResourceExt as _;
 use kube::api::DeleteParams;
 use serde_json::Value;
 
-use super::looking::let_see;
+use super::looking::waiting_for_olga;
 use super::story::{Story, Wish, ensure};
 
 #[tokio::test]
 async fn grants_are_listed_by_what_ends_soonest_and_for_whom_they_wait() -> Result<()> {
-    let story = Story::begin().await?;
-    let wish = Wish::up_to(Stage::Production);
-    story.ask(&wish).await?;
-    story.told(&wish, ConditionType::Approved, false, Reason::ConsentPending).await?;
-    let_see(&story, "sees").await?;
-    let olga = Desk::of_groups(&story.cluster, OLGA.name, &["security", "sees"], &story.namespace).await?;
+    let (story, olga) = waiting_for_olga().await?;
     let all = olga.hears(&["list"], 0, &["GRANT", "northpay", "Rehearsal", "ConsentPending"]).await?.out;
     ensure(!all.contains('\u{1b}'), || all.clone())?;
     olga.hears(&["list", "--ending-within", "1s"], 0, &["no grant is like that"]).await?;

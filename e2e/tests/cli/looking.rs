@@ -19,14 +19,20 @@ pub(super) async fn let_see(story: &Story, group: &str) -> Result<()> {
     story.cluster.apply_yaml(&binding).await.map(drop)
 }
 
-#[tokio::test]
-async fn a_grant_is_shown_and_explained_to_who_may_read_it() -> Result<()> {
+/// A grant whose production waits for people, and one of them, who may read all that it stands on.
+pub(super) async fn waiting_for_olga() -> Result<(Story, Desk)> {
     let story = Story::begin().await?;
     let wish = Wish::up_to(Stage::Production);
     story.ask(&wish).await?;
     story.told(&wish, ConditionType::Approved, false, Reason::ConsentPending).await?;
     let_see(&story, "sees").await?;
     let olga = Desk::of_groups(&story.cluster, OLGA.name, &["security", "sees"], &story.namespace).await?;
+    Ok((story, olga))
+}
+
+#[tokio::test]
+async fn a_grant_is_shown_and_explained_to_who_may_read_it() -> Result<()> {
+    let (_story, olga) = waiting_for_olga().await?;
     let status =
         olga.hears(&["status", "northpay"], 0, &["Rehearsal  open until", "Production waits for people"]);
     let status = status.await?.out;
