@@ -1,6 +1,7 @@
 //! L5, the composition root: each process is put together here and nowhere else.
 #![expect(clippy::disallowed_types, reason = "the client is made here")]
 
+mod authorities;
 mod pods;
 
 use std::collections::BTreeMap;
@@ -129,6 +130,7 @@ pub async fn sign(settings: Settings) -> Result<(), AppError> {
     let watched = Watched { kinds: &kinds, admission: Admission::default() };
     let (mut feeds, queues) = Feeds::start(&client, watched, station.sight());
     let context = Arc::new(signing(&settings, client.clone(), &feeds, &station.clock, &station.metrics));
+    let authorities = station.keep_authorities(&settings, &client, Arc::clone(&context));
     let pods = station.answer_pods(&settings, client, Arc::clone(&context));
     let store = feeds.catalogue.grants.clone();
     let control = station.control(
@@ -140,7 +142,7 @@ pub async fn sign(settings: Settings) -> Result<(), AppError> {
     );
     let work = async {
         feeds.filled().await;
-        futures::join!(control, pods);
+        futures::join!(control, pods, authorities);
     };
     until_told(&settings, &station, work).await
 }
@@ -178,7 +180,7 @@ fn signing(
     let now: signer::Now = Arc::new(move || clock.now());
     signer::reconcile::Context {
         observer: Observer::new(talk.clone(), Arc::clone(&feeds.catalogue), &settings.system_namespace),
-        tender: Tender::new(talk, &settings.system_namespace, &settings.trust_domain, Arc::clone(&now)),
+        tender: Tender::new(talk, authorities::terms(settings), Arc::clone(&now)),
         now,
         events: Events::start(client, name::SIGN, counted(metrics)),
         meter: Box::new(metrics.clone()),

@@ -1,5 +1,6 @@
 //! L5, the command line: the only reader of flags and environment. One file per command.
 
+mod ca;
 mod completion;
 mod crd;
 mod decide;
@@ -40,7 +41,7 @@ const EXIT_CODES: &str = "Exit codes:
   3  generate --check: what is committed differs from what the types say
   3, 4, 5  diff: NEW is narrower, wider, both
   6  refused: by Comity, or by the API server's rules of who may decide
-  7  a decision was written, and hadn't taken effect when --timeout was over
+  7  a decision, or an order of ca, was written, and hadn't taken effect when --timeout was over
   8  the question wasn't answered with yes, so nothing was written";
 
 /// Shares data and models with partners for as long, and for as much, as was agreed.
@@ -72,6 +73,7 @@ enum Command {
     Plan(plan::Arguments),
     Promote(promote::Arguments),
     Init(init::Arguments),
+    Ca(ca::Arguments),
     Run(run::Arguments),
     Sign(sign::Arguments),
     Crd(crd::Arguments),
@@ -105,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Plan(arguments) => arguments.plan(),
         Command::Promote(arguments) => arguments.promote(),
         Command::Init(arguments) => arguments.init(),
+        Command::Ca(arguments) => arguments.run(),
         Command::Run(arguments) => arguments.run(),
         Command::Sign(arguments) => arguments.sign(),
         Command::Crd(arguments) => arguments.print(),
@@ -124,16 +127,18 @@ fn command() -> clap::Command {
 
 /// The commands of a program that is called so, in its help too.
 fn command_called(program: &'static str) -> clap::Command {
-    let renamed = |command: clap::Command| {
-        let examples = command
-            .get_after_help()
-            .map(|text| text.to_string().replace("  comity ", &format!("  {program} ")));
-        match examples {
-            Some(examples) => command.after_help(examples),
-            None => command,
-        }
-    };
-    Arguments::command().name(program).bin_name(program).mut_subcommands(renamed)
+    Arguments::command().name(program).bin_name(program).mut_subcommands(|command| renamed(command, program))
+}
+
+/// A command whose examples, and those of the commands in it, are given to a program that is called so.
+fn renamed(command: clap::Command, program: &str) -> clap::Command {
+    let command = command.mut_subcommands(|inner| renamed(inner, program));
+    let examples =
+        command.get_after_help().map(|text| text.to_string().replace("  comity ", &format!("  {program} ")));
+    match examples {
+        Some(examples) => command.after_help(examples),
+        None => command,
+    }
 }
 
 /// What this program is called where it isn't called by another name.

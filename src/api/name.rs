@@ -29,6 +29,8 @@ pub const LABEL_DATASET_INGRESS: &str = "comity.dev/dataset-ingress";
 pub const LABEL_PURPOSE: &str = "comity.dev/purpose";
 /// Label on a pod: the workload of the grant that it is.
 pub const LABEL_WORKLOAD: &str = "comity.dev/workload";
+/// Label on a ConfigMap in Comity's own namespace: what it says about CAs ([`LEDGER`], [`ORDER`]).
+pub const LABEL_AUTHORITY: &str = "comity.dev/authority";
 /// Label on everything that Comity applies, for the tools that read it.
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
@@ -36,6 +38,10 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const PODS_OPEN: &str = "Open";
 /// Value of [`LABEL_PODS`]: admission refuses every pod.
 pub const PODS_CLOSED: &str = "Closed";
+/// Value of [`LABEL_AUTHORITY`]: which there are, and how far each is.
+pub const LEDGER: &str = "ledger";
+/// Value of [`LABEL_AUTHORITY`]: what somebody wants done with them.
+pub const ORDER: &str = "order";
 /// Value of [`LABEL_CLOSING`].
 pub const CLOSING: &str = "true";
 /// Value of [`LABEL_SHARES`] and [`LABEL_DATASET_INGRESS`] where the platform says yes.
@@ -56,6 +62,9 @@ pub const ANNOTATION_FINGERPRINT: &str = "comity.dev/fingerprint";
 /// Annotation on what is published of a stage: up to which record, and which digest of it, `comity sign` believed
 /// the journal when it first signed there.
 pub const ANNOTATION_COMPARED: &str = "comity.dev/compared";
+
+/// Annotation on an authority's Secret: its number, for people.
+pub const ANNOTATION_NUMBER: &str = "comity.dev/number";
 
 /// Annotation on a decision: who decided, as the API server knows them. Stamped by admission.
 pub const ANNOTATION_DECIDED_BY: &str = "comity.dev/decided-by";
@@ -197,15 +206,49 @@ pub fn role_cluster_role(role: &str, stage: Stage) -> String {
     format!("comity:{role}:{}", stage.lower())
 }
 
-/// The Secret in Comity's own namespace with the CA key of a contract's stage.
-pub fn ca_secret(contract_uid: &str, stage: Stage) -> String {
-    format!("comity-ca-{}-{}", short_hash(&[contract_uid]), stage.lower())
+/// What all names end with of what is kept of the CAs of a contract's stage.
+pub fn ca(contract_uid: &str, stage: Stage) -> String {
+    format!("{}-{}", short_hash(&[contract_uid]), stage.lower())
 }
 
-/// The public ConfigMap in Comity's own namespace that marks that this CA exists.
-pub fn ca_config_map(contract_uid: &str, stage: Stage) -> String {
-    format!("comity-trust-{}-{}", short_hash(&[contract_uid]), stage.lower())
+/// One of the two Secrets in Comity's own namespace with the CA keys of a contract's stage ([`ca`]): two,
+/// because the next one is made while one signs.
+pub fn ca_secret(ca: &str, second: bool) -> String {
+    format!("comity-ca-{ca}{}", if second { "-b" } else { "" })
 }
+
+/// The public ConfigMap in Comity's own namespace that says which CAs of a contract's stage ([`ca`]) there
+/// are, and how far each is.
+pub fn ca_config_map(ca: &str) -> String {
+    format!("{CA_CONFIG_MAP}{ca}")
+}
+
+/// The ConfigMap in Comity's own namespace by which people say what is to be done with them.
+pub fn ca_order(ca: &str) -> String {
+    format!("{CA_ORDER}{ca}")
+}
+
+/// Of which CAs ([`ca`]) a ConfigMap of this name is.
+pub fn of_ca_config_map(name: &str) -> Option<&str> {
+    name.strip_prefix(CA_CONFIG_MAP).filter(|rest| is_ca(rest))
+}
+
+/// About which CAs ([`ca`]) an order of this name is.
+pub fn of_ca_order(name: &str) -> Option<&str> {
+    name.strip_prefix(CA_ORDER).filter(|rest| is_ca(rest))
+}
+
+/// Whether this is what [`ca`] gives.
+fn is_ca(text: &str) -> bool {
+    let parts = text.split_once('-');
+    parts
+        .is_some_and(|(hash, stage)| is_short_hash(hash) && Stage::ALL.iter().any(|one| one.lower() == stage))
+}
+
+/// What the `ConfigMaps` begin with that say which CAs there are.
+const CA_CONFIG_MAP: &str = "comity-trust-";
+/// What the `ConfigMaps` begin with by which people say what is to be done with CAs.
+pub const CA_ORDER: &str = "comity-order-";
 
 /// The ConfigMap in Comity's own namespace by which `comity sign` remembers up to where it compared a
 /// grant's journal with what people decided.
@@ -287,6 +330,17 @@ mod tests {
         assert!(!is_stage_namespace("comity-a-sandbox-DEADBEEF", "a", "sandbox"));
         assert!(is_dataset_ingress_policy(&dataset_ingress_policy("comity-a-sandbox-00000000", "tx")));
         assert!(!is_dataset_ingress_policy("comity-from-somewhere"));
+    }
+
+    #[test]
+    fn what_is_kept_of_cas_is_known_by_its_name() {
+        let ca = ca("uid", Stage::Sandbox);
+        assert_eq!(of_ca_config_map(&ca_config_map(&ca)), Some(ca.as_str()));
+        assert_eq!(of_ca_order(&ca_order(&ca)), Some(ca.as_str()));
+        assert_ne!(ca_secret(&ca, false), ca_secret(&ca, true));
+        for other in [TRUST_CONFIG_MAP, &consent_config_map("uid"), "comity-trust-0123abcd-elsewhere"] {
+            assert_eq!(of_ca_config_map(other), None, "{other}");
+        }
     }
 
     #[test]

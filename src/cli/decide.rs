@@ -1,7 +1,7 @@
 //! The commands by which people decide about a grant: each shows what it opens or closes, asks, writes
 //! one `GrantDecision`, and says what came of it.
 
-mod ask;
+pub(super) mod ask;
 mod conduct;
 mod foresee;
 mod outcome;
@@ -28,7 +28,7 @@ use wish::{EndWish, Wish};
 
 /// What every decision is given with.
 #[derive(Args, Clone, Debug)]
-struct Common {
+pub(super) struct Common {
     /// Why: it stays in the journal; without it, you are asked
     #[arg(long, value_name = "TEXT", value_parser = ask::reason)]
     reason: Option<Text>,
@@ -51,12 +51,18 @@ struct Common {
 }
 
 impl Common {
-    /// Decides.
-    fn decide(self, grant: String, wish: Wish) -> Result<ExitCode, Failure> {
+    /// Who, what was said, and how long to wait; `None`: not at all.
+    pub(super) fn parts(self) -> (Person, Said, Option<std::time::Duration>) {
         let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         let said = Said { reason: self.reason, yes: self.yes, terminal };
         let timeout = (!self.no_wait).then(|| self.timeout.unsigned_abs());
-        to_its_end(conduct(self.person, grant, wish, Manner { said, timeout }))
+        (self.person, said, timeout)
+    }
+
+    /// Decides.
+    fn decide(self, grant: String, wish: Wish) -> Result<ExitCode, Failure> {
+        let (person, said, timeout) = self.parts();
+        to_its_end(conduct(person, grant, wish, Manner { said, timeout }))
     }
 }
 

@@ -6,10 +6,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
 
 use super::{Failure, value};
 use crate::api::name;
 use crate::ops::{Settings, trace};
+
+/// How long an authority lives, unless it is said otherwise.
+pub(super) const DEFAULT_AUTHORITY_LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// The flags that every long-running process has.
 #[derive(Args, Clone, Debug)]
@@ -71,6 +75,7 @@ impl ProcessArguments {
             listen: self.listen,
             system_namespace: self.system_namespace,
             trust_domain: self.trust_domain,
+            authority_lifetime: DEFAULT_AUTHORITY_LIFETIME,
             workers: 1,
             cluster_cidrs: Vec::new(),
             dns_namespace: String::new(),

@@ -6,6 +6,7 @@ use std::fmt::Debug;
 
 use futures::StreamExt as _;
 use futures::channel::mpsc::{UnboundedSender, unbounded};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::watcher::Event;
@@ -73,27 +74,46 @@ pub fn requests<K>(
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
+    let config = watcher::Config::default().fields(&format!("spec.signerName={signer}"));
+    watched(Api::all(client.clone()), config, (KIND, brief), (clock, watches))
+}
+
+/// Watches the `ConfigMaps` of a namespace that have a label.
+pub fn kept(client: &Client, namespace: &str, label: &str, sight: (&Clock, &Watches)) -> Asking<ConfigMap> {
+    let config = watcher::Config::default().labels(label);
+    let brief = |found: &mut ConfigMap| found.metadata.managed_fields = None;
+    watched(Api::namespaced(client.clone(), namespace), config, ("ConfigMap", brief), sight)
+}
+
+/// Watches objects. `brief` forgets of each what nobody asks for.
+fn watched<K>(
+    api: Api<Readable<K>>,
+    config: watcher::Config,
+    (kind, brief): (&'static str, fn(&mut K)),
+    (clock, watches): (&Clock, &Watches),
+) -> Asking<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
     let (store, writer) = store();
     let (told, queue) = unbounded();
-    let api: Api<Readable<K>> = Api::all(client.clone());
-    let config = watcher::Config::default().fields(&format!("spec.signerName={signer}"));
     let (clock, watches) = (clock.clone(), watches.clone());
     let mut task = JoinSet::new();
-    watches.well(KIND);
+    watches.well(kind);
     task.spawn(async move {
         let mut taken = Taken { writer, told, brief, is_beginning: false };
         let mut stream = std::pin::pin!(watcher(api, config).default_backoff());
         while let Some(event) = stream.next().await {
             match event {
                 Ok(event) => {
-                    watches.well(KIND);
+                    watches.well(kind);
                     let news = News::from(event);
-                    complain(KIND, &news);
+                    complain(kind, &news);
                     taken.take(news);
                 }
                 Err(error) => {
-                    watches.failed(KIND, clock.now());
-                    tracing::warn!(kind = KIND, %error, "a watch failed and is started again");
+                    watches.failed(kind, clock.now());
+                    tracing::warn!(kind, %error, "a watch failed and is started again");
                 }
             }
         }

@@ -12,6 +12,7 @@ use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ListParams, PostParams};
 use kube::client::ClientBuilder;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
@@ -217,7 +218,32 @@ impl Caller {
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
     {
-        pages(&Api::namespaced(self.client.clone(), &self.namespace)).await
+        pages(&Api::namespaced(self.client.clone(), &self.namespace), ListParams::default()).await
+    }
+
+    /// The objects of a kind in their namespace that have this label.
+    pub async fn labelled<K>(&self, label: &str) -> Result<Vec<K>, CallError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let api = Api::namespaced(self.client.clone(), &self.namespace);
+        pages(&api, ListParams::default().labels(label)).await
+    }
+
+    /// The objects of a kind that have this name, in whatever namespace.
+    pub async fn called<K>(&self, name: &str) -> Result<Vec<K>, CallError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let api = Api::all(self.client.clone());
+        pages(&api, ListParams::default().fields(&format!("metadata.name={name}"))).await
+    }
+
+    /// Writes down what is to be done with CAs.
+    pub async fn order(&self, order: &ConfigMap) -> Result<ConfigMap, CallError> {
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);
+        let made = api.create(&PostParams::default(), order).await;
+        made.map_err(|error| CallError::of("the order", error))
     }
 
     /// All objects of a kind that belong to no namespace.
@@ -225,7 +251,7 @@ impl Caller {
     where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
-        pages(&Api::all(self.client.clone())).await
+        pages(&Api::all(self.client.clone()), ListParams::default()).await
     }
 
     /// Writes a decision down.
@@ -280,11 +306,11 @@ fn is_final(error: &watcher::Error) -> bool {
 }
 
 /// All pages of a list.
-async fn pages<K>(api: &Api<K>) -> Result<Vec<K>, CallError>
+async fn pages<K>(api: &Api<K>, params: ListParams) -> Result<Vec<K>, CallError>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
-    let mut params = ListParams::default().limit(PAGE);
+    let mut params = params.limit(PAGE);
     let mut all = Vec::new();
     loop {
         let page = api.list(&params).await.map_err(|error| CallError::of(K::plural(&()), error))?;

@@ -69,6 +69,9 @@ fn arguments(process: &str) -> Vec<String> {
         format!("--trust-domain={}", template::TRUST_DOMAIN),
         format!("--log-level={}", template::LOG_LEVEL),
     ];
+    if process == "sign" {
+        arguments.push(format!("--ca-lifetime={}", template::CA_LIFETIME));
+    }
     if process == "run" {
         arguments.push(format!("--cluster-cidr={}", template::CLUSTER_CIDRS));
         arguments.push(format!("--dns-namespace={}", template::DNS_NAMESPACE));

@@ -21,6 +21,8 @@ pub const CLUSTER_CIDRS: &str = "__clusterCidrs__";
 pub const DNS_NAMESPACE: &str = "__dnsNamespace__";
 /// The labels of the pods of the cluster's DNS, with commas.
 pub const DNS_LABELS: &str = "__dnsLabels__";
+/// How long a CA lives.
+pub const CA_LIFETIME: &str = "__caLifetime__";
 /// The resources of `comity run`.
 pub const RUN_RESOURCES: &str = "__runResources__";
 /// The resources of `comity sign`.
@@ -36,6 +38,7 @@ pub const BLANKS: &[&str] = &[
     CLUSTER_CIDRS,
     DNS_NAMESPACE,
     DNS_LABELS,
+    CA_LIFETIME,
     RUN_RESOURCES,
     SIGN_RESOURCES,
 ];
@@ -68,6 +71,7 @@ pub fn for_helm(text: &str) -> String {
             CLUSTER_CIDRS => "{{ join \",\" .Values.clusterCidrs }}",
             DNS_NAMESPACE => "{{ .Values.dns.namespace }}",
             DNS_LABELS => "{{ join \",\" .Values.dns.labels }}",
+            CA_LIFETIME => "{{ .Values.sign.caLifetime }}",
             RUN_RESOURCES => "{{ toJson .Values.run.resources }}",
             SIGN_RESOURCES => "{{ toJson .Values.sign.resources }}",
             _ => return None,
@@ -104,6 +108,7 @@ pub fn with_defaults(text: &str, values: &Value, namespace: &str, version: &str)
         CLUSTER_CIDRS => joined("/clusterCidrs"),
         DNS_NAMESPACE => word("/dns/namespace"),
         DNS_LABELS => joined("/dns/labels"),
+        CA_LIFETIME => word("/sign/caLifetime"),
         RUN_RESOURCES => json("/run/resources"),
         SIGN_RESOURCES => json("/sign/resources"),
         _ => None,

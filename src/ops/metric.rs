@@ -156,6 +156,8 @@ label!(
         Certificates = "Certificates",
         /// A node's request for the certificate of a pod.
         PodCertificates = "PodCertificateRequest",
+        /// The authorities of a contract and stage.
+        Authorities = "Authorities",
         /// What grants left behind that are gone.
         Leftovers = "Leftovers",
     }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use jiff::SignedDuration;
+
 /// What a process was told when it was started.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
@@ -16,6 +18,8 @@ pub struct Settings {
     pub system_namespace: String,
     /// The SPIFFE trust domain of the identities that are issued.
     pub trust_domain: String,
+    /// How long an authority lives, unless what it signs lives for more than a sixth of it.
+    pub authority_lifetime: SignedDuration,
     /// How many objects of a kind are worked on at once.
     pub workers: u16,
     /// The cluster's own networks (pods, services, nodes), which no egress may reach.

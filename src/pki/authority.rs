@@ -19,7 +19,13 @@ pub struct Authority {
 impl Authority {
     /// A new authority with a new key. `id` is the trust domain, `common_name` what people call it.
     pub fn create(id: &SpiffeId, common_name: &str, lifetime: Lifetime) -> Result<Self, PkiError> {
-        Self::certify(id, common_name, lifetime, PrivateKey::generate()?)
+        let key = PrivateKey::generate()?;
+        let params = profile::authority(id, common_name, lifetime)?;
+        let certificate = params
+            .self_signed(key.pair())
+            .map_err(|_discarded| PkiError::Library("make the authority's certificate"))?;
+        let anchor = Anchor::parse(certificate.pem().as_bytes())?;
+        Ok(Self { anchor, key })
     }
 
     /// An authority as it is stored: a certificate and a key that belong together.
@@ -30,14 +36,6 @@ impl Authority {
             return Err(PkiError::KeyOfAnother);
         }
         Ok(Self { anchor, key })
-    }
-
-    /// The same authority (same key, same names) with another lifetime.
-    ///
-    /// What it signed before is valid under both certificates, so nothing has to change at once.
-    pub fn certify_anew(self, lifetime: Lifetime) -> Result<Self, PkiError> {
-        let Self { anchor, key } = self;
-        Self::certify(anchor.id(), anchor.common_name(), lifetime, key)
     }
 
     /// What verifiers are given.
@@ -55,27 +53,12 @@ impl Authority {
         Issuer::from_ca_cert_der(&self.anchor.der().into(), self.key.pair())
             .map_err(|_discarded| PkiError::Library("sign with this authority"))
     }
-
-    fn certify(
-        id: &SpiffeId,
-        common_name: &str,
-        lifetime: Lifetime,
-        key: PrivateKey,
-    ) -> Result<Self, PkiError> {
-        let params = profile::authority(id, common_name, lifetime)?;
-        let certificate = params
-            .self_signed(key.pair())
-            .map_err(|_discarded| PkiError::Library("make the authority's certificate"))?;
-        let anchor = Anchor::parse(certificate.pem().as_bytes())?;
-        Ok(Self { anchor, key })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::pki::testing;
-    use jiff::SignedDuration;
 
     #[test]
     fn an_authority_survives_being_stored() {
@@ -94,22 +77,6 @@ mod tests {
         let error = Authority::parse(one.anchor().pem().as_bytes(), other.key_pem().reveal().as_bytes());
         assert_eq!(error.unwrap_err(), PkiError::KeyOfAnother);
         assert!(!one.anchor().same_authority(other.anchor()));
-    }
-
-    #[test]
-    fn an_authority_certified_anew_is_the_same_one() {
-        let authority = testing::authority();
-        let before = authority.anchor().clone();
-        let longer = Lifetime::of_authority(
-            testing::now(),
-            SignedDuration::from_hours(1),
-            testing::end() + SignedDuration::from_hours(1000),
-        );
-        let after = authority.certify_anew(longer).unwrap();
-        assert!(after.anchor().same_authority(&before));
-        assert_eq!(after.anchor().common_name(), before.common_name());
-        assert_eq!(after.anchor().lifetime(), longer);
-        assert_ne!(after.anchor().fingerprint(), before.fingerprint());
     }
 
     #[test]

@@ -3,10 +3,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::anchor::Anchor;
 use super::inspect::Leaf;
 use super::key::PrivateKey;
 use super::spiffe::SpiffeId;
+use super::trust::{Belief, Trust};
 
 /// What is stored, byte for byte. Whoever could have written it isn't trusted.
 #[derive(Clone, Copy, Default)]
@@ -24,8 +24,8 @@ pub struct Stored<'a> {
 pub struct Wanted<'a> {
     /// Whom the certificate should be about.
     pub id: &'a SpiffeId,
-    /// Who should have signed it.
-    pub anchor: &'a Anchor,
+    /// Of which authorities one should have signed it.
+    pub trust: &'a Trust,
     /// How long it may live.
     pub ttl: SignedDuration,
     /// What it may not outlive.
@@ -41,6 +41,8 @@ pub enum Verdict {
         renew_at: Option<Timestamp>,
         /// What it says.
         leaf: Box<Leaf>,
+        /// Whether the anchors beside it are those that are believed now.
+        is_up_to_date: bool,
     },
     /// A new one has to be issued.
     Replace(Reason),
@@ -61,9 +63,12 @@ pub enum Reason {
     /// It is about someone else.
     #[error("it is about another workload")]
     WrongIdentity,
-    /// Another authority signed it, or it was tampered with, or the anchor beside it is another one.
+    /// None of the authorities that are believed signed it, or it was tampered with.
     #[error("it is not of this authority")]
     WrongAuthority,
+    /// The authority that signed it was given up.
+    #[error("the authority that signed it was given up")]
+    AuthorityGivenUp,
     /// The end was brought forward since it was issued.
     #[error("it would outlive the end of its stage")]
     OutlivesEnd,
@@ -85,6 +90,11 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether verifiers still take the certificate until there is another one.
+    pub const fn serves_meanwhile(self) -> bool {
+        matches!(self, Self::AuthorityGivenUp | Self::DueForRenewal { .. })
+    }
+
     /// One word, for metrics and Events.
     pub const fn word(self) -> &'static str {
         match self {
@@ -93,6 +103,7 @@ impl Reason {
             Self::KeyMismatch => "KeyMismatch",
             Self::WrongIdentity => "WrongIdentity",
             Self::WrongAuthority => "WrongAuthority",
+            Self::AuthorityGivenUp => "AuthorityGivenUp",
             Self::OutlivesEnd => "OutlivesEnd",
             Self::OutlivesTtl => "OutlivesTtl",
             Self::NotYetValid => "NotYetValid",
@@ -112,10 +123,11 @@ struct Evidence<'a> {
 type Check = fn(&Evidence<'_>, &Wanted<'_>, Timestamp) -> Option<Reason>;
 
 /// In the order in which [`Reason`] lists them, after those that reading itself finds.
-const CHECKS: [Check; 8] = [
+const CHECKS: [Check; 9] = [
     key_mismatch,
     wrong_identity,
     wrong_authority,
+    given_up,
     outlives_end,
     outlives_ttl,
     not_yet_valid,
@@ -131,13 +143,17 @@ pub fn check(stored: &Stored<'_>, wanted: &Wanted<'_>, now: Timestamp) -> Verdic
     };
     match CHECKS.iter().find_map(|check| check(&evidence, wanted, now)) {
         Some(reason) => Verdict::Replace(reason),
-        None => Verdict::Serves { renew_at: renewal(&evidence.leaf, wanted), leaf: Box::new(evidence.leaf) },
+        None => Verdict::Serves {
+            renew_at: renewal(&evidence.leaf, wanted),
+            is_up_to_date: evidence.authority == wanted.trust.pem().as_bytes(),
+            leaf: Box::new(evidence.leaf),
+        },
     }
 }
 
 /// When this certificate is to be renewed.
 pub fn renewal(leaf: &Leaf, wanted: &Wanted<'_>) -> Option<Timestamp> {
-    let last = wanted.end.min(wanted.anchor.lifetime().not_after());
+    let last = wanted.end.min(wanted.trust.issues_until());
     leaf.lifetime().renewal(leaf.id().as_str(), leaf.serial(), last)
 }
 
@@ -160,8 +176,12 @@ fn wrong_identity(evidence: &Evidence<'_>, wanted: &Wanted<'_>, _: Timestamp) ->
 }
 
 fn wrong_authority(evidence: &Evidence<'_>, wanted: &Wanted<'_>, _: Timestamp) -> Option<Reason> {
-    let same = evidence.authority == wanted.anchor.pem().as_bytes();
-    (!same || !evidence.leaf.signed_by(wanted.anchor)).then_some(Reason::WrongAuthority)
+    wanted.trust.belief(&evidence.leaf).is_none().then_some(Reason::WrongAuthority)
+}
+
+fn given_up(evidence: &Evidence<'_>, wanted: &Wanted<'_>, _: Timestamp) -> Option<Reason> {
+    let is_given_up = wanted.trust.belief(&evidence.leaf) == Some(Belief::GivenUp);
+    is_given_up.then_some(Reason::AuthorityGivenUp)
 }
 
 fn outlives_end(evidence: &Evidence<'_>, wanted: &Wanted<'_>, _: Timestamp) -> Option<Reason> {
@@ -187,7 +207,7 @@ fn due_for_renewal(evidence: &Evidence<'_>, wanted: &Wanted<'_>, now: Timestamp)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pki::{Authority, Lifetime, issue, testing};
+    use crate::pki::{Authority, issue, testing};
 
     struct Case {
         authority: Authority,
@@ -211,9 +231,8 @@ mod tests {
         }
 
         fn verdict(&self, change: impl FnOnce(&mut Wanted<'_>), now: Timestamp) -> Verdict {
-            let id = testing::id();
-            let mut wanted =
-                Wanted { id: &id, anchor: self.authority.anchor(), ttl: testing::ttl(), end: testing::end() };
+            let (id, trust) = (testing::id(), Trust::only(self.authority.anchor()));
+            let mut wanted = Wanted { id: &id, trust: &trust, ttl: testing::ttl(), end: testing::end() };
             change(&mut wanted);
             check(&self.stored(), &wanted, now)
         }
@@ -229,7 +248,9 @@ mod tests {
     #[test]
     fn a_fresh_certificate_serves_until_its_renewal() {
         let case = case();
-        let Verdict::Serves { renew_at: Some(at), leaf } = case.verdict(|_| (), testing::now()) else {
+        let Verdict::Serves { renew_at: Some(at), leaf, is_up_to_date: true } =
+            case.verdict(|_| (), testing::now())
+        else {
             panic!("a fresh certificate doesn't serve");
         };
         assert_eq!(leaf.id(), &testing::id());
@@ -242,9 +263,8 @@ mod tests {
     #[test]
     fn every_missing_part_is_missing() {
         let case = case();
-        let id = testing::id();
-        let anchor = case.authority.anchor();
-        let wanted = Wanted { id: &id, anchor, ttl: testing::ttl(), end: testing::end() };
+        let (id, trust) = (testing::id(), Trust::only(case.authority.anchor()));
+        let wanted = Wanted { id: &id, trust: &trust, ttl: testing::ttl(), end: testing::end() };
         for stored in [
             Stored { certificate: None, ..case.stored() },
             Stored { key: None, ..case.stored() },
@@ -294,28 +314,29 @@ mod tests {
         assert_eq!(case.reason(|wanted| wanted.ttl /= 2, now), Some(Reason::OutlivesTtl));
         assert_eq!(case.reason(|wanted| wanted.ttl *= 2, now), None);
         assert_eq!(case.reason(|_| (), early), Some(Reason::NotYetValid));
-        let id = testing::id();
-        let base =
-            Wanted { id: &id, anchor: case.authority.anchor(), ttl: testing::ttl(), end: testing::end() };
+        let (id, trust) = (testing::id(), Trust::only(case.authority.anchor()));
+        let base = Wanted { id: &id, trust: &trust, ttl: testing::ttl(), end: testing::end() };
         let verdict = |wanted: &Wanted<'_>| check(&case.stored(), wanted, now);
         let identity = Wanted { id: &other, ..base };
         assert_eq!(verdict(&identity), Verdict::Replace(Reason::WrongIdentity));
-        let authority = Wanted { anchor: foreign.anchor(), ..base };
-        assert_eq!(verdict(&authority), Verdict::Replace(Reason::WrongAuthority));
+        let foreign = Trust::only(foreign.anchor());
+        assert_eq!(verdict(&Wanted { trust: &foreign, ..base }), Verdict::Replace(Reason::WrongAuthority));
     }
 
     #[test]
-    fn an_anchor_certified_anew_is_passed_on() {
-        let case = case();
+    fn while_authorities_change_what_the_old_one_signed_serves_beside_the_anchors_of_both() {
+        let (case, next) = (case(), testing::authority());
         let id = testing::id();
-        let stored = case.stored();
-        let pem = case.authority.anchor().pem().to_owned();
-        let key = case.authority.key_pem();
-        let longer = Lifetime::of_authority(testing::now(), testing::ttl() * 2, testing::end());
-        let anew =
-            Authority::parse(pem.as_bytes(), key.reveal().as_bytes()).unwrap().certify_anew(longer).unwrap();
-        let wanted = Wanted { id: &id, anchor: anew.anchor(), ttl: testing::ttl(), end: testing::end() };
-        assert_eq!(check(&stored, &wanted, testing::now()), Verdict::Replace(Reason::WrongAuthority));
+        let [old, new] = [case.authority.anchor(), next.anchor()].map(Clone::clone);
+        let verdict = |belief| {
+            let trust = Trust::of(vec![(old.clone(), belief), (new.clone(), Belief::Full)], None);
+            let wanted = Wanted { id: &id, trust: &trust, ttl: testing::ttl(), end: testing::end() };
+            check(&case.stored(), &wanted, testing::now())
+        };
+        let Verdict::Serves { is_up_to_date: false, .. } = verdict(Belief::Full) else {
+            panic!("the certificate serves, and the anchors beside it are to be written anew");
+        };
+        assert_eq!(verdict(Belief::GivenUp), Verdict::Replace(Reason::AuthorityGivenUp));
     }
 
     #[test]
@@ -328,7 +349,8 @@ mod tests {
             key: Some(issued.key.reveal().as_bytes()),
             authority: Some(issued.authority.as_bytes()),
         };
-        let wanted = Wanted { id: &id, anchor: authority.anchor(), ttl: testing::ttl(), end };
+        let trust = Trust::only(authority.anchor());
+        let wanted = Wanted { id: &id, trust: &trust, ttl: testing::ttl(), end };
         let last = end - SignedDuration::from_secs(1);
         let Verdict::Serves { renew_at: None, .. } = check(&stored, &wanted, last) else {
             panic!("it would be renewed again and again towards the end");

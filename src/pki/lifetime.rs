@@ -115,10 +115,24 @@ impl Lifetime {
         Self { not_before, not_after: not_after.min(latest()) }
     }
 
-    /// Whether an authority of this lifetime can serve until `needed_until` certificates that
-    /// live for `ttl`. Where it can't, it is certified anew (same key, later end) before it signs.
-    pub fn suffices(self, ttl: SignedDuration, needed_until: Timestamp) -> bool {
-        self.not_after >= later(needed_until, ttl).min(latest()) && self.length() / AUTHORITY_PART >= ttl
+    /// As much of this as an authority of that lifetime may sign; `None`: the API server takes no
+    /// certificate for a pod that is so short.
+    pub fn within(self, authority: Self) -> Option<Self> {
+        let longest = later(self.not_before, authority.length() / AUTHORITY_PART);
+        let not_after = whole_seconds(self.not_after.min(longest).min(authority.not_after));
+        let not_before = self.not_before.max(authority.not_before);
+        let is_enough = not_after.duration_since(not_before) >= SHORTEST_OF_POD;
+        is_enough.then_some(Self { not_before, not_after })
+    }
+
+    /// Whether an authority of this lifetime may sign certificates that live for `ttl`.
+    pub fn may_sign(self, ttl: SignedDuration) -> bool {
+        self.length() / AUTHORITY_PART >= ttl
+    }
+
+    /// The moment at which `part` of `whole` parts of it are over.
+    pub fn after(self, part: i32, whole: i32) -> Timestamp {
+        later(self.not_before, self.length() / whole * part)
     }
 
     /// When to renew a certificate of this lifetime, if a new one could last longer.
@@ -233,7 +247,7 @@ mod tests {
             now in instant(), ttl in duration(), needed in instant(),
         ) {
             let authority = Lifetime::of_authority(now, ttl, needed);
-            prop_assert!(authority.suffices(ttl, needed));
+            prop_assert!(authority.may_sign(ttl));
             prop_assert!(authority.length() >= ttl * 6);
             // So a leaf of that lifetime is never cut by its authority.
             if needed > later(now, SignedDuration::from_secs(2)) && ttl > SignedDuration::from_secs(2) {
@@ -280,13 +294,14 @@ mod tests {
     }
 
     #[test]
-    fn an_authority_with_a_contract_prolonged_no_longer_suffices() {
+    fn a_pods_certificate_is_cut_to_what_its_authority_may_sign() {
         let now: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
-        let (hour, day) = (SignedDuration::from_hours(1), SignedDuration::from_hours(24));
-        let authority = Lifetime::of_authority(now, hour, later(now, day));
-        assert!(authority.suffices(hour, later(now, day)));
-        assert!(!authority.suffices(hour, later(now, day * 2)));
-        assert!(!authority.suffices(day, now));
+        let hour = SignedDuration::from_hours(1);
+        let long = Lifetime::read(now, later(now, hour * 9)).unwrap();
+        let authority = |length| Lifetime::read(earlier(now, hour), later(now, length)).unwrap();
+        assert_eq!(long.within(authority(hour * 99)), Some(long));
+        assert_eq!(long.within(authority(hour * 17)).map(Lifetime::length), Some(hour * 3));
+        assert_eq!(long.within(authority(hour * 4)), None);
     }
 
     #[test]

@@ -21,7 +21,9 @@ pub mod lifetime;
 pub mod policy;
 pub mod profile;
 pub mod requested;
+pub mod rotation;
 pub mod spiffe;
+pub mod trust;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -37,6 +39,7 @@ pub use key::{PrivateKey, SecretPem};
 pub use lifetime::Lifetime;
 pub use requested::RequestedKey;
 pub use spiffe::SpiffeId;
+pub use trust::{Belief, Trust};
 
 use sha2::{Digest as _, Sha256};
 

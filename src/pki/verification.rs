@@ -51,21 +51,6 @@ fn it_ends_by_itself() {
 }
 
 #[test]
-fn what_was_signed_before_is_valid_under_the_renewed_anchor_and_the_other_way_round() {
-    let authority = testing::authority();
-    let (old_anchor, old_leaf) = (authority.anchor().clone(), testing::leaf(&authority));
-    let longer =
-        Lifetime::of_authority(testing::now(), testing::ttl(), testing::end() + testing::ttl() * 500);
-    let anew = authority.certify_anew(longer).unwrap();
-    let new_leaf = testing::leaf(&anew);
-    for leaf in [&old_leaf, &new_leaf] {
-        for anchor in [&old_anchor, anew.anchor()] {
-            assert_eq!(verify(leaf, anchor, testing::now()), Ok(()));
-        }
-    }
-}
-
-#[test]
 fn an_authority_is_no_workload_and_a_workload_no_authority() {
     let authority = testing::authority();
     let issued = testing::leaf(&authority);

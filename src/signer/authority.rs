@@ -1,5 +1,5 @@
-//! The authorities that the signer holds: read from its own namespace, made where there was none,
-//! refused where there was one.
+//! The authorities that the signer holds: read from its own namespace, taken step by step to where they
+//! should be, refused where what is kept can't be gone by.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,57 +9,152 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::build;
-use super::custody::{Chest, Custody, Demand, Refusal, custody};
+use super::ca::order::Found;
+use super::ca::step::Look;
+use super::ca::{Chest, Entry, Key, Keys, Ledger, Need, Owner, Slot, Step};
+use super::custody::{Cause, Refusal, Unwritten, authority_of, key, signs, unwritten};
+use super::decide::doomed;
 use super::error::SignError;
 use super::opening::Opening;
 use super::talk::Talk;
-use crate::pki::Authority;
+use crate::pki::{Authority, Lifetime, PkiError, SpiffeId, Trust, rotation};
 
 /// How long what was read counts as live, so that many stages of one contract don't read it each.
 const FRESH: SignedDuration = SignedDuration::from_secs(3);
-/// Making an authority takes three looks. More means that somebody else writes it, too.
-const LOOKS: usize = 6;
+/// Taking over takes a few steps. More means that somebody else writes them, too.
+const STEPS: usize = 12;
+/// How much of a credential lifetime is written down ahead as signed, so that it isn't written for each.
+const AHEAD: i32 = 2;
 
-/// What a chest holds: an authority that may sign, or why nothing may.
-pub type Standing = Result<Arc<Authority>, Refusal>;
+/// What stands of the authorities of a contract and stage.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// What verifiers are given; `None`: nobody can say.
+    pub trust: Option<Arc<Trust>>,
+    /// What signs, or why nothing does.
+    pub issuer: Result<Arc<Issuer>, Refusal>,
+}
 
-/// All authorities, each behind a lock of its own so that it is made once.
+impl Standing {
+    /// Nothing is signed, and nobody can say what is believed.
+    pub fn refused(refusal: Refusal) -> Self {
+        Self { trust: None, issuer: Err(refusal) }
+    }
+}
+
+/// What signs.
+#[derive(Debug)]
+pub struct Issuer {
+    /// Its number.
+    pub number: u32,
+    /// The authority.
+    pub authority: Authority,
+}
+
+/// How authorities are kept.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Comity's own namespace.
+    pub system: String,
+    /// The trust domain that is spoken for.
+    pub trust_domain: String,
+    /// How long an authority lives.
+    pub lifetime: SignedDuration,
+}
+
+/// All authorities, each contract's and stage's behind a lock of its own.
 pub struct Authorities {
     talk: Talk,
-    system: String,
-    trust_domain: String,
+    terms: Terms,
     chests: Mutex<BTreeMap<Chest, Arc<AsyncMutex<Option<Looked>>>>>,
 }
 
+/// What was last seen of a chest.
 struct Looked {
     at: Timestamp,
-    demand: Demand,
+    need: Need,
+    ledger: Option<Ledger>,
     standing: Standing,
 }
 
+/// What is read of a chest.
+struct Contents {
+    marker: Option<ConfigMap>,
+    secrets: [Option<Secret>; 2],
+    keys: Keys,
+}
+
+/// What a chest is looked at for.
+struct Errand<'a> {
+    chest: &'a Chest,
+    owner: Owner,
+    need: Option<Need>,
+    order: Option<&'a ConfigMap>,
+    id: SpiffeId,
+    now: Timestamp,
+}
+
 impl Authorities {
-    /// Keeps authorities in the namespace `system`, for this trust domain.
-    pub fn new(talk: Talk, system: &str, trust_domain: &str) -> Self {
-        Self {
-            talk,
-            system: system.to_owned(),
-            trust_domain: trust_domain.to_owned(),
-            chests: Mutex::default(),
-        }
+    /// Keeps authorities on these terms.
+    pub fn new(talk: Talk, terms: Terms) -> Self {
+        Self { talk, terms, chests: Mutex::default() }
     }
 
-    /// The authority of an opening, read no longer than a moment ago.
+    /// What stands for an opening, read no longer than a moment ago.
     pub async fn of(&self, opening: &Opening, now: Timestamp) -> Result<Standing, SignError> {
-        let (chest, demand) = (Chest::of(opening), Demand::of(opening, &self.trust_domain)?);
+        let chest = opening.chest();
         let slot = self.slot(&chest);
         let mut slot = slot.lock().await;
-        if let Some(looked) = slot.as_ref().filter(|looked| looked.is_fresh(&demand, now)) {
-            return Ok(looked.standing.clone());
+        self.looked(&mut slot, opening, &chest, now).await.map(|looked| looked.standing.clone())
+    }
+
+    /// Writes down that the authority of this number signs something that lives until then, before it does;
+    /// whether it still signs.
+    pub async fn cover(
+        &self,
+        opening: &Opening,
+        number: u32,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, SignError> {
+        let chest = opening.chest();
+        let slot = self.slot(&chest);
+        let mut slot = slot.lock().await;
+        let looked = self.looked(&mut slot, opening, &chest, now).await?;
+        let (Ok(_), Some(ledger)) = (&looked.standing.issuer, &looked.ledger) else { return Ok(false) };
+        let Some(active) = ledger.active().filter(|active| active.number == number) else { return Ok(false) };
+        if active.issued_until.is_some_and(|issued| until <= issued) {
+            return Ok(true);
         }
+        let ahead = until.duration_since(now) / AHEAD;
+        let last = rotation::later(until, ahead).min(active.certificate.lifetime().not_after());
+        let covered = Entry { issued_until: Some(last.max(until)), ..active.clone() };
+        let ledger = ledger.clone().with(&covered);
+        let read: Option<ConfigMap> = self.talk.get(&self.terms.system, &chest.ledger()).await?;
+        let Some(seen) = slot.take().filter(|seen| read.as_ref().and_then(Ledger::found) == seen.ledger)
+        else {
+            return Ok(false);
+        };
+        self.talk.put(&ledger.kept(&self.terms.system, &chest), read.as_ref()).await?;
+        *slot = Some(Looked { ledger: Some(ledger), ..seen });
+        Ok(true)
+    }
+
+    /// Takes the authorities in a chest a step on, if it is time or somebody wants it so; when to look again.
+    pub async fn keep(
+        &self,
+        chest: &Chest,
+        owner: Owner,
+        order: Option<&ConfigMap>,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, SignError> {
+        let slot = self.slot(chest);
+        let mut slot = slot.lock().await;
+        let id = SpiffeId::of_trust_domain(&self.terms.trust_domain)?;
+        // What changes is read by the next who asks.
         *slot = None;
-        let standing = self.settle(opening, &chest, &demand, now).await?;
-        *slot = Some(Looked { at: now, demand, standing: standing.clone() });
-        Ok(standing)
+        let errand = Errand { chest, owner, need: None, order, id, now };
+        self.settle(&errand).await.map(|settled| settled.2)
     }
 
     /// Forgets authorities that no stage in `wanted` asks for any more, keys and all.
@@ -72,54 +167,189 @@ impl Authorities {
         Arc::clone(chests.entry(chest.clone()).or_default())
     }
 
-    /// Reads, and writes what is missing, until what is read is what is wanted.
-    async fn settle(
+    async fn looked<'a>(
         &self,
+        slot: &'a mut Option<Looked>,
         opening: &Opening,
         chest: &Chest,
-        demand: &Demand,
         now: Timestamp,
-    ) -> Result<Standing, SignError> {
-        for _ in 0..LOOKS {
-            // The marker first: it is written last, so where it is, the key must be.
-            let marker: Option<ConfigMap> = self.talk.get(&self.system, &chest.marker).await?;
-            let secret: Option<Secret> = self.talk.get(&self.system, &chest.secret).await?;
-            match custody(chest, secret.as_ref(), marker.as_ref(), demand) {
-                Custody::Ready(authority) => return Ok(Ok(Arc::new(authority))),
-                Custody::Refuse(refusal) => return Ok(Err(refusal)),
-                Custody::Create => {
-                    let lifetime = demand.lifetime(now, None);
-                    let made = Authority::create(&demand.id, &build::common_name(opening), lifetime)?;
-                    self.store(opening, &made, None).await?;
-                }
-                Custody::CertifyAnew(authority) => {
-                    let before = authority.anchor().lifetime();
-                    let anew = authority.certify_anew(demand.lifetime(now, Some(before)))?;
-                    self.store(opening, &anew, secret.as_ref()).await?;
-                }
-                Custody::Mark(authority) => {
-                    let wanted = build::authority_marker(&self.system, opening, authority.anchor());
-                    lost_races_are_fine(self.talk.put(&wanted, marker.as_ref()).await)?;
-                }
-            }
-        }
-        Err(SignError::Unsettled { secret: chest.secret.clone() })
+    ) -> Result<&'a Looked, SignError> {
+        let need = opening.need();
+        let fresh = slot.take().filter(|looked| looked.is_fresh(need, now));
+        let looked = if let Some(looked) = fresh {
+            looked
+        } else {
+            let id = SpiffeId::of_trust_domain(&self.terms.trust_domain)?;
+            let errand = Errand { chest, owner: opening.owner(), need: Some(need), order: None, id, now };
+            let (ledger, standing, _) = self.settle(&errand).await?;
+            Looked { at: now, need, ledger, standing }
+        };
+        Ok(slot.insert(looked))
     }
 
-    async fn store(
+    /// Reads, and does the next step, until there is none.
+    async fn settle(
         &self,
-        opening: &Opening,
-        authority: &Authority,
-        read: Option<&Secret>,
+        errand: &Errand<'_>,
+    ) -> Result<(Option<Ledger>, Standing, Option<Timestamp>), SignError> {
+        let Errand { chest, now, .. } = *errand;
+        let mut order = errand.order.map(Found::from);
+        for _ in 0..STEPS {
+            let contents = self.read(chest).await?;
+            let Some(marker) = &contents.marker else {
+                match self.begin(errand, &contents).await? {
+                    None => continue,
+                    Some(refusal) => return Ok((None, Standing::refused(refusal), None)),
+                }
+            };
+            let need = errand.need.unwrap_or(Need { ttl: SignedDuration::ZERO, until: now });
+            let Some(ledger) = Ledger::read(marker, &errand.owner, need, now) else {
+                return Ok((None, Standing::refused(unreadable(chest)), None));
+            };
+            let (keys, need) = (&contents.keys, errand.need);
+            let look = Look { ledger: &ledger, keys, need, order: order.as_ref(), id: &errand.id };
+            // One of an earlier version is written down in full first of all.
+            let step = if Ledger::found(marker).is_none() {
+                Step::Record(Box::new(ledger.clone()))
+            } else {
+                look.step(now)
+            };
+            if step == Step::Rest {
+                let standing = standing(&look, &contents, chest, now)?;
+                let again = look.look_again(now);
+                return Ok((Some(ledger), standing, again));
+            }
+            order = order.filter(|_| step != Step::Dismiss);
+            self.take(errand, &ledger, &contents, step).await?;
+        }
+        Err(SignError::Unsettled { secret: chest.ledger() })
+    }
+
+    /// What to do where nothing is written down; `None`: look again.
+    async fn begin(&self, errand: &Errand<'_>, contents: &Contents) -> Result<Option<Refusal>, SignError> {
+        let Errand { chest, now, .. } = *errand;
+        let Some(need) = errand.need else { return Ok(Some(unreadable(chest))) };
+        match unwritten(&contents.keys) {
+            Unwritten::Nothing => self.make(errand, need, Slot::First, 1).await?,
+            Unwritten::Stored(slot) => {
+                let Key::Held(found) = contents.keys.of(slot) else { return Ok(None) };
+                let ledger = Ledger::first(errand.owner.clone(), need, found.clone(), slot, now);
+                let kept = ledger.kept(&self.terms.system, chest);
+                lost_races_are_fine(self.talk.put(&kept, None).await)?;
+            }
+            Unwritten::Refuse(slot, cause) => return Ok(Some(Refusal { chest: chest.clone(), slot, cause })),
+        }
+        Ok(None)
+    }
+
+    async fn take(
+        &self,
+        errand: &Errand<'_>,
+        ledger: &Ledger,
+        contents: &Contents,
+        step: Step,
     ) -> Result<(), SignError> {
-        let secret = build::authority_secret(&self.system, opening, authority);
-        lost_races_are_fine(self.talk.put(&secret, read).await)
+        let chest = errand.chest;
+        match step {
+            Step::Rest => Ok(()),
+            Step::Make { slot, number } => self.make(errand, ledger.need, slot, number).await,
+            Step::Record(next) => {
+                let kept = next.kept(&self.terms.system, chest);
+                let written = self.talk.put(&kept, contents.marker.as_ref()).await;
+                if written.is_ok() {
+                    build::tell(chest, ledger, &next);
+                }
+                lost_races_are_fine(written)
+            }
+            Step::Destroy(slot) => {
+                let secret = contents.secret(slot).and_then(|secret| doomed(&secret.metadata));
+                match secret {
+                    Some(doomed) => self.talk.delete::<Secret>(&self.terms.system, &doomed).await,
+                    None => Ok(()),
+                }
+            }
+            Step::Dismiss => match errand.order.and_then(|order| doomed(&order.metadata)) {
+                Some(doomed) => self.talk.delete::<ConfigMap>(&self.terms.system, &doomed).await,
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Makes an authority, and stores its key.
+    async fn make(&self, errand: &Errand<'_>, need: Need, slot: Slot, number: u32) -> Result<(), SignError> {
+        let Errand { now, owner, chest, id, .. } = errand;
+        let lifetime = Lifetime::of_authority(*now, need.ttl, rotation::later(*now, self.terms.lifetime));
+        let made = Authority::create(id, &owner.common_name(number), lifetime)?;
+        let secret = build::authority_secret(&self.terms.system, owner, &chest.secret(slot), number, &made);
+        lost_races_are_fine(self.talk.put(&secret, None).await)
+    }
+
+    async fn read(&self, chest: &Chest) -> Result<Contents, SignError> {
+        let system = &self.terms.system;
+        // The ledger first: it is written last, so where it is, the key must be.
+        let marker: Option<ConfigMap> = self.talk.get(system, &chest.ledger()).await?;
+        let mut secrets = [None, None];
+        let mut keys = [Key::Absent, Key::Absent];
+        for (slot, (secret, found)) in Slot::BOTH.into_iter().zip(secrets.iter_mut().zip(keys.iter_mut())) {
+            // What can't be read of one is none of the other's business.
+            match self.talk.get::<Secret>(system, &chest.secret(slot)).await {
+                Ok(read) => {
+                    *found = key(read.as_ref());
+                    *secret = read;
+                }
+                Err(SignError::Unreadable { .. }) => *found = Key::Unusable(PkiError::NotAKey),
+                Err(error) => return Err(error),
+            }
+        }
+        let [first, second] = keys;
+        Ok(Contents { marker, secrets, keys: Keys { first, second } })
     }
 }
 
+impl Contents {
+    const fn secret(&self, slot: Slot) -> Option<&Secret> {
+        let [first, second] = &self.secrets;
+        match slot {
+            Slot::First => first.as_ref(),
+            Slot::Second => second.as_ref(),
+        }
+    }
+}
+
+/// Nothing is signed where nobody can say what was.
+fn unreadable(chest: &Chest) -> Refusal {
+    Refusal { chest: chest.clone(), slot: Slot::First, cause: Cause::MarkerUnreadable }
+}
+
+/// What stands once there is nothing to do.
+fn standing(
+    look: &Look<'_>,
+    contents: &Contents,
+    chest: &Chest,
+    now: Timestamp,
+) -> Result<Standing, SignError> {
+    let issuer = match signs(look, chest, now) {
+        Err(refusal) => Err(refusal),
+        Ok(active) => {
+            let secret = contents.secret(active.slot);
+            let unsettled = || SignError::Unsettled { secret: chest.secret(active.slot) };
+            let authority = authority_of(active, secret.ok_or_else(unsettled)?)?;
+            Ok(Arc::new(Issuer { number: active.number, authority }))
+        }
+    };
+    Ok(Standing { trust: Some(Arc::new(look.ledger.trust())), issuer })
+}
+
 impl Looked {
-    fn is_fresh(&self, demand: &Demand, now: Timestamp) -> bool {
-        self.demand == *demand && self.at <= now && now.duration_since(self.at) < FRESH
+    fn is_fresh(&self, need: Need, now: Timestamp) -> bool {
+        // An authority that has just expired isn't signed with for a moment more.
+        let is_over = self
+            .standing
+            .issuer
+            .as_ref()
+            .is_ok_and(|issuer| issuer.authority.anchor().lifetime().not_after() <= now);
+        let is_enough = self.need.and(need) == self.need;
+        is_enough && !is_over && self.at <= now && now.duration_since(self.at) < FRESH
     }
 }
 
@@ -132,113 +362,4 @@ fn lost_races_are_fine(written: Result<(), SignError>) -> Result<(), SignError> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::signer::testing::{TRUST_DOMAIN, now, opening};
-    use crate::testing::api::FakeApi;
-
-    const SYSTEM: &str = "comity-system";
-
-    fn paths() -> (String, String) {
-        let chest = Chest::of(&opening());
-        let at = format!("/api/v1/namespaces/{SYSTEM}");
-        (format!("{at}/secrets/{}", chest.secret), format!("{at}/configmaps/{}", chest.marker))
-    }
-
-    fn authorities(api: &FakeApi) -> Authorities {
-        Authorities::new(Talk::new(api.client()), SYSTEM, TRUST_DOMAIN)
-    }
-
-    async fn refusal(api: &FakeApi) -> &'static str {
-        authorities(api).of(&opening(), now()).await.unwrap().unwrap_err().word()
-    }
-
-    #[tokio::test]
-    async fn the_key_is_stored_before_the_marker_and_then_found_again() {
-        let api = FakeApi::default();
-        let first = authorities(&api).of(&opening(), now()).await.unwrap().unwrap();
-        let at = format!("/api/v1/namespaces/{SYSTEM}");
-        assert_eq!(api.writes(), [format!("POST {at}/secrets"), format!("POST {at}/configmaps")]);
-        let again = authorities(&api).of(&opening(), now()).await.unwrap().unwrap();
-        assert!(api.writes().is_empty(), "a restart writes nothing");
-        assert_eq!(again.anchor(), first.anchor());
-    }
-
-    #[tokio::test]
-    async fn many_stages_make_one_authority_and_read_it_once() {
-        let api = FakeApi::default();
-        let authorities = authorities(&api);
-        let opening = opening();
-        let all = (0..20).map(|_| authorities.of(&opening, now()));
-        let all = futures::future::try_join_all(all).await.unwrap();
-        let first = all.first().unwrap().as_ref().unwrap().anchor().fingerprint();
-        assert!(all.iter().all(|one| one.as_ref().unwrap().anchor().fingerprint() == first));
-        let requests = api.requests();
-        assert_eq!(requests.iter().filter(|request| request.starts_with("POST")).count(), 2);
-        assert_eq!(requests.len(), 8, "{requests:?}");
-        authorities.of(&opening, now() + FRESH).await.unwrap().unwrap();
-        assert_eq!(api.requests().len(), 2, "a moment later it is read again");
-    }
-
-    #[tokio::test]
-    async fn a_crash_between_key_and_marker_loses_nothing() {
-        let api = FakeApi::default();
-        api.fail("POST /api/v1/namespaces/comity-system/configmaps", 500, 1);
-        let error = authorities(&api).of(&opening(), now()).await.unwrap_err();
-        assert_eq!(error.code(), Some(500));
-        let (secret, marker) = paths();
-        let before = api.get(&secret).unwrap();
-        assert!(api.get(&marker).is_none());
-        api.requests();
-        authorities(&api).of(&opening(), now()).await.unwrap().unwrap();
-        assert_eq!(api.writes(), ["POST /api/v1/namespaces/comity-system/configmaps"]);
-        assert_eq!(api.get(&secret), Some(before), "the key is the same");
-    }
-
-    #[tokio::test]
-    async fn a_lost_or_corrupted_key_is_never_replaced() {
-        let api = FakeApi::default();
-        authorities(&api).of(&opening(), now()).await.unwrap().unwrap();
-        let (secret, _) = paths();
-        let good = api.get(&secret).unwrap();
-        api.requests();
-        api.remove(&secret);
-        assert_eq!(refusal(&api).await, "AuthorityLost");
-        let mut bad = good.clone();
-        bad["data"]["tls.key"] = serde_json::Value::from("AAAA");
-        api.put(&secret, bad);
-        assert_eq!(refusal(&api).await, "AuthorityUnusable");
-        let other = FakeApi::default();
-        authorities(&other).of(&opening(), now()).await.unwrap().unwrap();
-        api.put(&secret, other.get(&secret).unwrap());
-        assert_eq!(refusal(&api).await, "AuthorityReplaced");
-        assert!(api.writes().is_empty());
-        api.put(&secret, good);
-        assert!(authorities(&api).of(&opening(), now()).await.unwrap().is_ok(), "a backup heals it");
-    }
-
-    #[tokio::test]
-    async fn a_prolonged_contract_keeps_its_key() {
-        let api = FakeApi::default();
-        let first = authorities(&api).of(&opening(), now()).await.unwrap().unwrap();
-        let mut longer = opening();
-        longer.contract_end += SignedDuration::from_hours(10_000);
-        api.requests();
-        let second = authorities(&api).of(&longer, now()).await.unwrap().unwrap();
-        assert!(second.anchor().same_authority(first.anchor()));
-        assert!(second.anchor().lifetime().not_after() > longer.contract_end);
-        let (secret, marker) = paths();
-        assert_eq!(api.writes(), [format!("PUT {secret}"), format!("PUT {marker}")]);
-    }
-
-    #[tokio::test]
-    async fn an_answer_that_can_not_be_read_is_not_repeated() {
-        let api = FakeApi::default();
-        authorities(&api).of(&opening(), now()).await.unwrap().unwrap();
-        let (secret, _) = paths();
-        api.change(&secret, |secret| secret["type"] = serde_json::json!({"oh": "no, hunter2"}));
-        let error = authorities(&api).of(&opening(), now()).await.unwrap_err();
-        assert_eq!(error.word(), "Unreadable");
-        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
-    }
-}
+mod tests;

@@ -6,10 +6,11 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::ca::{Chest, Ledger, Owner, ledger};
 use super::opening::Opening;
 use super::testimony;
 use crate::api::name;
-use crate::pki::{Anchor, Authority, Issued, SecretPem};
+use crate::pki::{Authority, Issued, SecretPem, Trust};
 
 /// The type of a Secret that holds a certificate and its key.
 pub const TLS: &str = "kubernetes.io/tls";
@@ -21,48 +22,93 @@ pub const CERTIFICATE_KEY: &str = "tls.crt";
 pub const PRIVATE_KEY: &str = "tls.key";
 
 /// The Secret of one workload: its certificate, its key, and whom it may believe.
-pub fn workload_secret(opening: &Opening, workload: &str, issued: &Issued) -> Secret {
+pub fn workload_secret(opening: &Opening, workload: &str, issued: &Issued, trust: &Trust) -> Secret {
     let mut metadata = metadata(opening, &opening.place(), name::workload_secret(workload));
     let label = (name::LABEL_WORKLOAD.to_owned(), workload.to_owned());
     metadata.labels.get_or_insert_default().extend([label]);
-    tls(metadata, &issued.certificate, &issued.key, &issued.authority)
+    tls(metadata, &issued.certificate, &issued.key, trust.pem())
 }
 
-/// What is published of a stage: its anchor, and each workload's certificate.
-pub fn trust(opening: &Opening, anchor: &Anchor, chains: &BTreeMap<String, String>) -> ConfigMap {
+/// The same Secret with these anchors beside its certificate.
+pub fn with_anchors(secret: &Secret, trust: &Trust) -> Secret {
+    let mut secret = secret.clone();
+    let anchors = (ANCHOR_KEY.to_owned(), ByteString(trust.pem().as_bytes().to_vec()));
+    secret.data.get_or_insert_default().extend([anchors]);
+    secret
+}
+
+/// What is published of a stage: whom to believe, each workload's certificate, and, where one can't be had,
+/// why.
+pub fn trust(
+    opening: &Opening,
+    trust: &Trust,
+    chains: &BTreeMap<String, String>,
+    refused: Option<&str>,
+) -> ConfigMap {
     let mut data: BTreeMap<String, String> =
         chains.iter().map(|(workload, chain)| (name::trust_key(workload), chain.clone())).collect();
-    data.insert(ANCHOR_KEY.to_owned(), anchor.pem().to_owned());
+    data.insert(ANCHOR_KEY.to_owned(), trust.pem().to_owned());
+    data.extend(refused.map(|why| (name::TRUST_REFUSED.to_owned(), why.to_owned())));
     let mut metadata = metadata(opening, &opening.place(), name::TRUST_CONFIG_MAP.to_owned());
     let compared = opening.compared.as_ref().and_then(testimony::noted);
     metadata.annotations = compared.map(|compared| [(name::ANNOTATION_COMPARED.to_owned(), compared)].into());
     config_map(metadata, data)
 }
 
-/// What is published of a stage for which nothing is signed: why.
+/// What is published of a stage for which nobody can say whom to believe: why.
 pub fn refusal(opening: &Opening, why: &str) -> ConfigMap {
     let data = BTreeMap::from([(name::TRUST_REFUSED.to_owned(), why.to_owned())]);
     config_map(metadata(opening, &opening.place(), name::TRUST_CONFIG_MAP.to_owned()), data)
 }
 
-/// The authority of a contract and stage, key and all, in Comity's own namespace.
-pub fn authority_secret(system: &str, opening: &Opening, authority: &Authority) -> Secret {
+/// An authority, key and all, in the Secret `name` in Comity's own namespace.
+pub fn authority_secret(
+    system: &str,
+    owner: &Owner,
+    name: &str,
+    number: u32,
+    authority: &Authority,
+) -> Secret {
     let anchor = authority.anchor();
-    let name = name::ca_secret(&opening.contract_uid, opening.stage);
-    let metadata = authority_metadata(system, opening, name, anchor);
+    let mut metadata = ledger::metadata(owner, system, name.to_owned());
+    metadata.annotations.get_or_insert_default().extend([
+        (name::ANNOTATION_FINGERPRINT.to_owned(), anchor.fingerprint()),
+        (name::ANNOTATION_NUMBER.to_owned(), number.to_string()),
+    ]);
     tls(metadata, anchor.pem(), &authority.key_pem(), anchor.pem())
 }
 
-/// The public mark that this authority exists.
-pub fn authority_marker(system: &str, opening: &Opening, anchor: &Anchor) -> ConfigMap {
-    let name = name::ca_config_map(&opening.contract_uid, opening.stage);
-    let data = BTreeMap::from([(ANCHOR_KEY.to_owned(), anchor.pem().to_owned())]);
-    config_map(authority_metadata(system, opening, name, anchor), data)
-}
-
-/// What people call the authority of an opening.
-pub fn common_name(opening: &Opening) -> String {
-    format!("Comity {} {}", opening.stage.lower(), opening.contract)
+/// Tells in the log what became of authorities.
+pub fn tell(chest: &Chest, before: &Ledger, after: &Ledger) {
+    let Owner { namespace, contract, stage } = &after.owner;
+    let was = |number| before.authorities.iter().find(|entry| entry.number == number);
+    for entry in &after.authorities {
+        if was(entry.number).is_some_and(|was| was.phase == entry.phase) {
+            continue;
+        }
+        tracing::info!(
+            target: "comity::authority",
+            %chest, namespace, contract, stage = stage.lower(), authority = entry.number, phase = ?entry.phase,
+            sha256 = entry.certificate.fingerprint(), not_after = %entry.certificate.lifetime().not_after(),
+            "an authority came into another phase"
+        );
+    }
+    for gone in
+        before.authorities.iter().filter(|old| after.authorities.iter().all(|new| new.number != old.number))
+    {
+        tracing::info!(
+            target: "comity::authority",
+            %chest, namespace, contract, stage = stage.lower(), authority = gone.number,
+            sha256 = gone.certificate.fingerprint(), "an authority isn't believed any more"
+        );
+    }
+    if let Some(answer) = after.answer.as_ref().filter(|answer| Some(*answer) != before.answer.as_ref()) {
+        tracing::info!(
+            target: "comity::authority",
+            %chest, namespace, contract, stage = stage.lower(), action = answer.action, by = answer.by,
+            outcome = ?answer.outcome, "an order was answered: {}", answer.message
+        );
+    }
 }
 
 fn metadata(opening: &Opening, namespace: &str, name: String) -> ObjectMeta {
@@ -70,22 +116,6 @@ fn metadata(opening: &Opening, namespace: &str, name: String) -> ObjectMeta {
         name: Some(name),
         namespace: Some(namespace.to_owned()),
         labels: Some(opening.labels()),
-        ..ObjectMeta::default()
-    }
-}
-
-fn authority_metadata(system: &str, opening: &Opening, name: String, anchor: &Anchor) -> ObjectMeta {
-    let labels = [(name::LABEL_MANAGED_BY, name::MANAGED_BY), (name::LABEL_STAGE, opening.stage.lower())];
-    let contract = format!("{}/{}", opening.namespace, opening.contract);
-    let annotations = [
-        (name::ANNOTATION_CONTRACT.to_owned(), contract),
-        (name::ANNOTATION_FINGERPRINT.to_owned(), anchor.fingerprint()),
-    ];
-    ObjectMeta {
-        name: Some(name),
-        namespace: Some(system.to_owned()),
-        labels: Some(labels.map(|(label, value)| (label.to_owned(), value.to_owned())).into()),
-        annotations: Some(annotations.into()),
         ..ObjectMeta::default()
     }
 }

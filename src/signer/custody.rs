@@ -1,66 +1,25 @@
 //! Whether the signer may sign: the rule by which a lost key is told from a first one.
 //!
-//! The authority's key is stored first, then a public ConfigMap that marks that it exists, and
-//! only then is anything signed. So a marker without its key means that the key was lost, and a
-//! new one would be a quiet replacement of what others already trust. That is for people to do.
+//! The authority's key is stored first, then it is written down in a public ConfigMap, and only then is
+//! anything signed. So where it is written down and has no key, the key was lost, and a new one would be a
+//! quiet replacement of what others already trust. That is for people to do.
 
-use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
 
+use super::ca::step::Look;
+use super::ca::{Chest, Entry, Key, Keys, Slot, Trouble};
 use super::opening::Opening;
 use super::witness::Doubt;
-use crate::api::name;
-use crate::pki::{Anchor, Authority, Lifetime, PkiError, SpiffeId};
-
-/// What is asked of an authority.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Demand {
-    /// The trust domain that it has to speak for.
-    pub id: SpiffeId,
-    /// How long the certificates live that it signs.
-    pub ttl: SignedDuration,
-    /// Until when it will be needed.
-    pub until: Timestamp,
-}
-
-impl Demand {
-    /// What an opening asks of its authority.
-    pub fn of(opening: &Opening, trust_domain: &str) -> Result<Self, PkiError> {
-        Ok(Self {
-            id: SpiffeId::of_trust_domain(trust_domain)?,
-            ttl: opening.ttl,
-            until: opening.contract_end.max(opening.end),
-        })
-    }
-
-    /// The lifetime of an authority that is made for this, or certified anew.
-    pub fn lifetime(&self, now: Timestamp, before: Option<Lifetime>) -> Lifetime {
-        // Never shorter than it was, so that two demands can't take turns.
-        let until = before.map_or(self.until, |before| before.not_after().max(self.until));
-        Lifetime::of_authority(now, self.ttl, until)
-    }
-}
-
-/// What to do before anything is signed.
-#[derive(Debug)]
-pub enum Custody {
-    /// Make the authority: neither key nor marker exist.
-    Create,
-    /// Mark it, or mark its newer certificate; then it is ready.
-    Mark(Authority),
-    /// Certify it anew, with the same key, before it signs: it wouldn't last long enough.
-    CertifyAnew(Authority),
-    /// Sign.
-    Ready(Authority),
-    /// Don't.
-    Refuse(Refusal),
-}
+use crate::pki::{Authority, PkiError, rotation};
 
 /// Why nothing is signed, of which authority. What it says ends with what to do.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Refusal {
     /// Where the authority is kept.
     pub chest: Chest,
+    /// In which Secret.
+    pub slot: Slot,
     /// What is wrong.
     pub cause: Cause,
 }
@@ -68,13 +27,15 @@ pub struct Refusal {
 /// What is wrong with an authority, or with what asks for it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Cause {
-    /// It was marked, and its key is gone.
+    /// It was written down, and its key is gone.
     Lost,
     /// Its key is there, but can't be used.
     Unusable(PkiError),
-    /// The marker can't be read, so nobody can say which authority it speaks of.
+    /// The ledger can't be read, so nobody can say which authority it speaks of.
     MarkerUnreadable,
-    /// Another key than the one that was marked.
+    /// The ledger is gone, and there are two keys.
+    MarkerLost,
+    /// Another key than the one that was written down.
     Replaced,
     /// The journal isn't believed by which a stage is open.
     Doubted(Doubt),
@@ -85,18 +46,38 @@ pub enum Cause {
         /// What it should speak for.
         wanted: String,
     },
+    /// It has expired.
+    Expired {
+        /// When.
+        at: Timestamp,
+        /// When the next one signs, if there is one.
+        next: Option<Timestamp>,
+    },
+    /// It was given up.
+    GivenUp {
+        /// When the next one signs, if there is one.
+        next: Option<Timestamp>,
+    },
 }
 
 impl Refusal {
+    /// Nothing is signed for an opening, whatever its authority.
+    pub fn of(opening: &Opening, cause: Cause) -> Self {
+        Self { chest: opening.chest(), slot: Slot::First, cause }
+    }
+
     /// One word, for Events and metrics.
     pub const fn word(&self) -> &'static str {
         match self.cause {
             Cause::Lost => "AuthorityLost",
             Cause::Unusable(_) => "AuthorityUnusable",
             Cause::MarkerUnreadable => "AuthorityMarkerUnreadable",
+            Cause::MarkerLost => "AuthorityMarkerLost",
             Cause::Replaced => "AuthorityReplaced",
             Cause::Doubted(_) => "JournalDoubted",
             Cause::OtherTrustDomain { .. } => "AuthorityOfOtherTrustDomain",
+            Cause::Expired { .. } => "AuthorityExpired",
+            Cause::GivenUp { .. } => "AuthorityGivenUp",
         }
     }
 
@@ -107,110 +88,160 @@ impl Refusal {
             _ => self.to_string(),
         }
     }
-}
 
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Chest { secret, marker } = &self.chest;
+    /// When it is over by itself, where everybody waits for that who had something signed.
+    pub const fn is_over_at(&self) -> Option<Timestamp> {
+        match self.cause {
+            Cause::Expired { next, .. } => next,
+            _ => None,
+        }
+    }
+
+    /// What is wrong, in words.
+    fn told(&self) -> String {
+        let (secret, ledger) = (self.chest.secret(self.slot), self.chest.ledger());
         match &self.cause {
-            Cause::Doubted(doubt) => return write!(out, "{doubt}"),
-            Cause::Lost => write!(
-                out,
-                "the key of this authority is lost: Secret {secret} doesn't exist, though ConfigMap {marker} says that it did. "
+            Cause::Doubted(doubt) => doubt.to_string(),
+            Cause::Lost => format!(
+                "the key of this authority is lost: Secret {secret} doesn't exist, though ConfigMap {ledger} says \
+                 that it did"
             ),
             Cause::Unusable(error) => {
-                write!(out, "the key of this authority can't be used: Secret {secret}: {error}. ")
+                format!("the key of this authority can't be used: Secret {secret}: {error}")
             }
             Cause::MarkerUnreadable => {
-                write!(out, "ConfigMap {marker} doesn't hold the certificate of an authority. ")
+                format!(
+                    "ConfigMap {ledger} doesn't say which authorities there are, in a way that can be read"
+                )
             }
-            Cause::Replaced => write!(
-                out,
-                "Secret {secret} holds another authority than the one that ConfigMap {marker} speaks of. "
+            Cause::MarkerLost => format!(
+                "ConfigMap {ledger} is lost, and two Secrets hold authorities, {} and {}: nobody can say which one \
+                 signs",
+                self.chest.secret(Slot::First),
+                self.chest.secret(Slot::Second)
             ),
-            Cause::OtherTrustDomain { found, wanted } => write!(
-                out,
-                "this authority speaks for {found}, and Comity was told to speak for {wanted}: set trustDomain back. Or "
+            Cause::Replaced => format!(
+                "Secret {secret} holds another authority than the one that ConfigMap {ledger} speaks of"
             ),
-        }?;
-        if !matches!(self.cause, Cause::OtherTrustDomain { .. }) {
-            out.write_str("Restore it from a backup; or ")?;
+            Cause::OtherTrustDomain { found, wanted } => format!(
+                "this authority speaks for {found}, and Comity was told to speak for {wanted}: set trustDomain back"
+            ),
+            Cause::Expired { at, .. } => {
+                format!("this authority (Secret {secret}) expired at {at}, and so has all that it signed")
+            }
+            Cause::GivenUp { .. } => "the authority that signed was given up".to_owned(),
         }
-        write!(
-            out,
-            "delete Secret {secret} and ConfigMap {marker} (whichever exist), and a new authority makes all certificates anew"
+    }
+
+    /// What to do, in words.
+    fn remedy(&self) -> String {
+        match &self.cause {
+            Cause::Doubted(_) => String::new(),
+            Cause::Expired { next, .. } | Cause::GivenUp { next } => match next {
+                Some(next) => {
+                    format!(
+                        ". The next one is published, and signs from {next}: there is nothing to do but to wait"
+                    )
+                }
+                None => ". None is ready to take its place: comity ca prepare makes one".to_owned(),
+            },
+            Cause::MarkerUnreadable => format!(". Restore it from a backup; or {}", self.anew()),
+            Cause::MarkerLost => {
+                ". Restore the ConfigMap from a backup; or delete the Secret of the one that is not \
+                 to sign any more"
+                    .to_owned()
+            }
+            Cause::OtherTrustDomain { .. } => format!(". Or {}", self.anew()),
+            _ => format!(
+                ". Restore it from a backup; or give it up with comity ca taint, and another one takes its place; or {}",
+                self.anew()
+            ),
+        }
+    }
+
+    fn anew(&self) -> String {
+        let [first, second] = Slot::BOTH.map(|slot| self.chest.secret(slot));
+        format!(
+            "delete Secrets {first} and {second} and ConfigMap {} (whichever exist), and a new authority makes all \
+             certificates anew",
+            self.chest.ledger()
         )
     }
 }
 
-/// Where an authority is kept: the names of its Secret and its marker.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Chest {
-    /// The Secret with its key.
-    pub secret: String,
-    /// The public ConfigMap that marks that it exists.
-    pub marker: String,
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}{}", self.told(), self.remedy())
+    }
 }
 
-impl Chest {
-    /// Where the authority of an opening is kept.
-    pub fn of(opening: &Opening) -> Self {
-        Self {
-            secret: name::ca_secret(&opening.contract_uid, opening.stage),
-            marker: name::ca_config_map(&opening.contract_uid, opening.stage),
+/// Where there is no ledger: what was stored before it could be written, if that can be told.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Unwritten {
+    /// There is nothing: make the first one.
+    Nothing,
+    /// This one is to be written down.
+    Stored(Slot),
+    /// It can't be told.
+    Refuse(Slot, Cause),
+}
+
+/// What there is where nothing is written down.
+pub fn unwritten(keys: &Keys) -> Unwritten {
+    match (&keys.first, &keys.second) {
+        (Key::Absent, Key::Absent) => Unwritten::Nothing,
+        (Key::Held(_), Key::Absent) => Unwritten::Stored(Slot::First),
+        (Key::Absent, Key::Held(_)) => Unwritten::Stored(Slot::Second),
+        (Key::Held(_), Key::Held(_)) => Unwritten::Refuse(Slot::First, Cause::MarkerLost),
+        (Key::Unusable(error), _) => Unwritten::Refuse(Slot::First, Cause::Unusable(error.clone())),
+        (_, Key::Unusable(error)) => Unwritten::Refuse(Slot::Second, Cause::Unusable(error.clone())),
+    }
+}
+
+/// Which authority signs; or why none does.
+pub fn signs<'a>(look: &Look<'a>, chest: &Chest, now: Timestamp) -> Result<&'a Entry, Refusal> {
+    let next = || {
+        let next = look.heir(now)?;
+        Some(rotation::later(next.published_at, rotation::margin(next.certificate.lifetime())))
+    };
+    let refuse = |slot, cause| Refusal { chest: chest.clone(), slot, cause };
+    let Some(active) = look.ledger.active() else {
+        return Err(refuse(Slot::First, Cause::GivenUp { next: next() }));
+    };
+    let cause = match look.trouble(active, now) {
+        None => return Ok(active),
+        Some(Trouble::Lost) => Cause::Lost,
+        Some(Trouble::Unusable(error)) => Cause::Unusable(error),
+        Some(Trouble::Replaced) => Cause::Replaced,
+        Some(Trouble::OtherTrustDomain(found)) => {
+            Cause::OtherTrustDomain { found, wanted: look.id.to_string() }
         }
-    }
-}
-
-/// Looks at what is kept, and says what to do before anything is signed.
-pub fn custody(
-    chest: &Chest,
-    secret: Option<&Secret>,
-    marker: Option<&ConfigMap>,
-    demand: &Demand,
-) -> Custody {
-    look(secret, marker, demand)
-        .unwrap_or_else(|cause| Custody::Refuse(Refusal { chest: chest.clone(), cause }))
-}
-
-fn look(secret: Option<&Secret>, marker: Option<&ConfigMap>, demand: &Demand) -> Result<Custody, Cause> {
-    let Some(secret) = secret else {
-        return marker.map_or(Ok(Custody::Create), |_| Err(Cause::Lost));
+        Some(Trouble::Expired(at)) => Cause::Expired { at, next: next() },
     };
-    let authority = stored(secret).map_err(Cause::Unusable)?;
-    let found = authority.anchor();
-    if found.id() != &demand.id {
-        let (found, wanted) = (found.id().to_string(), demand.id.to_string());
-        return Err(Cause::OtherTrustDomain { found, wanted });
-    }
-    let anchor = marker.map(|marker| published(marker).ok_or(Cause::MarkerUnreadable)).transpose()?;
-    if anchor.as_ref().is_some_and(|anchor| !anchor.same_authority(found)) {
-        return Err(Cause::Replaced);
-    }
-    Ok(if !found.lifetime().suffices(demand.ttl, demand.until) {
-        Custody::CertifyAnew(authority)
-    } else if anchor.as_ref() == Some(found) {
-        Custody::Ready(authority)
-    } else {
-        Custody::Mark(authority)
-    })
+    Err(refuse(active.slot, cause))
 }
 
+/// The authority in a Secret.
 fn stored(secret: &Secret) -> Result<Authority, PkiError> {
-    let part = |key: &str| {
-        secret
-            .data
-            .as_ref()
-            .and_then(|data| data.get(key))
-            .map(|value| value.0.as_slice())
-            .unwrap_or_default()
-    };
-    Authority::parse(part("tls.crt"), part("tls.key"))
+    Authority::parse(part(secret, "tls.crt"), part(secret, "tls.key"))
 }
 
-fn published(marker: &ConfigMap) -> Option<Anchor> {
-    let pem = marker.data.as_ref()?.get("ca.crt")?;
-    Anchor::parse(pem.as_bytes()).ok()
+/// The authority that was written down, with the key in its Secret: what was published is gone by.
+pub fn authority_of(entry: &Entry, secret: &Secret) -> Result<Authority, PkiError> {
+    Authority::parse(entry.certificate.pem().as_bytes(), part(secret, "tls.key"))
+}
+
+fn part<'a>(secret: &'a Secret, key: &str) -> &'a [u8] {
+    let value = secret.data.as_ref().and_then(|data| data.get(key));
+    value.map(|value| value.0.as_slice()).unwrap_or_default()
+}
+
+/// What a Secret holds.
+pub fn key(secret: Option<&Secret>) -> Key {
+    secret.map_or(Key::Absent, |secret| match stored(secret) {
+        Ok(authority) => Key::Held(authority.anchor().clone()),
+        Err(error) => Key::Unusable(error),
+    })
 }
 
 #[cfg(test)]
@@ -219,107 +250,69 @@ mod tests {
     use crate::signer::{build, testing};
     use k8s_openapi::ByteString;
 
-    struct Kept {
-        secret: Secret,
-        marker: ConfigMap,
-    }
-
-    fn kept() -> Kept {
-        let (opening, authority) = (testing::opening(), testing::authority());
-        Kept {
-            secret: build::authority_secret("comity-system", &opening, &authority),
-            marker: build::authority_marker("comity-system", &opening, authority.anchor()),
-        }
-    }
-
-    fn look_at(secret: Option<&Secret>, marker: Option<&ConfigMap>) -> Custody {
-        let opening = testing::opening();
-        custody(&Chest::of(&opening), secret, marker, &testing::demand())
-    }
-
-    fn word(custody: &Custody) -> &'static str {
-        match custody {
-            Custody::Create => "Create",
-            Custody::Mark(_) => "Mark",
-            Custody::CertifyAnew(_) => "CertifyAnew",
-            Custody::Ready(_) => "Ready",
-            Custody::Refuse(refusal) => refusal.word(),
-        }
+    fn secret() -> Secret {
+        build::authority_secret("comity-system", &testing::opening().owner(), "s", 1, &testing::authority())
     }
 
     #[test]
-    fn an_authority_is_made_only_where_there_never_was_one() {
-        let (one, other) = (kept(), kept());
-        let (secret, marker) = (Some(&one.secret), Some(&one.marker));
-        assert_eq!(word(&look_at(None, None)), "Create");
-        assert_eq!(word(&look_at(secret, None)), "Mark");
-        assert_eq!(word(&look_at(secret, marker)), "Ready");
-        assert_eq!(word(&look_at(None, marker)), "AuthorityLost");
-        assert_eq!(word(&look_at(Some(&other.secret), marker)), "AuthorityReplaced");
+    fn what_was_stored_and_not_written_down_is_told_from_what_was_lost() {
+        let held = || key(Some(&secret()));
+        let keys = |first: Key, second: Key| unwritten(&Keys { first, second });
+        assert_eq!(keys(Key::Absent, Key::Absent), Unwritten::Nothing);
+        assert_eq!(keys(held(), Key::Absent), Unwritten::Stored(Slot::First));
+        assert_eq!(keys(Key::Absent, held()), Unwritten::Stored(Slot::Second));
+        assert_eq!(keys(held(), held()), Unwritten::Refuse(Slot::First, Cause::MarkerLost));
+        let broken = || Key::Unusable(PkiError::NotAKey);
+        assert_eq!(
+            keys(broken(), held()),
+            Unwritten::Refuse(Slot::First, Cause::Unusable(PkiError::NotAKey))
+        );
+        assert_eq!(
+            keys(held(), broken()),
+            Unwritten::Refuse(Slot::Second, Cause::Unusable(PkiError::NotAKey))
+        );
     }
 
     #[test]
-    fn what_was_corrupted_is_refused_with_or_without_a_marker() {
-        let good = kept();
-        for key in ["tls.crt", "tls.key"] {
+    fn what_was_corrupted_can_not_be_used() {
+        for name in ["tls.crt", "tls.key"] {
             for value in
                 [None, Some(""), Some("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")]
             {
-                let mut secret = good.secret.clone();
+                let mut secret = secret();
                 let data = secret.data.get_or_insert_default();
                 match value {
-                    None => drop(data.remove(key)),
-                    Some(text) => drop(data.insert(key.to_owned(), ByteString(text.into()))),
+                    None => drop(data.remove(name)),
+                    Some(text) => drop(data.insert(name.to_owned(), ByteString(text.into()))),
                 }
-                assert_eq!(word(&look_at(Some(&secret), Some(&good.marker))), "AuthorityUnusable");
-                assert_eq!(word(&look_at(Some(&secret), None)), "AuthorityUnusable");
+                assert!(matches!(key(Some(&secret)), Key::Unusable(_)), "{name} {value:?}");
             }
         }
-        let mut marker = good.marker.clone();
-        marker.data = None;
-        assert_eq!(word(&look_at(Some(&good.secret), Some(&marker))), "AuthorityMarkerUnreadable");
-        assert_eq!(word(&look_at(None, Some(&marker))), "AuthorityLost");
-    }
-
-    #[test]
-    fn another_trust_domain_is_refused() {
-        let good = kept();
-        let opening = testing::opening();
-        let demand = Demand::of(&opening, "elsewhere.example").unwrap();
-        let custody = custody(&Chest::of(&opening), Some(&good.secret), Some(&good.marker), &demand);
-        assert_eq!(word(&custody), "AuthorityOfOtherTrustDomain");
-    }
-
-    #[test]
-    fn a_prolonged_contract_has_its_authority_certified_anew_once() {
-        let good = kept();
-        let mut opening = testing::opening();
-        opening.contract_end += SignedDuration::from_hours(10_000);
-        let (chest, demand) = (Chest::of(&opening), Demand::of(&opening, "comity.local").unwrap());
-        let first = custody(&chest, Some(&good.secret), Some(&good.marker), &demand);
-        let Custody::CertifyAnew(authority) = first else { panic!("{}", word(&first)) };
-        let before = authority.anchor().lifetime();
-        let anew = authority.certify_anew(demand.lifetime(testing::now(), Some(before))).unwrap();
-        let secret = build::authority_secret("comity-system", &opening, &anew);
-        // Crashed before it was marked: the marker still holds the older certificate of the same key.
-        assert_eq!(word(&custody(&chest, Some(&secret), Some(&good.marker), &demand)), "Mark");
-        let marker = build::authority_marker("comity-system", &opening, anew.anchor());
-        assert_eq!(word(&custody(&chest, Some(&secret), Some(&marker), &demand)), "Ready");
-        // And the shorter demand of before is satisfied with it, too.
-        assert_eq!(word(&look_at(Some(&secret), Some(&marker))), "Ready");
     }
 
     #[test]
     fn a_refusal_says_what_to_do_and_nothing_of_the_key() {
-        let good = kept();
-        let mut secret = good.secret.clone();
+        let mut secret = secret();
         let data = secret.data.get_or_insert_default();
-        let key = data.get("tls.key").unwrap().0.clone();
-        data.insert("tls.key".to_owned(), ByteString(key.iter().rev().copied().collect()));
-        let Custody::Refuse(refusal) = look_at(Some(&secret), Some(&good.marker)) else { panic!() };
-        let text = format!("{refusal} {refusal:?}");
-        assert!(text.contains("Restore it from a backup"), "{text}");
-        let line = String::from_utf8(key).unwrap().lines().nth(1).unwrap().to_owned();
-        assert!(!text.contains(&line), "{text}");
+        let text = data.get("tls.key").unwrap().0.clone();
+        data.insert("tls.key".to_owned(), ByteString(text.iter().rev().copied().collect()));
+        let Key::Unusable(error) = key(Some(&secret)) else { panic!() };
+        let refusal = Refusal::of(&testing::opening(), Cause::Unusable(error));
+        let told = format!("{refusal} {refusal:?}");
+        assert!(told.contains("Restore it from a backup"), "{told}");
+        let line = String::from_utf8(text).unwrap().lines().nth(1).unwrap().to_owned();
+        assert!(!told.contains(&line), "{told}");
+    }
+
+    #[test]
+    fn what_is_over_says_when_the_next_one_signs() {
+        let next = "2026-12-01T12:05:00Z".parse().ok();
+        for (cause, words) in [
+            (Cause::GivenUp { next }, "signs from 2026-12-01T12:05:00Z"),
+            (Cause::Expired { at: testing::now(), next: None }, "comity ca prepare"),
+        ] {
+            let told = Refusal::of(&testing::opening(), cause).to_string();
+            assert!(told.contains(words), "{told}");
+        }
     }
 }

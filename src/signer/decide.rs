@@ -10,7 +10,7 @@ use super::build;
 use super::opening::Opening;
 use super::site::Site;
 use crate::pki::check::{self, Reason, Stored, Verdict, Wanted};
-use crate::pki::{Anchor, PkiError};
+use crate::pki::{PkiError, Trust};
 
 /// What stands in the namespace of a stage, as far as it is the signer's.
 #[derive(Clone, Debug, Default)]
@@ -53,8 +53,10 @@ pub struct Doomed {
 pub struct Keep {
     /// The certificates that have to be issued, first of all.
     pub issue: Vec<Issue>,
-    /// The certificates that serve, as PEM, by workload.
+    /// The certificates that serve, as PEM, by workload; also those that are to be made anew and still do.
     pub serving: BTreeMap<String, String>,
+    /// The Secrets whose certificates serve, and that have other anchors beside them than are believed now.
+    pub outdated: Vec<String>,
     /// When the first of those is to be renewed.
     pub renew_at: Option<Timestamp>,
 }
@@ -92,18 +94,23 @@ impl Why {
 
     /// Whether it is in the normal run of things, rather than somebody's meddling.
     pub const fn expected(self) -> bool {
-        matches!(self, Self::Unfit(Reason::Missing | Reason::DueForRenewal { .. } | Reason::Expired))
+        matches!(
+            self,
+            Self::Unfit(
+                Reason::Missing | Reason::DueForRenewal { .. } | Reason::Expired | Reason::AuthorityGivenUp
+            )
+        )
     }
 }
 
-/// Decides, for certificates of this anchor.
+/// Decides, for certificates of these authorities.
 ///
-/// Without an anchor (nothing may be signed) no certificate is looked at: those that were issued
-/// stay until they end by themselves.
+/// Where nobody can say which those are, no certificate is looked at: those that were issued stay until
+/// they end by themselves.
 pub fn decide(
     opening: &Opening,
     place: &Place,
-    anchor: Option<&Anchor>,
+    trust: Option<&Trust>,
     trust_domain: &str,
     now: Timestamp,
 ) -> Result<Decision, PkiError> {
@@ -114,9 +121,9 @@ pub fn decide(
         return Ok(remove(place));
     }
     let mut keep = Keep::default();
-    if let Some(anchor) = anchor {
+    if let Some(trust) = trust {
         for workload in &opening.workloads {
-            look(&mut keep, opening, place, workload, anchor, trust_domain, now)?;
+            look(&mut keep, opening, place, workload, trust, trust_domain, now)?;
         }
     }
     Ok(Decision::Keep(keep))
@@ -132,21 +139,27 @@ fn look(
     opening: &Opening,
     place: &Place,
     workload: &str,
-    anchor: &Anchor,
+    trust: &Trust,
     trust_domain: &str,
     now: Timestamp,
 ) -> Result<(), PkiError> {
     let id = opening.identity(trust_domain, workload)?;
-    let wanted = Wanted { id: &id, anchor, ttl: opening.ttl, end: opening.end };
+    let wanted = Wanted { id: &id, trust, ttl: opening.ttl, end: opening.end };
     let secret = place.secrets.get(workload);
     let stored = stored(secret);
+    let chain = || String::from_utf8_lossy(stored.certificate.unwrap_or_default()).into_owned();
     let why = match check::check(&stored, &wanted, now) {
-        Verdict::Replace(reason) => Why::Unfit(reason),
+        Verdict::Replace(reason) => {
+            if reason.serves_meanwhile() {
+                keep.serving.insert(workload.to_owned(), chain());
+            }
+            Why::Unfit(reason)
+        }
         Verdict::Serves { .. } if !genuine(opening, secret) => Why::Disguised,
-        Verdict::Serves { renew_at, .. } => {
+        Verdict::Serves { renew_at, is_up_to_date, .. } => {
             keep.renew_at = earliest(keep.renew_at, renew_at);
-            let chain = String::from_utf8_lossy(stored.certificate.unwrap_or_default()).into_owned();
-            keep.serving.insert(workload.to_owned(), chain);
+            keep.serving.insert(workload.to_owned(), chain());
+            keep.outdated.extend((!is_up_to_date).then(|| workload.to_owned()));
             return Ok(());
         }
     };
@@ -168,7 +181,8 @@ fn remove(place: &Place) -> Decision {
     }
 }
 
-fn doomed(metadata: &ObjectMeta) -> Option<Doomed> {
+/// This very object, to be deleted.
+pub fn doomed(metadata: &ObjectMeta) -> Option<Doomed> {
     Some(Doomed { name: metadata.name.clone()?, uid: metadata.uid.clone()? })
 }
 
@@ -202,13 +216,14 @@ fn labelled(live: &ObjectMeta, wanted: &ObjectMeta) -> bool {
 mod tests {
     use super::*;
     use crate::api::name;
-    use crate::pki::issue;
+    use crate::pki::{Anchor, issue};
     use crate::signer::testing::{self, TRUST_DOMAIN, now};
     use jiff::SignedDuration;
     use k8s_openapi::ByteString;
 
     fn decision(opening: &Opening, place: &Place, anchor: Option<&Anchor>) -> Decision {
-        decide(opening, place, anchor, TRUST_DOMAIN, now()).unwrap()
+        let trust = anchor.map(Trust::only);
+        decide(opening, place, trust.as_ref(), TRUST_DOMAIN, now()).unwrap()
     }
 
     fn keep(opening: &Opening, place: &Place, anchor: &Anchor) -> Keep {
@@ -327,7 +342,7 @@ mod tests {
     fn what_is_published_is_compared_by_what_it_says_and_whose_it_is() {
         let (opening, authority) = (testing::opening(), testing::authority());
         let chains = BTreeMap::from([("scorer".to_owned(), "chain".to_owned())]);
-        let wanted = build::trust(&opening, authority.anchor(), &chains);
+        let wanted = build::trust(&opening, &Trust::only(authority.anchor()), &chains, None);
         assert!(differs(&wanted, None));
         let mut live = wanted.clone();
         live.metadata.resource_version = Some("7".to_owned());
@@ -344,7 +359,7 @@ mod tests {
     fn a_workload_called_ca_does_not_hide_the_anchor() {
         let (opening, authority) = (testing::opening(), testing::authority());
         let chains = BTreeMap::from([("ca".to_owned(), "chain".to_owned())]);
-        let data = build::trust(&opening, authority.anchor(), &chains).data.unwrap();
+        let data = build::trust(&opening, &Trust::only(authority.anchor()), &chains, None).data.unwrap();
         assert_eq!(data.len(), 2);
         assert_eq!(data.get(build::ANCHOR_KEY).map(String::as_str), Some(authority.anchor().pem()));
     }

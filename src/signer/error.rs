@@ -39,6 +39,9 @@ pub enum SignError {
         /// The Secret.
         secret: String,
     },
+    /// Another authority has taken over meanwhile.
+    #[error("another authority takes over: it is looked again")]
+    TakenOver,
     /// A certificate couldn't be made.
     #[error(transparent)]
     Certificate(#[from] PkiError),
@@ -78,6 +81,7 @@ impl SignError {
             Self::Unreachable { .. } => "Unreachable",
             Self::Unreadable { .. } => "Unreadable",
             Self::Unsettled { .. } => "Unsettled",
+            Self::TakenOver => "TakenOver",
             Self::Certificate(_) => "Certificate",
         }
     }

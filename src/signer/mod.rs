@@ -10,6 +10,7 @@
 //! witness  whether the journal says what people decided                          (pure)
 //! observe  what stands: the grant and all it depends on; the stage's Secrets      (live reads)
 //! decide   what to do in one stage's namespace: keep, sign, refuse, remove        (pure)
+//! ca       the life of the authorities: which one signs, which are believed           (pure)
 //! custody  whether the authority's key is the one that was marked, and usable     (pure)
 //! build    the Secrets and ConfigMaps to be written                               (pure)
 //! upkeep   when to look again                                                     (pure)
@@ -18,11 +19,13 @@
 
 pub mod authority;
 pub mod build;
+pub mod ca;
 pub mod custody;
 pub mod decide;
 pub mod derive;
 pub mod error;
 pub mod heed;
+pub mod keeper;
 pub mod observe;
 pub mod opening;
 pub mod pod;
@@ -41,7 +44,7 @@ mod testing;
 /// What time it is, asked at the edge. Given by whoever starts the process.
 pub type Now = std::sync::Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
 
-pub use custody::{Custody, Demand, Refusal};
+pub use custody::Refusal;
 pub use decide::{Decision, Issue, Place};
 pub use error::SignError;
 pub use opening::Opening;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::ca::{Chest, Need, Owner};
 use super::site::Site;
 use super::witness::{Doubt, Testimony};
 use crate::api::name::{self, WorkloadIdentity};
@@ -61,6 +62,22 @@ impl Opening {
     #[must_use]
     pub fn gone(self) -> Self {
         Self { open: false, ..self }
+    }
+
+    /// Where its authorities are kept.
+    pub fn chest(&self) -> Chest {
+        Chest::of(&self.contract_uid, self.stage)
+    }
+
+    /// For whom its authorities are.
+    pub fn owner(&self) -> Owner {
+        let (namespace, contract) = (self.namespace.clone(), self.contract.clone());
+        Owner { namespace, contract, stage: self.stage }
+    }
+
+    /// What it asks of its authorities.
+    pub fn need(&self) -> Need {
+        Need { ttl: self.ttl, until: self.contract_end.max(self.end) }
     }
 
     /// Whether any of its workloads may have a certificate.

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::runtime::controller::Action;
 
 use super::Now;
-use super::custody::Chest;
+use super::ca::Chest;
 use super::decide::earliest;
 use super::error::SignError;
 use super::observe::Observer;
@@ -136,10 +136,15 @@ impl Context {
     /// Tells what was done: in the log, in metrics, and, where people should look, in Events.
     fn say(&self, grant: &PartnerGrant, opening: &Opening, outcome: &Outcome) {
         let place = opening.place();
-        for Made { workload, why, took, fingerprint, not_after } in &outcome.issued {
+        for Made { workload, why, took, authority, fingerprint, not_after } in &outcome.issued {
             self.meter.issued(*took);
             let why_word = why.word();
-            tracing::info!(namespace = place, workload, sha256 = fingerprint, %not_after, why = why_word, "a certificate was issued");
+            tracing::info!(
+                target: "comity::issued",
+                namespace = place, grant = opening.grant, grant_uid = opening.grant_uid, workload,
+                sha256 = fingerprint, %not_after, chest = %opening.chest(), authority, why = why_word,
+                "a certificate was issued"
+            );
             if !why.expected() {
                 let note = format!("the certificate of workload {workload} in {place} was made anew: {why}");
                 self.events.tell(grant, true, "CertificateReplaced", &note);
@@ -160,6 +165,7 @@ impl Context {
         let is_gone = |place: &str| self.observer.cached_site(place).is_none();
         let Some(wanted) = self.memory.sweep(&is_gone, now) else { return };
         self.tender.authorities().retain(&|chest| wanted.contains(chest));
+        self.tender.retain(&|place| !is_gone(place));
         if let Err(error) = self.observer.sweep().await {
             tracing::warn!(%error, "what is remembered of grants that are gone can't be gone through");
         }
@@ -245,7 +251,7 @@ impl Memory {
         remembered.denied.retain(|place, _| !is_gone(place));
         remembered.over.retain(|place, _| !is_gone(place));
         let open = remembered.seen.values().filter(|seen| seen.opening.open);
-        Some(open.map(|seen| Chest::of(&seen.opening)).collect())
+        Some(open.map(|seen| seen.opening.chest()).collect())
     }
 }
 

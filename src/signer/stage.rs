@@ -3,7 +3,9 @@
 //! What the caches say is enough to find that nothing has to be done. Before anything is signed,
 //! published or taken back, what it rests on is read again from the API server.
 
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,16 +13,17 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::ResourceExt as _;
 
 use super::Now;
-use super::authority::{Authorities, Standing};
+use super::authority::{Authorities, Issuer, Standing, Terms};
 use super::build;
-use super::custody::{Cause, Chest, Refusal};
+use super::custody::{Cause, Refusal};
 use super::decide::{self, Decision, Doomed, Issue, Keep, Place, Why};
 use super::error::SignError;
 use super::opening::Opening;
 use super::site::Site;
 use super::talk::Talk;
 use crate::api::name;
-use crate::pki::{self, Anchor, PkiError};
+use crate::pki::rotation::later;
+use crate::pki::{self, Anchor, PkiError, Trust};
 
 /// What became of a stage.
 #[derive(Debug, Default)]
@@ -46,6 +49,8 @@ pub struct Made {
     pub why: Why,
     /// How long making the key and the certificate took.
     pub took: Duration,
+    /// The number of the authority that signed it.
+    pub authority: u32,
     /// SHA-256 of the certificate, in hexadecimal digits.
     pub fingerprint: String,
     /// Until when it is valid.
@@ -58,14 +63,40 @@ pub struct Tender {
     authorities: Authorities,
     trust_domain: String,
     stopwatch: Now,
+    /// The anchor that was last seen in what verifiers of a stage are given, by its namespace.
+    published: Mutex<HashMap<String, String>>,
 }
 
 impl Tender {
-    /// Tends stages, with authorities in the namespace `system`, for this trust domain. The
-    /// stopwatch only times: for deciding, what time it is comes with each call.
-    pub fn new(talk: Talk, system: &str, trust_domain: &str, stopwatch: Now) -> Self {
-        let authorities = Authorities::new(talk.clone(), system, trust_domain);
-        Self { talk, authorities, trust_domain: trust_domain.to_owned(), stopwatch }
+    /// Tends stages, with authorities on these terms. The stopwatch only times: for deciding, what time
+    /// it is comes with each call.
+    pub fn new(talk: Talk, terms: Terms, stopwatch: Now) -> Self {
+        let trust_domain = terms.trust_domain.clone();
+        let authorities = Authorities::new(talk.clone(), terms);
+        Self { talk, authorities, trust_domain, stopwatch, published: Mutex::default() }
+    }
+
+    /// Whether the verifiers of a stage are given this anchor: nothing is signed there before.
+    pub async fn is_published(&self, place: &str, anchor: &Anchor) -> Result<bool, SignError> {
+        let fingerprint = anchor.fingerprint();
+        if self.seen().get(place) == Some(&fingerprint) {
+            return Ok(true);
+        }
+        let found: Option<ConfigMap> = self.talk.get(place, name::TRUST_CONFIG_MAP).await?;
+        let is_published = holds(found.as_ref(), anchor);
+        if is_published {
+            self.seen().insert(place.to_owned(), fingerprint);
+        }
+        Ok(is_published)
+    }
+
+    /// Forgets what was seen of stages that aren't in `wanted`.
+    pub fn retain(&self, wanted: &dyn Fn(&str) -> bool) {
+        self.seen().retain(|place, _| wanted(place));
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The authorities that are held.
@@ -120,8 +151,7 @@ impl Tender {
             return Ok(None);
         }
         if let Some(doubt) = &opening.doubt {
-            let cause = Cause::Doubted(doubt.clone());
-            return Ok(Some(Err(Refusal { chest: Chest::of(opening), cause })));
+            return Ok(Some(Standing::refused(Refusal::of(opening, Cause::Doubted(doubt.clone())))));
         }
         self.authorities.of(opening, now).await.map(Some)
     }
@@ -133,7 +163,8 @@ impl Tender {
         standing: Option<&Standing>,
         now: Timestamp,
     ) -> Result<Decision, SignError> {
-        Ok(decide::decide(opening, place, anchor(standing), &self.trust_domain, now)?)
+        let trust = standing.and_then(|standing| standing.trust.as_deref());
+        Ok(decide::decide(opening, place, trust, &self.trust_domain, now)?)
     }
 
     async fn act(
@@ -149,8 +180,7 @@ impl Tender {
             Decision::Remove { secrets, trust } => self.remove(opening, &secrets, trust.as_ref()).await,
             Decision::Keep(keep) => match standing {
                 None => Ok(Outcome::default()),
-                Some(Err(refusal)) => self.refuse(opening, refusal, place).await,
-                Some(Ok(authority)) => self.keep(opening, keep, place, &authority, now).await,
+                Some(standing) => self.keep(opening, keep, place, &standing, now).await,
             },
         }
     }
@@ -172,49 +202,86 @@ impl Tender {
         Ok(Outcome { removed: secrets.len() + usize::from(trust.is_some()), ..Outcome::default() })
     }
 
-    async fn refuse(&self, opening: &Opening, refusal: Refusal, place: &Place) -> Result<Outcome, SignError> {
-        let wanted = build::refusal(opening, &refusal.published());
-        let published = self.publish(&wanted, place.trust.as_ref()).await?;
-        Ok(Outcome { refused: Some(refusal), published, ..Outcome::default() })
-    }
-
     async fn keep(
         &self,
         opening: &Opening,
         keep: Keep,
         place: &Place,
-        authority: &pki::Authority,
+        standing: &Standing,
         now: Timestamp,
     ) -> Result<Outcome, SignError> {
         let mut outcome = Outcome { renew_at: keep.renew_at, ..Outcome::default() };
+        let mut live = place.trust.clone();
         let mut chains = keep.serving;
-        for issue in &keep.issue {
-            if let Some(issued) = self.issue(opening, issue, place, authority, now).await? {
-                outcome.renew_at = decide::earliest(outcome.renew_at, issued.renew_at);
-                let (workload, why) = (issue.workload.clone(), issue.why);
-                let Stored { chain, took, fingerprint, not_after, .. } = issued;
-                outcome.issued.push(Made { workload, why, took, fingerprint, not_after });
-                chains.insert(issue.workload.clone(), chain);
+        match (&standing.trust, &standing.issuer) {
+            (Some(trust), Ok(issuer)) => {
+                let signing = Signing { opening, place, issuer, trust, now };
+                if !keep.issue.is_empty() {
+                    live = self.introduce(&signing, &chains, live).await?;
+                }
+                for issue in &keep.issue {
+                    self.issue(&signing, issue, &mut chains, &mut outcome).await?;
+                }
             }
+            (_, Err(refusal)) => {
+                outcome.renew_at = decide::earliest(outcome.renew_at, refusal.is_over_at());
+                outcome.refused = Some(refusal.clone());
+            }
+            (None, Ok(_)) => {}
         }
-        let wanted = build::trust(opening, authority.anchor(), &chains);
-        outcome.published = self.publish(&wanted, place.trust.as_ref()).await?;
+        if let Some(trust) = &standing.trust {
+            self.pass_on(place, &keep.outdated, trust).await?;
+        }
+        let wanted = wanted(opening, standing, &chains);
+        outcome.published = match wanted {
+            Some(wanted) => self.publish(&wanted, live.as_ref()).await?,
+            None => false,
+        };
         Ok(outcome)
     }
 
-    /// Issues one certificate and stores it. `None`: so little time is left that none makes sense.
+    /// Sees to it that whoever verifies here knows the authority before it signs anything for here; what is
+    /// published then.
+    async fn introduce(
+        &self,
+        signing: &Signing<'_>,
+        chains: &BTreeMap<String, String>,
+        live: Option<ConfigMap>,
+    ) -> Result<Option<ConfigMap>, SignError> {
+        let Signing { opening, issuer, trust, .. } = *signing;
+        if live.is_none() || holds(live.as_ref(), issuer.authority.anchor()) {
+            return Ok(live);
+        }
+        self.publish(&build::trust(opening, trust, chains, None), live.as_ref()).await?;
+        self.talk.get(&opening.place(), name::TRUST_CONFIG_MAP).await
+    }
+
+    /// Puts the anchors that are believed now beside certificates that serve.
+    async fn pass_on(&self, place: &Place, outdated: &[String], trust: &Trust) -> Result<(), SignError> {
+        for secret in outdated.iter().filter_map(|workload| place.secrets.get(workload)) {
+            self.talk.put(&build::with_anchors(secret, trust), Some(secret)).await?;
+        }
+        Ok(())
+    }
+
+    /// Issues one certificate and stores it, unless so little time is left that none makes sense.
     async fn issue(
         &self,
-        opening: &Opening,
+        signing: &Signing<'_>,
         issue: &Issue,
-        place: &Place,
-        authority: &pki::Authority,
-        now: Timestamp,
-    ) -> Result<Option<Stored>, SignError> {
+        chains: &mut BTreeMap<String, String>,
+        outcome: &mut Outcome,
+    ) -> Result<(), SignError> {
+        let Signing { opening, place, issuer, trust, now } = *signing;
         let id = opening.identity(&self.trust_domain, &issue.workload)?;
+        let life = issuer.authority.anchor().lifetime();
+        let last = later(now, opening.ttl).min(opening.end).min(life.not_after());
+        if !self.authorities.cover(opening, issuer.number, last, now).await? {
+            return Err(SignError::TakenOver);
+        }
         let began = (self.stopwatch)();
-        let issued = match pki::issue(authority, &id, now, opening.ttl, opening.end) {
-            Err(PkiError::NothingLeft { .. }) => return Ok(None),
+        let issued = match pki::issue(&issuer.authority, &id, now, opening.ttl, opening.end) {
+            Err(PkiError::NothingLeft { .. }) => return Ok(()),
             issued => issued?,
         };
         let took = (self.stopwatch)().duration_since(began).unsigned_abs();
@@ -223,13 +290,20 @@ impl Tender {
             self.talk.delete::<Secret>(&opening.place(), doomed).await?;
             read = None;
         }
-        let secret = build::workload_secret(opening, &issue.workload, &issued);
+        let secret = build::workload_secret(opening, &issue.workload, &issued, trust);
         self.talk.put(&secret, read).await?;
-        let wanted =
-            pki::check::Wanted { id: &id, anchor: authority.anchor(), ttl: opening.ttl, end: opening.end };
-        let renew_at = pki::check::renewal(&issued.leaf, &wanted);
-        let (fingerprint, not_after) = (issued.leaf.fingerprint(), issued.leaf.lifetime().not_after());
-        Ok(Some(Stored { chain: issued.certificate, renew_at, took, fingerprint, not_after }))
+        let wanted = pki::check::Wanted { id: &id, trust, ttl: opening.ttl, end: opening.end };
+        outcome.renew_at = decide::earliest(outcome.renew_at, pki::check::renewal(&issued.leaf, &wanted));
+        outcome.issued.push(Made {
+            workload: issue.workload.clone(),
+            why: issue.why,
+            took,
+            authority: issuer.number,
+            fingerprint: issued.leaf.fingerprint(),
+            not_after: issued.leaf.lifetime().not_after(),
+        });
+        chains.insert(issue.workload.clone(), issued.certificate);
+        Ok(())
     }
 
     async fn publish(&self, wanted: &ConfigMap, live: Option<&ConfigMap>) -> Result<bool, SignError> {
@@ -247,17 +321,30 @@ impl Tender {
     }
 }
 
-/// A certificate that was just stored.
-struct Stored {
-    chain: String,
-    renew_at: Option<Timestamp>,
-    took: Duration,
-    fingerprint: String,
-    not_after: Timestamp,
+/// What certificates of a stage are signed with.
+#[derive(Clone, Copy)]
+struct Signing<'a> {
+    opening: &'a Opening,
+    place: &'a Place,
+    issuer: &'a Issuer,
+    trust: &'a Trust,
+    now: Timestamp,
 }
 
-fn anchor(standing: Option<&Standing>) -> Option<&Anchor> {
-    standing?.as_ref().ok().map(|authority| authority.anchor())
+/// Whether what is published holds the anchor of what signs.
+fn holds(published: Option<&ConfigMap>, anchor: &Anchor) -> bool {
+    let bundle = published.and_then(|published| published.data.as_ref()?.get(build::ANCHOR_KEY));
+    bundle.is_some_and(|bundle| bundle.contains(anchor.pem()))
+}
+
+/// What is to be published of a stage.
+fn wanted(opening: &Opening, standing: &Standing, chains: &BTreeMap<String, String>) -> Option<ConfigMap> {
+    let refused = standing.issuer.as_ref().err().map(Refusal::published);
+    match (&standing.trust, refused) {
+        (Some(trust), refused) => Some(build::trust(opening, trust, chains, refused.as_deref())),
+        (None, Some(why)) => Some(build::refusal(opening, &why)),
+        (None, None) => None,
+    }
 }
 
 /// Whether nothing has to be done.
@@ -266,12 +353,12 @@ fn is_rest(opening: &Opening, decision: &Decision, place: &Place, standing: Opti
         Decision::Leave => true,
         Decision::Remove { secrets, trust } => secrets.is_empty() && trust.is_none(),
         Decision::Keep(keep) => {
-            let wanted = match standing {
-                None => return true,
-                Some(Err(refusal)) => build::refusal(opening, &refusal.published()),
-                Some(Ok(authority)) => build::trust(opening, authority.anchor(), &keep.serving),
-            };
-            keep.issue.is_empty() && !decide::differs(&wanted, place.trust.as_ref())
+            let Some(standing) = standing else { return true };
+            // What can't be signed now is waited for.
+            let is_signed = keep.issue.is_empty() || standing.issuer.is_err();
+            let is_published = wanted(opening, standing, &keep.serving)
+                .is_none_or(|wanted| !decide::differs(&wanted, place.trust.as_ref()));
+            is_signed && keep.outdated.is_empty() && is_published
         }
     }
 }
@@ -281,7 +368,9 @@ fn outcome_at_rest(decision: &Decision, standing: Option<Standing>) -> Outcome {
         Decision::Keep(Keep { renew_at, .. }) => *renew_at,
         _ => None,
     };
-    Outcome { renew_at, refused: standing.and_then(Result::err), ..Outcome::default() }
+    let refused = standing.and_then(|standing| standing.issuer.err());
+    let renew_at = decide::earliest(renew_at, refused.as_ref().and_then(Refusal::is_over_at));
+    Outcome { refused, renew_at, ..Outcome::default() }
 }
 
 #[cfg(test)]

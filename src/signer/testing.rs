@@ -2,13 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Demand, Opening, Place, Site, build};
+use super::authority::Terms;
+use super::{Opening, Place, Site, build};
 use crate::api::name;
 use crate::api::record::{GrantIdentity, GrantRecordSpec, RecordEvent, RecordReason};
 use crate::api::stage::Stage;
 use crate::journal::Journal;
 use crate::journal::append::{Entry, next_record};
-use crate::pki::{Authority, issue};
+use crate::pki::{Authority, Lifetime, SpiffeId, Trust, issue};
 use crate::policy::testing::World;
 
 /// The trust domain of every test.
@@ -43,16 +44,21 @@ pub fn opening() -> Opening {
     }
 }
 
-/// What the opening asks of its authority.
-pub fn demand() -> Demand {
-    Demand::of(&opening(), TRUST_DOMAIN).unwrap()
+/// The terms on which authorities are kept.
+pub fn terms() -> Terms {
+    Terms {
+        system: "comity-system".to_owned(),
+        trust_domain: TRUST_DOMAIN.to_owned(),
+        lifetime: SignedDuration::from_hours(90 * 24),
+    }
 }
 
 /// An authority with a new key.
 pub fn authority() -> Authority {
-    let demand = demand();
-    let lifetime = demand.lifetime(now(), None);
-    Authority::create(&demand.id, &build::common_name(&opening()), lifetime).unwrap()
+    let (owner, need) = (opening().owner(), opening().need());
+    let lifetime = Lifetime::of_authority(now(), need.ttl, now() + terms().lifetime);
+    let id = SpiffeId::of_trust_domain(TRUST_DOMAIN).unwrap();
+    Authority::create(&id, &owner.common_name(1), lifetime).unwrap()
 }
 
 /// The namespace of an opening.
@@ -69,18 +75,19 @@ pub fn place(opening: &Opening) -> Place {
 
 /// Puts into a place what the signer would have.
 pub fn fill(place: &mut Place, opening: &Opening, authority: &Authority) {
+    let trust = Trust::only(authority.anchor());
     let mut chains = std::collections::BTreeMap::new();
     for workload in &opening.workloads {
         let id = opening.identity(TRUST_DOMAIN, workload).unwrap();
         let issued = issue(authority, &id, now(), opening.ttl, opening.end).unwrap();
-        let mut secret = build::workload_secret(opening, workload, &issued);
+        let mut secret = build::workload_secret(opening, workload, &issued, &trust);
         secret.metadata.uid = Some(format!("uid-{workload}"));
         place.secrets.insert(workload.clone(), secret);
         chains.insert(workload.clone(), issued.certificate);
     }
-    let mut trust = build::trust(opening, authority.anchor(), &chains);
-    trust.metadata.uid = Some("uid-trust".to_owned());
-    place.trust = Some(trust);
+    let mut published = build::trust(opening, &trust, &chains, None);
+    published.metadata.uid = Some("uid-trust".to_owned());
+    place.trust = Some(published);
 }
 
 /// The story of `examples/fraud-scoring/` with a journal.

@@ -29,6 +29,7 @@ pub struct Daemon {
     kubeconfig: PathBuf,
     token: String,
     log: PathBuf,
+    more: Vec<String>,
     running: Mutex<Option<(Process, SocketAddr)>>,
 }
 
@@ -48,8 +49,14 @@ impl Daemon {
             kubeconfig: cluster.kubeconfig_for_token(account, &token)?,
             token,
             log: cluster.log_file(account),
+            more: Vec::new(),
             running: Mutex::new(None),
         })
+    }
+
+    /// The same, started with these arguments beside the usual ones.
+    pub(super) fn told(self, more: &[&str]) -> Self {
+        Self { more: more.iter().map(|&word| word.to_owned()).collect(), ..self }
     }
 
     /// Starts it, and awaits that it is ready.
@@ -151,6 +158,7 @@ impl Daemon {
             kubeconfig: self.kubeconfig.clone(),
             token: self.token.clone(),
             log: self.log.with_extension("twin.log"),
+            more: self.more.clone(),
             running: Mutex::new(None),
         }
     }
@@ -166,6 +174,7 @@ impl Daemon {
         command.arg(format!("--listen={address}"));
         command.arg(format!("--system-namespace={DEFAULT_SYSTEM_NAMESPACE}"));
         command.arg(format!("--trust-domain={TRUST_DOMAIN}"));
+        command.args(&self.more);
         command.env_remove("KUBECONFIG");
         command
     }

@@ -47,6 +47,14 @@ impl Comity {
         Ok(comity)
     }
 
+    /// The same, where `comity sign` is told more than is usual.
+    pub async fn start_signing(cluster: &Cluster, more: &[&str]) -> Result<Self> {
+        let Self { run, sign } = Self::prepare(cluster).await?;
+        let comity = Self { run, sign: sign.told(more) };
+        comity.start_both().await?;
+        Ok(comity)
+    }
+
     /// Starts both processes; returns when both are ready.
     pub async fn start_both(&self) -> Result<()> {
         tokio::try_join!(self.run.start(), self.sign.start())?;

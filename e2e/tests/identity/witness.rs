@@ -64,8 +64,13 @@ pub fn by_openssl(chain: &str, anchor: &str, at: Timestamp) -> Result<()> {
 
 /// rustls-webpki, as both ends of a connection ask it.
 pub fn by_webpki(chain: &str, anchor: &str, id: &str, at: Timestamp) -> Result<()> {
-    let trusted = CertificateDer::from_pem_slice(anchor.as_bytes()).explain("read the anchor")?;
-    let anchors = [anchor_from_trusted_cert(&trusted).explain("take the anchor")?];
+    let trusted: Vec<CertificateDer<'_>> = CertificateDer::pem_slice_iter(anchor.as_bytes())
+        .collect::<Result<_, _>>()
+        .explain("read the anchors")?;
+    let anchors: Vec<_> = trusted
+        .iter()
+        .map(|trusted| anchor_from_trusted_cert(trusted).explain("take the anchor"))
+        .collect::<Result<_>>()?;
     let leaf = CertificateDer::from_pem_slice(chain.as_bytes()).explain("read the certificate")?;
     let leaf = EndEntityCert::try_from(&leaf).explain("take the certificate")?;
     let seconds = u64::try_from(at.as_second()).explain("tell the time")?;

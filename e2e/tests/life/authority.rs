@@ -72,8 +72,8 @@ impl Chest {
         story.ask(&wish).await?;
         let place = story.opened(&wish, Stage::Sandbox).await?.namespace.0;
         let contract = story.api::<SharingContract>().get("fraud-scoring").await?.uid().unwrap_or_default();
-        let secret = name::ca_secret(&contract, Stage::Sandbox);
-        let marker = name::ca_config_map(&contract, Stage::Sandbox);
+        let ca = name::ca(&contract, Stage::Sandbox);
+        let (secret, marker) = (name::ca_secret(&ca, false), name::ca_config_map(&ca));
         let system = name::DEFAULT_SYSTEM_NAMESPACE;
         let backup = story.in_namespace::<Secret>(system).get(&secret).await?;
         let mut chest = Self { story, wish, place, secret, marker, backup, anchor: None };

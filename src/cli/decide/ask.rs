@@ -13,18 +13,18 @@ const TRIES: usize = 3;
 
 /// What was said on the command line.
 #[derive(Clone, Debug)]
-pub(super) struct Said {
+pub(in crate::cli) struct Said {
     /// The reason.
-    pub(super) reason: Option<Text>,
+    pub(in crate::cli) reason: Option<Text>,
     /// That it is meant.
-    pub(super) yes: bool,
+    pub(in crate::cli) yes: bool,
     /// Whether somebody can be asked.
-    pub(super) terminal: bool,
+    pub(in crate::cli) terminal: bool,
 }
 
 impl Said {
     /// Refuses what would have to be asked where nobody can be.
-    pub(super) fn is_enough(&self) -> Result<(), Stop> {
+    pub(in crate::cli) fn is_enough(&self) -> Result<(), Stop> {
         if self.terminal || (self.yes && self.reason.is_some()) {
             return Ok(());
         }
@@ -33,7 +33,7 @@ impl Said {
 }
 
 /// The reason, and that it is meant: as was said, else as somebody answers.
-pub(super) fn ask(
+pub(in crate::cli) fn ask(
     said: Said,
     what: &str,
     from: &mut impl BufRead,

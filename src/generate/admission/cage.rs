@@ -261,7 +261,8 @@ const SIGN_VALIDATIONS: &[Validation] = &[
     Validation {
         expression: "!variables.authority ||
              (variables.what == 'secrets' && variables.name.startsWith('comity-ca-')) ||
-             (variables.what == 'configmaps' && variables.name.startsWith('comity-trust-'))",
+             (variables.what == 'configmaps' && variables.name.startsWith('comity-trust-')) ||
+             (variables.what == 'configmaps' && request.operation == 'DELETE' && variables.name.startsWith($CA_ORDER))",
         message: "in its own namespace comity sign may only change its CAs and their markers",
         say: "'comity sign may not change ' + variables.what + ' ' + variables.name + ' in ' + variables.place +
              ': only comity-ca-… and comity-trust-…'",

@@ -11,6 +11,10 @@ pub const OVERRIDE_RESOURCE: &str = "stages";
 pub const OVERRIDE_VERB: &str = "override";
 /// The verb on one `partnergrants`, to end a live one by deleting it.
 pub const EXPIRE_VERB: &str = "expire";
+/// The virtual resource that stands for the CAs of contracts.
+pub const AUTHORITIES_RESOURCE: &str = "authorities";
+/// The verb of those who may say what is to be done with CAs.
+pub const ROTATE_VERB: &str = "rotate";
 /// The signers whose certificate requests `comity sign` may answer, to begin with.
 pub const SIGNER_PREFIX: &str = "comity.dev/";
 /// The one signer that a pod of a stage may ask for a certificate.
@@ -79,6 +83,7 @@ fn constant(word: &str) -> Option<&'static str> {
         "UNKNOWN" => stamp::UNKNOWN,
         "SIGNERS" => SIGNER_PREFIX,
         "POD_SIGNER" => POD_SIGNER,
+        "CA_ORDER" => name::CA_ORDER,
         _ => return None,
     })
 }
@@ -129,6 +134,13 @@ fn about_callers(word: &str, system: &str) -> Option<String> {
             quote(CONSENT_GROUP),
             quote(OVERRIDE_RESOURCE),
             quote(OVERRIDE_VERB)
+        ),
+        "MAY_ROTATE" => format!(
+            "authorizer.group({}).resource({}).namespace({}).check({}).allowed()",
+            quote(CONSENT_GROUP),
+            quote(AUTHORITIES_RESOURCE),
+            quote(system),
+            quote(ROTATE_VERB)
         ),
         "MAY_EXPIRE" => format!(
             "authorizer.group({}).resource('partnergrants').namespace(request.namespace)\

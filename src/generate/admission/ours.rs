@@ -10,7 +10,7 @@ const CHANGES: &[&str] = &["CREATE", "UPDATE", "DELETE"];
 
 /// All of the policies.
 pub fn policies() -> Vec<Policy> {
-    vec![namespaces(), objects(), named_objects(), labels(), words(), authority()]
+    vec![namespaces(), objects(), named_objects(), labels(), words(), authority(), orders()]
 }
 
 /// How an admin would be let in, for messages and NOTES.
@@ -203,6 +203,48 @@ fn authority() -> Policy {
             ),
         ],
         validations: vec![UNLESS_OVERRIDE],
+        ..Policy::default()
+    }
+}
+
+/// What people want done with the CAs: who may, in their own name, and never rewritten.
+fn orders() -> Policy {
+    Policy {
+        name: "comity-orders",
+        about: "Who wants something done with a CA may rotate it, says so in their own name, and can't rewrite it.",
+        rules: vec![Rule { group: "", resources: &["configmaps"], operations: CHANGES }],
+        namespaces: Some(json!({"matchLabels": {"kubernetes.io/metadata.name": "$SYSTEM"}})),
+        conditions: vec![
+            ("someone-else", "request.userInfo.username != $SIGN && !$IS_CARETAKER"),
+            ("of-an-order", "$NAME.startsWith($CA_ORDER)"),
+        ],
+        validations: vec![
+            Validation {
+                expression: "$MAY_ROTATE || $MAY_OVERRIDE",
+                message: "who may rotate CAs says what is to be done with them",
+                say: "request.userInfo.username + ' may not ' + request.operation + ' ' + $NAME +
+                     ': that needs the verb rotate on authorities of consent.comity.dev in ' + $SYSTEM",
+            },
+            Validation {
+                expression: "request.operation != 'UPDATE' || $MAY_OVERRIDE",
+                message: "an order isn't rewritten: have it answered, or delete it",
+                say: "",
+            },
+            Validation {
+                expression: "request.operation != 'CREATE' ||
+                     object.?data[?'by'].orValue('') == request.userInfo.username",
+                message: "an order is given in one's own name",
+                say: "'this order says that ' + object.?data[?'by'].orValue('nobody') + ' gives it, and you are ' +
+                     request.userInfo.username",
+            },
+            Validation {
+                expression: "request.operation != 'CREATE' || object.?data.orValue({}).size() <= 8 &&
+                     object.?data.orValue({}).all(key, object.data[key].size() <= 1024) &&
+                     object.?binaryData.orValue({}).size() == 0",
+                message: "an order says what is to be done and why, and no more",
+                say: "",
+            },
+        ],
         ..Policy::default()
     }
 }

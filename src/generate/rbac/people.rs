@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::{Grant, READ, cluster_role, may};
-use crate::generate::admission::cel::CONSENT_GROUP;
+use crate::generate::admission::cel::{AUTHORITIES_RESOURCE, CONSENT_GROUP, ROTATE_VERB};
 
 /// All kinds, to read.
 const EVERYTHING: Grant = may(
@@ -54,7 +54,17 @@ pub const ROLES: &[(&str, &[Grant])] = &[
     ),
 ];
 
+/// The role of those who look after CAs, for a RoleBinding in the namespace that Comity runs in.
+pub const CUSTODIAN: &str = "comity:custodian";
+
+/// They say what is to be done with a CA, and see what came of it. Keys they can't read.
+const OF_A_CUSTODIAN: &[Grant] = &[
+    may(&["get", "list", "watch", "create"], "", &["configmaps"]),
+    may(&[ROTATE_VERB], CONSENT_GROUP, &[AUTHORITIES_RESOURCE]),
+];
+
 /// Every ClusterRole.
 pub fn objects() -> Vec<Value> {
-    ROLES.iter().map(|(name, rules)| cluster_role(name, rules)).collect()
+    let roles = ROLES.iter().map(|(name, rules)| cluster_role(name, rules));
+    roles.chain([cluster_role(CUSTODIAN, OF_A_CUSTODIAN)]).collect()
 }

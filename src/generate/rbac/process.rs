@@ -82,8 +82,9 @@ pub const SIGNER: &[Grant] = &[
 const RUN_AT_HOME: &[Grant] = &[LEASES];
 const SIGN_AT_HOME: &[Grant] = &[
     may(&["get", "create", "update", "patch", "delete"], "", &["secrets", "configmaps"]),
-    // What it remembers of grants that are gone. Secrets it can't list.
-    may(&["list"], "", &["configmaps"]),
+    // What it remembers of grants that are gone; its authorities, and what people want done with them.
+    // Secrets it can't list.
+    may(&["list", "watch"], "", &["configmaps"]),
     LEASES,
 ];
 const LEASES: Grant = may(&["get", "create", "update", "patch"], "coordination.k8s.io", &["leases"]);

@@ -46,6 +46,7 @@ struct Told {
     leaf: crate::pki::Leaf,
     why: Why,
     took: Duration,
+    authority: u32,
 }
 
 /// A key that is to be certified, and whose.
@@ -134,22 +135,34 @@ impl Context {
 
     async fn issue(&self, order: Order<'_>, now: Timestamp) -> Result<Verdict, SignError> {
         let Order { wish, opening, key, lifetime, why } = order;
-        let authority = match self.signing.tender.authorities().of(opening, now).await? {
-            Ok(authority) => authority,
+        let tender = &self.signing.tender;
+        let issuer = match tender.authorities().of(opening, now).await?.issuer {
+            Ok(issuer) => issuer,
             Err(refusal) => {
                 return Ok(Verdict::Later(Delay::Authority(refusal.to_string()), policy::later(now)));
             }
         };
+        let anchor = issuer.authority.anchor();
+        let Some(lifetime) = lifetime.within(anchor.lifetime()) else {
+            let why = format!("it ends at {}, and another one takes over", anchor.lifetime().not_after());
+            return Ok(Verdict::Later(Delay::Authority(why), policy::later(now)));
+        };
+        // Whoever verifies there knows it, and it is written down how long what it signs lives.
+        if !tender.is_published(&opening.place(), anchor).await?
+            || !tender.authorities().cover(opening, issuer.number, lifetime.not_after(), now).await?
+        {
+            return Ok(Verdict::Later(Delay::Unknown, retry_soon(now)));
+        }
         let Some(workload) = opening.workload_of(&wish.account.name) else {
             return Ok(Verdict::Later(Delay::Unknown, retry_soon(now)));
         };
         let id = opening.identity(&self.trust_domain, workload)?;
         let began = (self.signing.now)();
-        let Certified { certificate, leaf } = certify(&authority, &id, &key, lifetime)?;
+        let Certified { certificate, leaf } = certify(&issuer.authority, &id, &key, lifetime)?;
         let took = (self.signing.now)().duration_since(began).unsigned_abs();
         let refresh = lifetime.refresh(id.as_str(), leaf.serial(), opening.end);
         let answer = Answer::Issued { chain: certificate, lifetime, refresh };
-        Ok(Verdict::Say(answer, Some(Box::new(Told { id, leaf, why, took }))))
+        Ok(Verdict::Say(answer, Some(Box::new(Told { id, leaf, why, took, authority: issuer.number }))))
     }
 
     /// Tells what was said, where people look: in metrics, and in Events about the grant.
@@ -204,6 +217,7 @@ impl<K: Asked> Said<'_, K> {
     fn note_signed(&self, told: &Told) {
         let Wish { pod, account, .. } = self.wish;
         tracing::info!(
+            target: "comity::issued",
             namespace = self.request.namespace().unwrap_or_default(),
             request = self.request.name_any(),
             request_uid = self.request.uid().unwrap_or_default(),
@@ -214,6 +228,7 @@ impl<K: Asked> Said<'_, K> {
             serial = told.leaf.serial(),
             sha256 = told.leaf.fingerprint(),
             not_after = %told.leaf.lifetime().not_after(),
+            authority = told.authority,
             why = told.why.word(),
             "a certificate was signed for a pod"
         );

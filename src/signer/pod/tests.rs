@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::certificates::v1beta1::PodCertificateRequest;
 use kube::runtime::controller::Action;
@@ -15,14 +15,17 @@ use super::pace::Pace;
 use super::reconcile::{Context, reconcile};
 use crate::api::{Stage, name};
 use crate::cluster::event::Events;
+use crate::pki::{Authority, Lifetime, SpiffeId};
 use crate::plan::objects::Kind;
 use crate::plan::retry;
+use crate::signer::build;
+use crate::signer::ca::{Chest, Ledger, Need, Owner, Slot};
 use crate::signer::error::SignError;
 use crate::signer::observe::Observer;
 use crate::signer::reconcile::{self as signing, Memory, Meter};
 use crate::signer::stage::Tender;
 use crate::signer::talk::Talk;
-use crate::signer::testing::{Story, TRUST_DOMAIN};
+use crate::signer::testing::{Story, TRUST_DOMAIN, terms};
 use crate::testing::api::FakeApi;
 use crate::testing::known::Known;
 
@@ -44,6 +47,45 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
+        let desk = Self::without_authority();
+        desk.has_authority();
+        desk.publishes();
+        desk
+    }
+
+    /// An authority that signs, as it is kept.
+    fn has_authority(&self) {
+        let story = Story::with_open(Stage::Sandbox);
+        let (now, ttl) = (story.world.now, SignedDuration::from_hours(24));
+        let owner = Owner {
+            namespace: "risk-data".to_owned(),
+            contract: "fraud-scoring".to_owned(),
+            stage: Stage::Sandbox,
+        };
+        let id = SpiffeId::of_trust_domain(TRUST_DOMAIN).unwrap();
+        let lifetime = Lifetime::of_authority(now, ttl, now + terms().lifetime);
+        let authority = Authority::create(&id, &owner.common_name(1), lifetime).unwrap();
+        let chest = Chest::of(&story.world.contract.metadata.uid.unwrap(), Stage::Sandbox);
+        let home = format!("/api/v1/namespaces/{SYSTEM}");
+        let name = chest.secret(Slot::First);
+        let secret = build::authority_secret(SYSTEM, &owner, &name, 1, &authority);
+        self.api.put(&format!("{home}/secrets/{name}"), secret);
+        let need = Need { ttl, until: now + SignedDuration::from_hours(100_000) };
+        let ledger = Ledger::first(owner, need, authority.anchor().clone(), Slot::First, now);
+        self.api.put(&format!("{home}/configmaps/{}", chest.ledger()), ledger.kept(SYSTEM, &chest));
+    }
+
+    /// What verifiers at the stage are given.
+    fn publishes(&self) {
+        let contract = Story::with_open(Stage::Sandbox).world.contract.metadata.uid.unwrap();
+        let ledger = Chest::of(&contract, Stage::Sandbox).ledger();
+        let ledger = self.api.get(&format!("/api/v1/namespaces/{SYSTEM}/configmaps/{ledger}")).unwrap();
+        let data = json!({"ca.crt": ledger["data"]["ca.crt"]});
+        let published = json!({"metadata": {"name": name::TRUST_CONFIG_MAP}, "data": data});
+        self.api.put(&self.core("configmaps/comity-trust-stage"), published);
+    }
+
+    fn without_authority() -> Self {
         let (api, mut known) = (FakeApi::default(), Known::story());
         let mut story = Story::with_open(Stage::Sandbox);
         story.world.grant = Known::grant(Stage::Sandbox);
@@ -159,7 +201,7 @@ fn context(api: &FakeApi, known: &Known, now: Timestamp) -> Arc<Context> {
     let now: crate::signer::Now = Arc::new(move || now);
     let signing = signing::Context {
         observer: observer.clone(),
-        tender: Tender::new(talk.clone(), SYSTEM, TRUST_DOMAIN, Arc::clone(&now)),
+        tender: Tender::new(talk.clone(), terms(), Arc::clone(&now)),
         now,
         events: Events::start(api.client(), name::SIGN, Box::new(|_| ())),
         meter: Box::new(Nothing),
@@ -176,14 +218,16 @@ fn settled() -> Action {
 
 #[tokio::test]
 async fn a_request_is_answered_once() {
-    let desk = Desk::new();
+    let desk = Desk::without_authority();
     desk.asked(|_| ());
     let (result, writes) = desk.pass().await;
-    assert_eq!(result.unwrap(), settled());
     let home = format!("/api/v1/namespaces/{SYSTEM}");
-    let expected =
-        [format!("POST {home}/secrets"), format!("POST {home}/configmaps"), format!("PUT {}", desk.status())];
-    assert_eq!(writes, expected, "the authority first, then the answer");
+    assert_eq!(writes, [format!("POST {home}/secrets"), format!("POST {home}/configmaps")]);
+    assert_eq!(result.unwrap(), Action::requeue(Duration::from_secs(2)), "nobody could verify it yet");
+    desk.publishes();
+    let (result, writes) = desk.pass().await;
+    assert_eq!(result.unwrap(), settled());
+    assert_eq!(writes, [format!("PUT {}", desk.status())], "the authority first, then the answer");
     assert_eq!(desk.answer().unwrap().0, "Issued");
     let (result, writes) = desk.pass().await;
     assert_eq!((result.unwrap(), writes), (settled(), vec![]), "and then left alone");
@@ -307,7 +351,7 @@ async fn without_its_authority_a_request_waits() {
     let contract = Story::with_open(Stage::Sandbox).world.contract.metadata.uid.unwrap();
     desk.api.remove(&format!(
         "/api/v1/namespaces/{SYSTEM}/secrets/{}",
-        name::ca_secret(&contract, Stage::Sandbox)
+        name::ca_secret(&name::ca(&contract, Stage::Sandbox), false)
     ));
     desk.asked(|_| ());
     // As if by another process, which remembers no key.

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::pki::check::Reason;
-use crate::signer::testing::{self, TRUST_DOMAIN, now, opening};
+use crate::signer::ca::Slot;
+use crate::signer::testing::{self, now, opening};
 use crate::signer::witness::Doubt;
 use crate::testing::api::FakeApi;
 
@@ -66,7 +67,7 @@ impl Stage {
 }
 
 fn tender(api: &FakeApi) -> Tender {
-    Tender::new(Talk::new(api.client()), SYSTEM, TRUST_DOMAIN, std::sync::Arc::new(now))
+    Tender::new(Talk::new(api.client()), testing::terms(), std::sync::Arc::new(now))
 }
 
 #[tokio::test]
@@ -220,8 +221,8 @@ async fn what_the_caches_say_is_not_signed_by() {
 #[tokio::test]
 async fn a_lost_authority_is_told_once_and_what_was_issued_stays() {
     let stage = Stage::served().await;
-    let chest = crate::signer::custody::Chest::of(&stage.opening);
-    let key = format!("/api/v1/namespaces/{SYSTEM}/secrets/{}", chest.secret);
+    let chest = stage.opening.chest();
+    let key = format!("/api/v1/namespaces/{SYSTEM}/secrets/{}", chest.secret(Slot::First));
     let kept = stage.api.get(&key).unwrap();
     stage.api.remove(&key);
     let later = now() + SignedDuration::from_mins(1);
