@@ -20,6 +20,7 @@ use crate::api::record::{RecordEvent, RecordReason};
 use crate::api::stage::Stage;
 use crate::journal::append::Entry;
 use crate::journal::forum::{Forum, Wish, latest_end};
+use crate::journal::wanted::review;
 use crate::journal::{Broken, Journal, Opening};
 use crate::policy::consent::Voice;
 use crate::policy::{Agreement, Problem};
@@ -266,8 +267,12 @@ impl<'a> Hearing<'a> {
             let message = format!("{by} has quarantined it, so somebody else has to release it");
             return unheard(Reason::OwnRequest, message);
         }
-        if act.made < *since {
-            return unheard(Reason::OutOfDate, "it was quarantined after that: look at it and decide again");
+        // The API server notes whole seconds, and what was done in the same one has no order: it stays closed.
+        if act.made <= *since {
+            let message = format!(
+                "it was quarantined at {since}, in that very second or after it: look at it and decide again"
+            );
+            return unheard(Reason::OutOfDate, message);
         }
         // What comes in while nobody is there to write it down is heard in no order: whoever closed last
         // has closed.
@@ -286,7 +291,7 @@ impl<'a> Hearing<'a> {
             let message = "nothing that is open was open then, so there was nothing to confirm";
             return unheard(Reason::NothingToDecide, message);
         }
-        if self.journal.consents.attested_at.is_some_and(|last| act.made <= last) {
+        if !self.is_asked_again(act.made) {
             return unheard(Reason::Repeated, "it was confirmed since");
         }
         if forum.asks(act.person) {
@@ -296,6 +301,14 @@ impl<'a> Hearing<'a> {
         let message =
             format!("{} confirms that it is still wanted: {}", act.person, act.decision.spec.reason);
         Ok(Entry::of_grant(RecordEvent::Attested, Some(RecordReason::Decided), message))
+    }
+
+    /// Whether what somebody confirmed then is news: nobody has since, or it is the answer to a review that
+    /// came while nobody was there to write down the one before it.
+    fn is_asked_again(&self, made: Timestamp) -> bool {
+        let mut reviews = self.journal.openings.iter().filter(|opening| is_live(opening, self.now));
+        self.journal.consents.attested.last().is_none_or(|last| made > *last)
+            || reviews.any(|opening| review(opening, self.journal).is_some_and(|review| made > review.begins))
     }
 
     fn sponsor(&self, act: Act<'a>) -> Heard {

@@ -32,8 +32,8 @@ pub struct Consents {
     pub quarantined: Option<(String, Timestamp)>,
     /// When somebody last released it.
     pub released_at: Option<Timestamp>,
-    /// When somebody last confirmed that the grant is still wanted.
-    pub attested_at: Option<Timestamp>,
+    /// Whenever somebody confirmed that the grant is still wanted.
+    pub attested: Vec<Timestamp>,
     /// Whether somebody ended the grant as a whole, so that nothing opens any more.
     pub is_expired: bool,
     /// For each stage that people agreed to: the revisions that they last agreed to.
@@ -124,7 +124,7 @@ impl Consents {
                 self.quarantined = None;
                 self.released_at = Some(record.at.0);
             }
-            RecordEvent::Attested => self.attested_at = self.attested_at.max(Some(record.at.0)),
+            RecordEvent::Attested => self.attested.push(record.at.0),
             RecordEvent::Opened => self.opened(record)?,
             RecordEvent::Extended => self.use_up(record),
             RecordEvent::Shortened => {

@@ -56,32 +56,50 @@ pub struct Narrowed {
     pub stood: Option<String>,
     /// How often that was written down, and when it was last; `None`: never.
     pub written: Option<(u32, Timestamp)>,
-    /// How long it takes until reviews lapse, and since when one is asked for at least that soon: each
-    /// sooner than the one before it. What else changes meanwhile doesn't put any of them off.
-    pub reviewed: Vec<(SignedDuration, Timestamp)>,
+    /// How reviews are asked for, and since when they are at least that soon: each sooner than the one
+    /// before it. What else changes meanwhile doesn't put any of them off.
+    pub reviewed: Vec<(Reviewed, Timestamp)>,
 }
 
-impl Narrowed {
-    /// Since when reviews are asked for, once they lapse after `lapse`; `None`: none are.
-    fn reviewed_since(
-        &self,
-        lapse: Option<SignedDuration>,
-        at: Timestamp,
-    ) -> Vec<(SignedDuration, Timestamp)> {
-        let Some(lapse) = lapse else { return Vec::new() };
-        let (longer, sooner): (Vec<_>, Vec<_>) =
-            self.reviewed.iter().copied().partition(|(before, _)| *before > lapse);
-        let since = sooner.first().map_or(at, |(_, since)| *since);
-        longer.into_iter().chain([(lapse, since)]).collect()
+/// How often it has to be confirmed that an opening is still wanted, and how long the answer may take.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Reviewed {
+    /// How often.
+    pub every: SignedDuration,
+    /// How long the answer may take; then access ends.
+    pub grace: SignedDuration,
+}
+
+impl Reviewed {
+    /// As a policy asks for it.
+    pub(super) fn by(policy: &EffectivePolicy) -> Option<Self> {
+        let reviews = policy.reviews.as_ref()?;
+        // What can't be read is over at once.
+        let length = |duration: &Duration| duration.length().unwrap_or_default();
+        Some(Self { every: length(&reviews.every), grace: length(&reviews.grace) })
+    }
+
+    /// How long it takes until access ends where nobody ever answers.
+    const fn lapse(self) -> SignedDuration {
+        self.every.saturating_add(self.grace)
+    }
+
+    /// Whether whoever answers by this is never late by the other.
+    fn is_as_soon_as(self, other: Self) -> bool {
+        self.every <= other.every && self.lapse() <= other.lapse()
     }
 }
 
-/// How long it takes until access ends because nobody has confirmed that it is still wanted.
-pub(super) fn lapse(policy: &EffectivePolicy) -> Option<SignedDuration> {
-    let reviews = policy.reviews.as_ref()?;
-    // What can't be read is over at once.
-    let length = |duration: &Duration| duration.length().unwrap_or_default();
-    Some(length(&reviews.every).saturating_add(length(&reviews.grace)))
+impl Narrowed {
+    /// Since when reviews are asked for, once they are asked for so; `None`: none are.
+    fn reviewed_since(&self, asked: Option<Reviewed>, at: Timestamp) -> Vec<(Reviewed, Timestamp)> {
+        let Some(asked) = asked else { return Vec::new() };
+        let mut known = self.reviewed.iter();
+        let since = known.find(|(known, _)| known.is_as_soon_as(asked)).map_or(at, |(_, since)| *since);
+        let is_longer = |known: &Reviewed| asked.is_as_soon_as(*known) && *known != asked;
+        let longer = self.reviewed.iter().copied().filter(|(known, _)| is_longer(known));
+        longer.chain([(asked, since)]).collect()
+    }
 }
 
 /// Where an opening stands by the journal.
@@ -136,7 +154,8 @@ impl Opening {
     /// Takes what it allows since.
     pub(super) fn narrow(&mut self, record: &GrantRecordSpec) {
         let count = self.narrowed.written.map_or(0, |(count, _)| count);
-        let reviewed = self.narrowed.reviewed_since(record.policy.as_ref().and_then(lapse), record.at.0);
+        let reviewed =
+            self.narrowed.reviewed_since(record.policy.as_ref().and_then(Reviewed::by), record.at.0);
         self.narrowed = Narrowed {
             reviewed,
             policy: record.policy.clone().map(Box::new),

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::opening::lapse;
+use super::opening::Reviewed;
 use super::remains::{Remains, is_lost};
 use super::{Journal, Opening, Recorded};
 use crate::api::contract::AfterPromotion;
@@ -173,14 +173,39 @@ pub fn gives_way_at(
     Some(heir.opened_at.checked_add(overlap).unwrap_or(opening.end))
 }
 
-/// When an opening ends because nobody has confirmed that it is still wanted; `None`: never. What was
-/// asked for since counts from when that was first written down, whatever else changed after it.
+/// A review that an opening waits for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Review {
+    /// From when on an answer is one to this review, and to none before it.
+    pub begins: Timestamp,
+    /// When access ends where nobody answers.
+    pub lapses: Timestamp,
+}
+
+/// The review of an opening that lapses first; `None`: none is asked for. What was asked for since counts
+/// from when that was first written down, whatever else changed after it.
+pub fn review(opening: &Opening, journal: &Journal) -> Option<Review> {
+    let agreed = Reviewed::by(&opening.policy).map(|asked| (asked, opening.opened_at));
+    let since =
+        opening.narrowed.reviewed.iter().map(|(asked, since)| (*asked, opening.opened_at.max(*since)));
+    let reviews = agreed.into_iter().chain(since);
+    reviews
+        .map(|(asked, since)| next_review(asked, since, opening, journal))
+        .min_by_key(|review| review.lapses)
+}
+
+/// The review after the last answer: answered in time, the next is due so long after that; answered late,
+/// when it would have been, had it been answered in time.
+fn next_review(asked: Reviewed, since: Timestamp, opening: &Opening, journal: &Journal) -> Review {
+    let after = |moment: Timestamp, span| moment.checked_add(span).unwrap_or(opening.end);
+    let answers = journal.consents.attested.iter().filter(|answered| **answered > since);
+    let begins = answers.fold(since, |begins, answered| after(begins, asked.every).min(*answered));
+    Review { begins, lapses: after(after(begins, asked.every), asked.grace) }
+}
+
+/// When an opening ends because nobody has confirmed that it is still wanted; `None`: never.
 pub fn review_lapses_at(opening: &Opening, journal: &Journal) -> Option<Timestamp> {
-    let last = journal.consents.attested_at.map_or(opening.opened_at, |last| last.max(opening.opened_at));
-    let agreed = lapse(&opening.policy).map(|lapse| (lapse, last));
-    let since = opening.narrowed.reviewed.iter().map(|(lapse, since)| (*lapse, last.max(*since)));
-    let lapses = agreed.into_iter().chain(since);
-    lapses.map(|(lapse, since)| since.checked_add(lapse).unwrap_or(opening.end)).min()
+    review(opening, journal).map(|review| review.lapses)
 }
 
 /// Whether an opening was closed because a later stage, which the grant still reaches to, took

@@ -1,13 +1,16 @@
 //! The people on the platform's side who decide about grants, each with the rights of their group.
 
+use std::time::Duration;
+
 use comity::api::{
     GrantDecision, PartnerGrant, Stage,
     decision::{DecisionAction, GrantDecisionSpec},
     record::GrantIdentity,
 };
+use jiff::Timestamp;
 use kube::{Api, ResourceExt as _, api::PostParams};
 
-use crate::{Cluster, Error, Result};
+use crate::{Cluster, Error, Result, eventually};
 
 /// Somebody who decides, and the group that they decide for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,11 +61,23 @@ impl Decider {
 
     /// Decides, as this person.
     pub async fn decide(&self, cluster: &Cluster, decision: &GrantDecision) -> Result<GrantDecision> {
+        if decision.spec.action == DecisionAction::Release {
+            next_second().await?;
+        }
         let own = cluster.as_user(self.name, &[self.group])?;
         let namespace = decision.namespace().unwrap_or_default();
         let api: Api<GrantDecision> = Api::namespaced(own.client(), &namespace);
         Ok(api.create(&PostParams::default(), decision).await?)
     }
+}
+
+/// Awaits the next second: in that of a quarantine nobody releases it.
+async fn next_second() -> Result<()> {
+    let second = Timestamp::now().as_second();
+    eventually("the next second", Duration::from_secs(5), async || {
+        if Timestamp::now().as_second() > second { Ok(()) } else { Err("not yet") }
+    })
+    .await
 }
 
 /// Olga and Per agree to what a grant asks for now.

@@ -46,7 +46,7 @@ pub(super) struct Manner {
 pub(super) async fn conduct(person: Person, name: String, wish: Wish, manner: Manner) -> Result<(), Failure> {
     manner.said.is_enough()?;
     let caller = person.connect().await?;
-    let reading = Box::pin(settled(&caller, &name)).await?;
+    let reading = Box::pin(settled(&caller, &name, wish.action)).await?;
     let picture = Picture::of(&reading);
     may_decide(&caller, &name, wish.action).await?;
     let told = Telling { coloured: person.is_coloured() };
@@ -87,17 +87,25 @@ fn prepare(picture: &Picture<'_>, wish: &Wish) -> Result<(Choice, Option<Entry>)
     }
 }
 
-/// A grant as it stands, once Comity has seen what stands: somebody may have just changed it.
-async fn settled(caller: &Caller, name: &str) -> Result<Reading, Failure> {
+/// A grant as it stands, once Comity has seen what stands: somebody may have just changed it. Who releases
+/// it waits for the second after that of the quarantine, since in the same one nobody is heard.
+async fn settled(caller: &Caller, name: &str, action: DecisionAction) -> Result<Reading, Failure> {
     for _ in 1..LOOKS {
         let reading = read(caller, name).await?;
         let picture = Picture::of(&reading);
-        if !matches!(picture.seen(), Seen::Differs(_)) {
+        let is_too_soon = action == DecisionAction::Release && is_quarantined_just_now(&picture);
+        if !matches!(picture.seen(), Seen::Differs(_)) && !is_too_soon {
             return Ok(reading);
         }
         tokio::time::sleep(BETWEEN_LOOKS).await;
     }
     read(caller, name).await
+}
+
+/// Whether somebody quarantined a grant in the second that it is now.
+fn is_quarantined_just_now(picture: &Picture<'_>) -> bool {
+    let quarantined = picture.sound_journal().and_then(|journal| journal.consents.quarantined.as_ref());
+    quarantined.is_some_and(|(_, since)| picture.now.as_second() <= since.as_second())
 }
 
 /// Whether the caller may decide so at all: who may not is told before they are asked anything.

@@ -68,7 +68,8 @@ fn affected(page: &mut Page, picture: &Picture<'_>, choice: &Choice, watch: &Wat
         fact(page, "quarantined", format!("by {by}, {}", watch.tell(*since)));
     }
     if choice.action == DecisionAction::Attest
-        && let Some(last) = picture.sound_journal().and_then(|journal| journal.consents.attested_at)
+        && let Some(last) =
+            picture.sound_journal().and_then(|journal| journal.consents.attested.last().copied())
     {
         fact(page, "confirmed", watch.tell(last));
     }

@@ -91,3 +91,17 @@ fn a_review_that_was_answered_in_time_ends_nothing_although_nobody_was_there_to_
         assert_eq!(world.any_access(), is_in_time, "answered at second {made}");
     }
 }
+
+#[test]
+fn of_two_reviews_that_nobody_was_there_to_hear_each_was_answered() {
+    for (second, is_in_time) in [(65, true), (71, false)] {
+        let mut world = reviewed();
+        for made in [35, second] {
+            world.now = at(made);
+            world.decisions.push(Arc::new(decision(&world, DecisionAction::Attest, "olga")));
+        }
+        world.now = at(95);
+        world.settle();
+        assert_eq!(world.any_access(), is_in_time, "answered at second {second}");
+    }
+}

@@ -11,7 +11,7 @@ use super::acts::{Act, Decided};
 use super::core::Core;
 use super::run::Sent;
 use super::state::{Paused, State};
-use super::story::{CONTRACT_END, Contract, HOUR, REVIEW, VALID_FOR, Version};
+use super::story::{CONTRACT_END, Contract, HOUR, VALID_FOR, Version};
 use crate::api::Stage;
 
 /// Something that happens.
@@ -125,8 +125,7 @@ impl Core {
         let mut moments: Vec<i32> = state.grants.iter().filter_map(|grant| grant.wake).collect();
         for grant in &state.grants {
             let ledger = &self.journals.get(grant.journal).ledger;
-            moments
-                .extend(ledger.openings.iter().flat_map(|told| [told.end, ledger.reviewed(told) + REVIEW]));
+            moments.extend(ledger.openings.iter().flat_map(|told| [told.end, ledger.lapses(told)]));
             moments.extend(grant.decided.iter().map(|one| one.made + VALID_FOR));
         }
         moments.into_iter().filter(|moment| *moment > state.clock).min()
@@ -140,6 +139,8 @@ fn decide(next: &mut State, number: usize, act: Act) -> Option<()> {
     if grant.decided.iter().any(|known| known.act == act && known.version == version) {
         return None;
     }
+    // Whoever releases has looked first: in the second of the quarantine nobody is heard.
+    next.clock += i32::from(matches!(act, Act::Release(_)));
     grant.decided.push(Decided { act, version, made: next.clock });
     grant.dirty = true;
     Some(())

@@ -1,7 +1,7 @@
 //! What a grant's records say, read a second time and in another way: the invariants don't believe
 //! the fold by which `decide` goes.
 
-use super::story::seconds;
+use super::story::{GRACE, REVIEW, seconds};
 use crate::api::record::{GrantRecordSpec, RecordEvent, RecordReason};
 use crate::api::{Stage, name};
 
@@ -14,8 +14,8 @@ pub struct Ledger {
     pub ended: bool,
     /// The time of the newest record.
     pub newest: i32,
-    /// The last review.
-    pub attested: Option<i32>,
+    /// The reviews.
+    pub attested: Vec<i32>,
     /// The UIDs of the decisions that were taken.
     pub taken: Vec<String>,
 }
@@ -58,7 +58,7 @@ impl Ledger {
                 self.quarantined = record.decision.as_ref().map(|decision| decision.by.clone());
             }
             RecordEvent::Released => self.quarantined = None,
-            RecordEvent::Attested => self.attested = Some(seconds(record.at.0)),
+            RecordEvent::Attested => self.attested.push(seconds(record.at.0)),
             RecordEvent::Ended => self.ended = true,
             _ => {}
         }
@@ -74,9 +74,13 @@ impl Ledger {
         self.openings.iter().find(|told| Some(told.stage) == stage && Some(told.digest.as_str()) == digest)
     }
 
-    /// When an opening was last confirmed, if only by being opened.
-    pub fn reviewed(&self, told: &Told) -> i32 {
-        self.attested.unwrap_or(told.opened_at).max(told.opened_at)
+    /// When an opening ends where nobody confirms it. Who was late doesn't put off the next review.
+    pub fn lapses(&self, told: &Told) -> i32 {
+        let mut due = told.opened_at + REVIEW;
+        for answered in self.attested.iter().filter(|answered| **answered > told.opened_at) {
+            due = due.min(*answered) + REVIEW;
+        }
+        due + GRACE
     }
 
     fn meant<'a>(&'a mut self, record: &'a GrantRecordSpec) -> impl Iterator<Item = &'a mut Told> {

@@ -35,8 +35,10 @@ pub const CONTRACT_END: i32 = 600 * HOUR;
 pub const VALID_FOR: i32 = 12 * HOUR;
 /// How long Rehearsal has to have been open before production opens.
 pub const SOAK: i32 = 6 * HOUR;
-/// Without a review, production ends so long after its opening, or after the last review.
-pub const REVIEW: i32 = (240 + 48) * HOUR;
+/// So often it has to be confirmed that production is still wanted.
+pub const REVIEW: i32 = 240 * HOUR;
+/// So long the answer may take.
+pub const GRACE: i32 = 48 * HOUR;
 
 /// The moment that is so many seconds after the story begins.
 pub fn at(seconds: i32) -> Timestamp {

@@ -5,7 +5,7 @@ use super::super::cluster::Request;
 use super::super::core::Core;
 use super::super::ledger::{Stands, Told};
 use super::super::state::State;
-use super::super::story::{CONTRACT_END, OVERLAP, REVIEW};
+use super::super::story::{CONTRACT_END, OVERLAP};
 use super::objects::Reading;
 use super::{Holds, Rest, holds, word};
 use crate::api::Stage;
@@ -92,10 +92,10 @@ fn nothing_wider_than_any_operand(rest: &Rest<'_>) -> Holds {
 }
 
 fn no_access_under_quarantine(rest: &Rest<'_>) -> Holds {
-    // The API server notes whole seconds, so what was decided in one of them has no order.
+    // The API server notes whole seconds: what was decided in that of the quarantine doesn't release.
     let releases = |since: i32, by| {
         rest.effective()
-            .any(|(_, one)| one.made >= since && matches!(one.act, Act::Release(other) if other != by))
+            .any(|(_, one)| one.made > since && matches!(one.act, Act::Release(other) if other != by))
     };
     let in_force = rest.effective().find_map(|(_, one)| match one.act {
         Act::Quarantine(by) if !releases(one.made, by) => Some(by.name()),
@@ -115,7 +115,7 @@ fn no_access_beyond_what_is_asked_for(rest: &Rest<'_>) -> Holds {
 }
 
 fn no_access_without_review(rest: &Rest<'_>) -> Holds {
-    let overdue = |told: &&Told| rest.ledger.reviewed(told) + REVIEW <= rest.now;
+    let overdue = |told: &&Told| rest.ledger.lapses(told) <= rest.now;
     let broken = rest.usable().filter_map(|(_, told)| told).find(overdue).map(word);
     let what = || format!("{broken:?} can be used at {}, and nobody confirmed it", rest.now);
     holds("no access without its review", broken.is_some(), what)
@@ -155,7 +155,7 @@ fn what_is_due_stands(rest: &Rest<'_>) -> Holds {
         let promoted = openings.iter().any(|later| later.stage > told.stage);
         let agreed = rest.core.story.version(rest.number, &told.digest);
         let asked = told.stage <= rest.grant.ceiling && !promoted;
-        let reviewed = rest.ledger.reviewed(told) + REVIEW > rest.now;
+        let reviewed = rest.ledger.lapses(told) > rest.now;
         let over = matches!(told.stands, Stands::Closed(reason) if reason != RecordReason::Demoted && !reason.is_loss());
         let due = asked && reviewed && !over && rest.now < told.end && agreed == rest.state.contract.version;
         let broken = due && !rest.places.get(&told.namespace).is_some_and(Reading::is_whole);
