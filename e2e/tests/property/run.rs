@@ -8,7 +8,7 @@ use e2e::{Cluster, Comity, Error, Result, eventually};
 use jiff::{SignedDuration, Timestamp};
 use kube::api::{Api, DeleteParams, ListParams};
 
-use super::checker::{Report, judge};
+use super::checker::{GRACE, Report, judge};
 use super::history::{Kind, Seen, What, list, text};
 use super::step::Steps;
 use super::story::Story;
@@ -52,8 +52,12 @@ async fn take(story: &mut Story<'_>, seed: u64, steps: usize) -> Result<Report> 
     at_rest(story, "what is over to be closed", |report| report.complaints.clone()).await?;
     // Nobody decides anything any more: every end passes, and leaves nothing.
     let ahead = |end: &Timestamp| *end > Timestamp::now() - BEHIND - BEHIND;
-    let ends =
-        |report: &Report| report.latest_end.into_iter().filter(ahead).map(|end| end.to_string()).collect();
+    let mended = Timestamp::now();
+    let ends = |report: &Report| {
+        let ends = report.latest_end.into_iter().filter(ahead).map(|end| format!("something ends at {end}"));
+        // What was agreed to last opens yet, and has an end of its own then.
+        ends.chain(is_restless(story, mended)).collect()
+    };
     at_rest(story, "every end to pass", ends).await?;
     let report = at_rest(story, "nothing to be left", |report| report.complaints.clone()).await?;
     nobody_is_let_in(story, &report).await?;
@@ -92,6 +96,14 @@ async fn at_rest(story: &Story<'_>, what: &str, left: impl Fn(&Report) -> Vec<St
     .await?;
     look(story).await?;
     Ok(found)
+}
+
+/// What was written down last, or done at `mended`, where that is so lately that more may come of it.
+fn is_restless(story: &Story<'_>, mended: Timestamp) -> Option<String> {
+    let is_record = |seen: &&Seen| matches!(seen.what, What::Stands(Kind::GrantRecord, _));
+    let newest = story.witness.history().iter().filter(is_record).map(|seen| seen.at).max();
+    let last = newest.unwrap_or(mended).max(mended);
+    (Timestamp::now() < last + GRACE).then(|| format!("the last line was written at {last}"))
 }
 
 /// By the API server's own word, at the end: no role of any stage may do anything.
