@@ -45,6 +45,8 @@ pub struct View<'a> {
     pub finalized: bool,
     /// What everything that it depends on comes to.
     pub outlook: &'a Outlook,
+    /// The digest of what was agreed when that was last known; `None`: nobody remembers.
+    pub stood: Option<&'a str>,
     /// What the records say.
     pub journal: &'a Result<Journal, Broken>,
     /// Every place of this grant: its openings', and namespaces that no record speaks of.

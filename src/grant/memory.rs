@@ -38,6 +38,8 @@ pub struct Memory {
     /// By grant: what was decided in vain.
     in_vain: Mutex<HashMap<String, Arc<InVain>>>,
     lessened: Mutex<Lessened>,
+    /// By grant: the digest of what was agreed when that was last known.
+    stood: Mutex<HashMap<String, String>>,
 }
 
 /// Of which grants something was taken that has yet to be written down.
@@ -139,6 +141,19 @@ impl Memory {
             lessened.unwritten.remove(uid);
         }
         (now < until).then_some(until)
+    }
+
+    /// The digest of what was agreed when that was last known: now, if it is.
+    pub(super) fn stood(&self, uid: &str, now: Option<&str>) -> Option<String> {
+        let mut stood = lock(&self.stood);
+        let known = stood.get(uid).map(String::as_str);
+        let Some(now) = now.filter(|now| known != Some(*now)) else { return known.map(str::to_owned) };
+        // Of what is gone nobody tells.
+        if stood.len() >= REMEMBERED && known.is_none() {
+            stood.clear();
+        }
+        stood.insert(uid.to_owned(), now.to_owned());
+        Some(now.to_owned())
     }
 
     /// Takes that no pods are left.

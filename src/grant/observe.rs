@@ -37,6 +37,8 @@ pub struct Scene<'a> {
     pub installation: &'a Installation,
     /// What everything that it depends on comes to.
     pub outlook: Outlook,
+    /// The digest of what was agreed when that was last known.
+    pub stood: Option<String>,
     /// What the records say.
     pub journal: Result<Journal, Broken>,
     /// The contract, if there is one.
@@ -97,6 +99,7 @@ impl<'a> Scene<'a> {
             grant,
             installation,
             outlook: Outlook::of(&gathered.operands(grant), now),
+            stood: None,
             journal,
             contract: gathered.contract().cloned(),
             live: LiveObjects::new(),
@@ -227,6 +230,7 @@ impl<'a> Scene<'a> {
             facts: GrantFacts { ceiling: spec.stage, suspended: spec.suspend, deleting },
             finalized: self.finalized,
             outlook: &self.outlook,
+            stood: self.stood.as_deref(),
             journal: &self.journal,
             places: self.places(names),
             decisions: &self.decisions,

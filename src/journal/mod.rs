@@ -16,6 +16,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::consent::Consents;
+use self::remains::is_lost;
 pub use self::opening::{INTERRUPTIONS_AT_ONCE, Narrowed, Opening, Recorded};
 use crate::api::name;
 use crate::api::record::{GrantRecordSpec, RecordEvent, RecordReason};
@@ -149,6 +150,9 @@ impl Journal {
 
     /// Applies what a record says; `None` where it makes no sense.
     fn apply(&mut self, record: &GrantRecordSpec) -> Option<()> {
+        if matches!(record.event, RecordEvent::Opened | RecordEvent::Requested) {
+            self.stood(record);
+        }
         match record.event {
             RecordEvent::Opened => self.open(record)?,
             RecordEvent::Suspended => self.find(record)?.suspend(record),
@@ -172,6 +176,14 @@ impl Journal {
             _ => {}
         }
         self.consents.take(record)
+    }
+
+    /// What is asked for, or opened, stands then: for whatever is open beside it, that is what it is held to.
+    fn stood(&mut self, record: &GrantRecordSpec) {
+        if record.digest.is_some() {
+            let live = self.openings.iter_mut().filter(|opening| !is_lost(opening));
+            live.for_each(|opening| opening.narrowed.stood.clone_from(&record.digest));
+        }
     }
 
     /// Opens a stage, or opens it again: the end that was recorded first stands, or an earlier one.

@@ -116,7 +116,7 @@ fn record_of(view: &View<'_>, place: &Place<'_>, gate: Gate, reason: RecordReaso
 /// What is said of an opening that nobody can use for now.
 fn suspended(view: &View<'_>, opening: &Opening, reason: RecordReason) -> Entry {
     let message = format!("access to {} was closed for now: {reason:?}; its end stands", opening.stage);
-    let stands = view.outlook.digest().filter(|_| reason.is_loss()).map(str::to_owned);
+    let stands = view.outlook.digest().or(view.stood).filter(|_| reason.is_loss()).map(str::to_owned);
     Entry { stands, ..Entry::of_opening(RecordEvent::Suspended, opening, reason, message) }
 }
 

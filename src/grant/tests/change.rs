@@ -57,7 +57,7 @@ pub(super) fn open(stage: Stage) -> World {
 }
 
 /// The stage of each opening that can be used.
-fn open_stages(world: &World) -> Vec<Stage> {
+pub(super) fn open_stages(world: &World) -> Vec<Stage> {
     let openings = status_of(world).openings;
     let open = openings.iter().filter(|opening| opening.state == OpeningState::Open);
     let mut stages: Vec<Stage> = open.map(|opening| opening.stage).collect();
@@ -65,7 +65,7 @@ fn open_stages(world: &World) -> Vec<Stage> {
     stages
 }
 
-fn destinations(world: &World) -> Vec<String> {
+pub(super) fn destinations(world: &World) -> Vec<String> {
     let policies = world.live.iter().filter(|(key, _)| key.kind == Kind::NetworkPolicy);
     let text: Vec<String> = policies.map(|(_, live)| live.value().to_string()).collect();
     let known = ["192.0.2.0/28", "192.0.2.0/29", "198.51.100.0/28"];

@@ -1,7 +1,10 @@
-//! A grant that has lost its whole journal: nothing opens, whatever else is left of it.
+//! What is lost: a whole journal, and then nothing opens, whatever else is left; or, for a moment, what a grant
+//! stands on.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::change::{THREE, TWO, destinations, long, more, open, open_stages};
+use super::seen::problem;
 use super::world::{World, at};
 use crate::api::Stage;
 use crate::api::condition::Reason;
@@ -86,4 +89,40 @@ fn a_grant_that_was_only_asked_for_has_nothing_to_lose() {
     world.records.clear();
     settle(&mut world);
     assert_eq!(reason(&world, "Active").0, "True");
+}
+
+#[test]
+fn what_is_gone_for_a_moment_while_more_is_asked_for_takes_nobodys_word_anew() {
+    let mut world = open(Stage::Production);
+    world.agreement = Ok(long(TWO, more));
+    world.settle();
+    assert_eq!(open_stages(&world), [Stage::Rehearsal, Stage::Production], "more is rehearsed beside it");
+    world.agreement = Err(vec![problem()]);
+    world.settle();
+    assert!(!world.any_access());
+    let mut other = world.clone();
+    world.agreement = Ok(long(TWO, more));
+    world.settle();
+    assert_eq!(open_stages(&world), [Stage::Rehearsal, Stage::Production]);
+    assert_eq!(destinations(&world), ["192.0.2.0/28"], "and no more than was agreed to");
+    other.agreement = Ok(long(THREE, more));
+    other.settle();
+    assert!(!other.any_access(), "that never stood");
+}
+
+#[test]
+fn what_changed_nothing_is_remembered_while_it_is_gone() {
+    for (remembered, resumes) in [(Some(TWO), true), (None, false)] {
+        let mut world = open(Stage::Production);
+        world.agreement = Ok(long(TWO, |_| ()));
+        let before = world.records.len();
+        world.settle();
+        assert_eq!((world.records.len(), open_stages(&world)), (before, vec![Stage::Production]));
+        world.stood = remembered.map(str::to_owned);
+        world.agreement = Err(vec![problem()]);
+        world.settle();
+        world.agreement = Ok(long(TWO, |_| ()));
+        world.settle();
+        assert_eq!(world.any_access(), resumes);
+    }
 }

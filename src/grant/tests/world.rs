@@ -46,6 +46,7 @@ pub struct World {
     pub decisions: Vec<Arc<GrantDecision>>,
     pub refused: BTreeSet<String>,
     pub made_again: bool,
+    pub stood: Option<String>,
     pub now: Timestamp,
     installation: Installation,
     counter: u64,
@@ -81,6 +82,7 @@ impl World {
             decisions: Vec::new(),
             refused: BTreeSet::new(),
             made_again: false,
+            stood: None,
             now: at(0),
             installation: Installation {
                 system_namespace: name::DEFAULT_SYSTEM_NAMESPACE.to_owned(),
@@ -136,6 +138,7 @@ impl World {
             decisions,
             called: Called::default(),
             made_again: self.made_again,
+            stood: self.stood.clone(),
             now: self.now,
         }
     }
