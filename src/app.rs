@@ -1,6 +1,7 @@
 //! L5, the composition root: each process is put together here and nowhere else.
 #![expect(clippy::disallowed_types, reason = "the client is made here")]
 
+mod admission;
 mod authorities;
 mod pods;
 
@@ -87,7 +88,7 @@ pub enum AppError {
 pub async fn run(settings: Settings) -> Result<(), AppError> {
     let station = Station::new(&settings);
     let client = client(settings.kubeconfig.as_deref(), &station).await?;
-    let admission = Admission::of(&settings.system_namespace);
+    let admission = admission::required(&client, &settings.system_namespace).await;
     let watched = Watched { kinds: &objects::Kind::ALL, admission };
     let (mut feeds, queues) = Feeds::start(&client, watched, station.sight());
     let stores = Arc::clone(&feeds.catalogue);

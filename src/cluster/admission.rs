@@ -12,6 +12,7 @@ use crate::generate::admission::force::{Part, PartName, Required};
 #[derive(Debug, Default)]
 pub struct Admission {
     required: Required,
+    stamps: Required,
     told: Mutex<Told>,
 }
 
@@ -24,19 +25,31 @@ struct Told {
     relisted: BTreeMap<Part, BTreeSet<String>>,
     /// What isn't in force by that, kept since every pass asks.
     lacking: Option<String>,
+    /// What doesn't stamp by that.
+    unstamped: Option<String>,
 }
 
 impl Admission {
     /// Those of a Comity in the namespace `system`. By default none is required.
     pub fn of(system: &str) -> Self {
-        let admission = Self { required: Required::of(system), told: Mutex::default() };
+        let (required, stamps) = (Required::of(system), Required::default());
+        let admission = Self { required, stamps, told: Mutex::default() };
         admission.changed(&mut admission.told());
         admission
     }
 
-    /// Whether there is anything to watch.
-    pub fn is_required(&self) -> bool {
-        !self.required.is_empty()
+    /// The same where the API server can stamp.
+    #[must_use]
+    pub fn with_stamps(self, system: &str) -> Self {
+        let admission = Self { stamps: Required::stamps(system), ..self };
+        admission.changed(&mut admission.told());
+        admission
+    }
+
+    /// What there is to watch.
+    pub fn parts(&self) -> impl Iterator<Item = Part> {
+        let refusing = Part::REFUSING.into_iter().filter(|_| !self.required.is_empty());
+        refusing.chain(Part::STAMPING.into_iter().filter(|_| !self.stamps.is_empty()))
     }
 
     /// What isn't in force, if anything.
@@ -44,10 +57,16 @@ impl Admission {
         self.told().lacking.clone()
     }
 
+    /// What doesn't stamp although it could, if anything. What is compared is held all the same.
+    pub fn unstamped(&self) -> Option<String> {
+        self.told().unstamped.clone()
+    }
+
     /// Takes an object; tells whether that matters.
     pub fn put(&self, part: Part, name: &str, object: &Value) -> bool {
         let key = (part, name.to_owned());
-        let Some(is_met) = self.required.is_met(&key, object) else { return false };
+        let is_met = self.required.is_met(&key, object).or_else(|| self.stamps.is_met(&key, object));
+        let Some(is_met) = is_met else { return false };
         let mut told = self.told();
         if let Some(names) = told.relisted.get_mut(&part) {
             names.insert(key.1.clone());
@@ -79,9 +98,10 @@ impl Admission {
 
     /// Works out what isn't in force; tells whether that is something else than before.
     fn changed(&self, told: &mut Told) -> bool {
-        let before = told.lacking.take();
+        let before = (told.lacking.take(), told.unstamped.take());
         told.lacking = self.required.lacking(&told.standing);
-        before != told.lacking
+        told.unstamped = self.stamps.lacking(&told.standing);
+        before != (told.lacking.clone(), told.unstamped.clone())
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
@@ -92,14 +112,13 @@ impl Admission {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generate::admission::objects;
+    use crate::generate::admission::{objects, stamps};
 
     fn filled() -> Admission {
         let admission = Admission::of("comity-system");
         assert!(admission.lacking().is_some(), "before anything is told nothing is in force");
         for object in objects("comity-system") {
-            let part = Part::ALL.into_iter().find(|part| object["kind"] == part.kind());
-            let Some(part) = part else { continue };
+            let part = Part::of_kind(object["kind"].as_str().unwrap()).unwrap();
             admission.put(part, object["metadata"]["name"].as_str().unwrap(), &object);
             assert!(!admission.put(part, object["metadata"]["name"].as_str().unwrap(), &object), "no news");
         }
@@ -118,5 +137,24 @@ mod tests {
         assert!(admission.end(Part::Policy));
         assert!(admission.lacking().is_some());
         assert_eq!(Admission::default().lacking(), None);
+    }
+
+    #[test]
+    fn what_stamps_is_looked_at_where_the_api_server_can_and_lacks_nothing_else() {
+        assert_eq!((filled().unstamped(), filled().parts().count()), (None, 2));
+        let admission = filled().with_stamps("comity-system");
+        assert_eq!((admission.lacking(), admission.parts().count()), (None, 4));
+        assert!(admission.unstamped().is_some());
+        for object in stamps("comity-system") {
+            let part = Part::of_kind(object["kind"].as_str().unwrap()).unwrap();
+            admission.put(part, object["metadata"]["name"].as_str().unwrap(), &object);
+        }
+        assert_eq!(admission.unstamped(), None);
+        assert!(admission.remove(Part::StampBinding, "comity-decisions"), "that is news");
+        assert_eq!(
+            admission.unstamped().unwrap(),
+            "a policy isn't bound: there is no MutatingAdmissionPolicyBinding comity-decisions"
+        );
+        assert_eq!(admission.lacking(), None);
     }
 }

@@ -1,5 +1,5 @@
 //! Requests that others leave for a signer of ours, in whichever version the API server has: a watch,
-//! what it tells, and what has to be looked at.
+//! what it tells, and what has to be looked at. And what else the API server may have, or not.
 #![expect(clippy::disallowed_types, reason = "cluster/ is where clients are used")]
 
 use std::fmt::Debug;
@@ -20,6 +20,7 @@ use super::concern::Queue;
 use super::feed::complain;
 use super::readable::{News, Readable, Unreadable};
 use super::watch::Watches;
+use crate::generate::admission::force::Part;
 
 /// The group of requests for certificates.
 const GROUP: &str = "certificates.k8s.io";
@@ -51,6 +52,12 @@ pub async fn served(client: &Client) -> Result<Option<Version>, kube::Error> {
         }
     }
     Ok(None)
+}
+
+/// Whether the API server has policies that stamp.
+pub async fn stamps_are_served(client: &Client) -> Result<bool, kube::Error> {
+    let list = client.list_api_group_resources("admissionregistration.k8s.io/v1").await?;
+    Ok(list.resources.iter().any(|one| one.name == Part::Stamp.plural()))
 }
 
 /// What a watch tells, for as long as this is kept.
@@ -109,6 +116,7 @@ where
                     watches.well(kind);
                     let news = News::from(event);
                     complain(kind, &news);
+                    watches.told(kind, &news);
                     taken.take(news);
                 }
                 Err(error) => {

@@ -115,10 +115,8 @@ impl Feeds {
         for kind in kinds {
             self.objects(client, *kind, told.clone());
         }
-        if told.catalogue.admission.is_required() {
-            for part in Part::ALL {
-                self.admission(client, part, told.clone());
-            }
+        for part in told.catalogue.admission.parts() {
+            self.admission(client, part, told.clone());
         }
     }
 
@@ -300,6 +298,7 @@ impl Feeds {
                         let is_done = matches!(news, News::End);
                         watches.well(kind);
                         complain(kind, &news);
+                        watches.told(kind, &news);
                         handle(news);
                         if is_done {
                             filled.send_replace(true);

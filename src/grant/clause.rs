@@ -135,6 +135,8 @@ pub fn enforcement(view: &View<'_>, scene: &Scene<'_>) -> Vec<EnforcedClause> {
     }
     if let Some(lacking) = view.lacking {
         refine_admission(&mut told, lacking);
+    } else if let Some(unstamped) = &scene.unstamped {
+        refine_stamps(&mut told, unstamped);
     }
     let names = super::observe::Names::of(scene.grant);
     let open: Vec<&Place<'_>> = view.places.iter().filter(|place| is_open(view, place)).collect();
@@ -289,6 +291,17 @@ fn refine_admission(told: &mut [EnforcedClause], lacking: &str) {
             clause.state = EnforcementState::DeclaredOnly;
         }
         clause.message = Some(format!("admission doesn't hold it: {lacking}"));
+    }
+}
+
+/// Says that nothing stamps who decides. It is compared all the same, so that nobody decides as somebody else.
+fn refine_stamps(told: &mut [EnforcedClause], unstamped: &str) {
+    for clause in
+        told.iter_mut().filter(|told| told.clause == "approvals" && told.by.contains(&AdmissionPolicy))
+    {
+        clause.message = Some(format!(
+            "admission doesn't note who decides, and refuses whoever doesn't note it themselves: {unstamped}"
+        ));
     }
 }
 

@@ -63,6 +63,8 @@ pub struct Scene<'a> {
     pub records: Records,
     /// What of Comity's own admission policies isn't in force.
     pub lacking: Option<String>,
+    /// What doesn't stamp who decides, although the API server could.
+    pub unstamped: Option<String>,
     /// The journal as it will be, where something that closes can't be written down.
     pub foreseen: Option<Journal>,
     /// The UIDs of decisions whose records were refused in this pass.
@@ -112,6 +114,7 @@ impl<'a> Scene<'a> {
             unweighed: BTreeMap::new(),
             records: Records::default(),
             lacking: catalogue.admission.lacking(),
+            unstamped: catalogue.admission.unstamped(),
             foreseen: None,
             refused: BTreeSet::new(),
             taken: 0,

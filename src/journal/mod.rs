@@ -16,8 +16,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::consent::Consents;
-use self::remains::is_lost;
 pub use self::opening::{INTERRUPTIONS_AT_ONCE, Narrowed, Opening, Recorded};
+use self::remains::is_lost;
 use crate::api::name;
 use crate::api::record::{GrantRecordSpec, RecordEvent, RecordReason};
 use crate::api::stage::Stage;

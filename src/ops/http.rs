@@ -52,6 +52,7 @@ async fn ready(State(served): State<Served>) -> impl IntoResponse {
 async fn metrics(State(served): State<Served>) -> impl IntoResponse {
     let failing = served.health.watches().failing((served.clock)());
     served.metrics.watches(failing.iter().map(|(kind, lasting)| (*kind, lasting.is_some())));
+    served.metrics.unreadable(served.health.watches().unreadable().into_iter());
     match served.metrics.text() {
         Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, OPEN_METRICS)], text),
         Err(error) => {

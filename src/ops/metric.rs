@@ -1,18 +1,23 @@
 //! What is counted and timed. Every label is an enum, so nobody outside can make their number grow.
 
+mod label;
+
 use std::collections::BTreeMap;
 use std::fmt::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+pub use self::label::{Append, Kind, Outcome, Signing, Verb};
+use self::label::{
+    AppendLabel, KindLabel, ReasonLabel, ReconcileLabels, SigningLabel, StageLabel, VerbLabel, WatchLabel,
+};
 use crate::api::stage::Stage;
 
 /// A metric as the reference lists it.
@@ -96,8 +101,15 @@ const WATCHES: Description = Description {
     help: "Whether the watch of a kind has failed for more than a minute: what changes of it isn't seen",
 };
 
+const UNREADABLE: Description = Description {
+    name: "comity_unreadable_objects",
+    type_: "gauge",
+    labels: &["kind"],
+    help: "Objects of a kind that are stored and that Comity can't read, so that they count as absent; the log names them",
+};
+
 /// Every metric, in the order in which the reference lists them.
-pub const DESCRIPTIONS: [Description; 11] = [
+pub const DESCRIPTIONS: [Description; 12] = [
     RECONCILES,
     RECONCILE_SECONDS,
     REQUESTS,
@@ -109,156 +121,8 @@ pub const DESCRIPTIONS: [Description; 11] = [
     CERTIFICATES,
     SIGNING_SECONDS,
     WATCHES,
+    UNREADABLE,
 ];
-
-/// Defines an enum whose variants are the values of a label.
-macro_rules! label {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant),+
-        }
-
-        impl $name {
-            /// As it stands in the label.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text),+
-                }
-            }
-        }
-
-        impl EncodeLabelValue for $name {
-            fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), Error> {
-                EncodeLabelValue::encode(&self.as_str(), encoder)
-            }
-        }
-    };
-}
-
-label!(
-    /// What was reconciled.
-    Kind {
-        /// A `SharingBoundary`.
-        Boundary = "SharingBoundary",
-        /// A `Partner`.
-        Partner = "Partner",
-        /// A `Dataset`.
-        Dataset = "Dataset",
-        /// A `SharingContract`.
-        Contract = "SharingContract",
-        /// A `PartnerGrant`.
-        Grant = "PartnerGrant",
-        /// A `GrantDecision`.
-        Decision = "GrantDecision",
-        /// The certificates of a stage's namespace.
-        Certificates = "Certificates",
-        /// A node's request for the certificate of a pod.
-        PodCertificates = "PodCertificateRequest",
-        /// The authorities of a contract and stage.
-        Authorities = "Authorities",
-        /// What grants left behind that are gone.
-        Leftovers = "Leftovers",
-    }
-);
-
-label!(
-    /// How a reconcile came out.
-    Outcome {
-        /// There is nothing to do until something changes.
-        Settled = "settled",
-        /// It will look again at a time that it named.
-        Waiting = "waiting",
-        /// It failed and will be tried again.
-        Failed = "failed",
-    }
-);
-
-label!(
-    /// What was asked of the API server.
-    Verb {
-        /// A new object, and nothing in its place.
-        Create = "create",
-        /// Server-side apply.
-        Apply = "apply",
-        /// Any other patch or update.
-        Update = "update",
-        /// A deletion.
-        Delete = "delete",
-    }
-);
-
-label!(
-    /// How an attempt to append came out.
-    Append {
-        /// The record was written.
-        Written = "written",
-        /// Somebody else had written another one of that number.
-        Conflict = "conflict",
-        /// It couldn't be written.
-        Failed = "failed",
-    }
-);
-
-label!(
-    /// What became of a wish for a certificate.
-    Signing {
-        /// It was signed.
-        Issued = "issued",
-        /// It was refused.
-        Refused = "refused",
-    }
-);
-
-/// The labels of what is counted by kind and outcome.
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct ReconcileLabels {
-    kind: Kind,
-    outcome: Outcome,
-}
-
-/// The label of what is timed by kind.
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct KindLabel {
-    kind: Kind,
-}
-
-/// The label of what is counted by verb.
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct VerbLabel {
-    verb: Verb,
-}
-
-/// The label of events. Reasons are words of the program's own.
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct ReasonLabel {
-    reason: &'static str,
-}
-
-/// The label of attempts to append.
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct AppendLabel {
-    outcome: Append,
-}
-
-/// The label of wishes for a certificate.
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct SigningLabel {
-    outcome: Signing,
-}
-
-/// The label of what is counted by stage.
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct StageLabel {
-    stage: &'static str,
-}
-
-/// The label of watches. Kinds are words of the program's own.
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct WatchLabel {
-    kind: &'static str,
-}
 
 /// Everything that is counted and timed. A clone counts into the same.
 #[derive(Clone, Debug)]
@@ -275,6 +139,7 @@ pub struct Metrics {
     certificates: Family<SigningLabel, Counter>,
     signing_seconds: Histogram,
     watches: Family<WatchLabel, Gauge>,
+    unreadable: Family<WatchLabel, Gauge>,
 }
 
 impl Default for Metrics {
@@ -299,6 +164,7 @@ impl Metrics {
             certificates: Family::default(),
             signing_seconds: fine(),
             watches: Family::default(),
+            unreadable: Family::default(),
         };
         let mut registry = Registry::default();
         metrics.register(&mut registry);
@@ -318,6 +184,7 @@ impl Metrics {
         registry.register(CERTIFICATES.name, CERTIFICATES.help, self.certificates.clone());
         registry.register(SIGNING_SECONDS.name, SIGNING_SECONDS.help, self.signing_seconds.clone());
         registry.register(WATCHES.name, WATCHES.help, self.watches.clone());
+        registry.register(UNREADABLE.name, UNREADABLE.help, self.unreadable.clone());
     }
 
     /// A reconcile has finished.
@@ -375,6 +242,14 @@ impl Metrics {
     pub fn watches(&self, failing: impl Iterator<Item = (&'static str, bool)>) {
         for (kind, fails) in failing {
             self.watches.get_or_create(&WatchLabel { kind }).set(i64::from(fails));
+        }
+    }
+
+    /// How many objects of each of these kinds can't be read.
+    pub fn unreadable(&self, counts: impl Iterator<Item = (&'static str, usize)>) {
+        for (kind, count) in counts {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.unreadable.get_or_create(&WatchLabel { kind }).set(count);
         }
     }
 

@@ -14,7 +14,9 @@ use e2e::comity::people::OLGA;
 use e2e::controlplane::Settings;
 use e2e::{Cluster, Comity, Error, Result, eventually, throughout};
 use jiff::Timestamp;
-use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBinding,
+};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
@@ -183,6 +185,34 @@ async fn while_admission_isnt_in_force_nothing_opens_and_it_is_told() -> Result<
     story.opened(&next, Stage::Sandbox).await?;
     story.told(&open, ConditionType::Ready, true, Reason::Open).await?;
     usable(&story, &place).await
+}
+
+#[tokio::test]
+async fn that_nothing_stamps_who_decides_is_told_and_closes_nothing() -> Result<()> {
+    let (cluster, _comity) = alone().await?;
+    let story = Story::on(&cluster).await?;
+    let wish = Wish::up_to(Stage::Sandbox);
+    story.ask(&wish).await?;
+    let place = story.opened(&wish, Stage::Sandbox).await?.namespace.0;
+    let bindings = story.everywhere::<MutatingAdmissionPolicyBinding>();
+    let mut binding = bindings.get("comity-decisions").await?;
+    let told_of_approvals = async |words: &str| {
+        eventually(&format!("approvals to be told of with {words:?}"), SOON, async || {
+            let grant: PartnerGrant = story.api().get(&wish.name).await.map_err(|error| error.to_string())?;
+            let mut enforcement = grant.status.unwrap_or_default().enforcement.into_iter();
+            let approvals = enforcement.find(|told| told.clause == "approvals");
+            let message = approvals.and_then(|told| told.message).unwrap_or_default();
+            if message.contains(words) { Ok(()) } else { Err(message) }
+        })
+        .await
+    };
+    told_of_approvals("admission notes who decides").await?;
+    bindings.delete("comity-decisions", &DeleteParams::default()).await?;
+    told_of_approvals("there is no MutatingAdmissionPolicyBinding comity-decisions").await?;
+    usable(&story, &place).await?;
+    binding.metadata = ObjectMeta { name: binding.metadata.name, ..ObjectMeta::default() };
+    bindings.create(&PostParams::default(), &binding).await?;
+    told_of_approvals("admission notes who decides").await
 }
 
 /// Kills both processes once they have made so many more writes, or have nothing more to write,

@@ -1,4 +1,4 @@
-//! Whether the policies are in force that this version writes: there, bound so that they deny, and
+//! Whether the policies are in force that this version writes: there, bound so that they deny or stamp, and
 //! saying just what was written, beside what the API server fills in. Pure.
 
 use std::collections::BTreeMap;
@@ -12,17 +12,32 @@ pub enum Part {
     Policy,
     /// A `ValidatingAdmissionPolicyBinding`. A policy without one holds nothing.
     Binding,
+    /// A `MutatingAdmissionPolicy`.
+    Stamp,
+    /// A `MutatingAdmissionPolicyBinding`. A policy without one stamps nothing.
+    StampBinding,
 }
 
 impl Part {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Policy, Self::Binding];
+    /// What refuses.
+    pub const REFUSING: [Self; 2] = [Self::Policy, Self::Binding];
+
+    /// What stamps.
+    pub const STAMPING: [Self; 2] = [Self::Stamp, Self::StampBinding];
+
+    /// The part that a kind is.
+    pub fn of_kind(kind: &str) -> Option<Self> {
+        let mut all = Self::REFUSING.into_iter().chain(Self::STAMPING);
+        all.find(|part| part.kind() == kind)
+    }
 
     /// Its kind.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::Policy => "ValidatingAdmissionPolicy",
             Self::Binding => "ValidatingAdmissionPolicyBinding",
+            Self::Stamp => "MutatingAdmissionPolicy",
+            Self::StampBinding => "MutatingAdmissionPolicyBinding",
         }
     }
 
@@ -31,6 +46,8 @@ impl Part {
         match self {
             Self::Policy => "validatingadmissionpolicies",
             Self::Binding => "validatingadmissionpolicybindings",
+            Self::Stamp => "mutatingadmissionpolicies",
+            Self::StampBinding => "mutatingadmissionpolicybindings",
         }
     }
 }
@@ -47,15 +64,23 @@ const FILLED_IN: [(&str, &str); 3] =
     [("matchPolicy", "Equivalent"), ("scope", "*"), ("failurePolicy", "Fail")];
 
 impl Required {
-    /// All that this version writes; `system` is the namespace that Comity runs in.
+    /// All that refuses, as this version writes it; `system` is the namespace that Comity runs in.
     pub fn of(system: &str) -> Self {
+        Self::all(&super::objects(system))
+    }
+
+    /// All that stamps, as this version writes it.
+    pub fn stamps(system: &str) -> Self {
+        Self::all(&super::stamps(system))
+    }
+
+    fn all(objects: &[Value]) -> Self {
         let part = |object: &Value| {
-            let kind = object.get("kind")?.as_str()?;
-            let part = Part::ALL.into_iter().find(|part| part.kind() == kind)?;
+            let part = Part::of_kind(object.get("kind")?.as_str()?)?;
             let name = object.pointer("/metadata/name")?.as_str()?.to_owned();
             Some(((part, name), object.get("spec")?.clone()))
         };
-        Self(super::objects(system).iter().filter_map(part).collect())
+        Self(objects.iter().filter_map(part).collect())
     }
 
     /// Whether nothing is required.
@@ -77,7 +102,7 @@ impl Required {
             match standing.get(&(*part, name.clone())) {
                 Some(true) => None,
                 Some(false) => Some(format!("the {kind} {name} isn't as this version of Comity wrote it")),
-                None if *part == Part::Binding => {
+                None if matches!(part, Part::Binding | Part::StampBinding) => {
                     Some(format!("a policy isn't bound: there is no {kind} {name}"))
                 }
                 None => Some(format!("there is no {kind} {name}")),
@@ -171,7 +196,7 @@ mod tests {
                 format!("the {} comity-pods isn't as this version of Comity wrote it", part.kind())
             );
         }
-        for part in Part::ALL {
+        for part in Part::REFUSING {
             let mut objects = stored();
             objects.remove(&pods(part));
             assert!(

@@ -20,7 +20,12 @@ const WORDS: &[&str] = &[
 ];
 
 /// The admission policies, Comity's own among them.
-const ADMISSION: &[&str] = &["validatingadmissionpolicies", "validatingadmissionpolicybindings"];
+const ADMISSION: &[&str] = &[
+    "validatingadmissionpolicies",
+    "validatingadmissionpolicybindings",
+    "mutatingadmissionpolicies",
+    "mutatingadmissionpolicybindings",
+];
 
 /// Server-side apply is a PATCH that may create.
 const APPLY: &[&str] = &["create", "patch"];

@@ -90,6 +90,21 @@ fn what_admission_holds_is_only_declared_while_a_policy_is_missing() {
 }
 
 #[test]
+fn that_nothing_stamps_who_decides_is_told() {
+    let clauses = ["purposes", "approvals"];
+    let by = |clause| &CLAUSES.iter().find(|(known, _)| *known == clause).unwrap().1;
+    let mut told: Vec<EnforcedClause> = clauses.map(|clause| held(clause, by(clause), true)).into();
+    let before = told.clone();
+    refine_stamps(&mut told, "there is no policy");
+    assert_eq!(told[0], before[0]);
+    assert_eq!((&told[1].by, told[1].state), (&before[1].by, EnforcementState::Enforced), "it is compared");
+    let message = told[1].message.clone().unwrap();
+    assert!(
+        message.starts_with("admission doesn't note who decides") && message.ends_with("there is no policy")
+    );
+}
+
+#[test]
 fn no_clause_of_a_contract_is_left_out() {
     let definitions = crd::definitions().expect("every type can be written");
     let contract = definitions

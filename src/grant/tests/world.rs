@@ -130,6 +130,7 @@ impl World {
             unweighed: BTreeMap::new(),
             records,
             lacking: self.lacking.clone(),
+            unstamped: None,
             foreseen,
             refused: self.refused.clone(),
             taken: 0,

@@ -14,6 +14,7 @@ fn touched() -> String {
     metrics.issued(Duration::from_millis(2));
     metrics.refused();
     metrics.watches([("Partner", true), ("Dataset", false)].into_iter());
+    metrics.unreadable([("SharingBoundary", 2), ("Partner", 0)].into_iter());
     metrics.text().expect("it can be written")
 }
 
@@ -50,6 +51,8 @@ fn what_happened_is_what_is_counted() {
         "comity_certificates_total{outcome=\"refused\"} 1",
         "comity_watch_failing{kind=\"Partner\"} 1",
         "comity_watch_failing{kind=\"Dataset\"} 0",
+        "comity_unreadable_objects{kind=\"SharingBoundary\"} 2",
+        "comity_unreadable_objects{kind=\"Partner\"} 0",
     ] {
         assert!(text.lines().any(|served| served == line), "{line} is missing in {text}");
     }

@@ -360,7 +360,8 @@ fn what_closed_is_believed_although_its_decision_was_deleted_before_anybody_look
         }
         tale.is_believed();
         let World { grant, now, .. } = &tale.story.world;
-        let derived = crate::signer::derive::derive(grant, &tale.story.journal, &tale.story.world.outlook(), *now);
+        let derived =
+            crate::signer::derive::derive(grant, &tale.story.journal, &tale.story.world.outlook(), *now);
         let production = derived.openings.iter().find(|opening| opening.stage == Stage::Production);
         assert!(production.is_some_and(|opening| opening.open), "{action:?}: it is signed for again");
     }

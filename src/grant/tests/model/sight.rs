@@ -193,6 +193,7 @@ mod tests {
             unweighed: BTreeMap::new(),
             records: Records::Writable,
             lacking: None,
+            unstamped: None,
             foreseen: None,
             refused: BTreeSet::new(),
             taken: 0,
