@@ -11,6 +11,8 @@ mod order;
 #[path = "life/story.rs"]
 mod story;
 
+#[path = "life/answer.rs"]
+mod answer;
 #[path = "life/authority.rs"]
 mod authority;
 #[path = "life/backup.rs"]
@@ -35,6 +37,8 @@ mod hold;
 mod name;
 #[path = "life/record.rs"]
 mod record;
+#[path = "life/refusal.rs"]
+mod refusal;
 #[path = "life/running.rs"]
 mod running;
 #[path = "life/void.rs"]

@@ -256,6 +256,8 @@ pub enum RecordReason {
     Quarantined,
     /// Nobody confirmed in time that it is still wanted.
     ReviewLapsed,
+    /// Somebody refuses to let it be confined as it has to be.
+    Unconfined,
 }
 
 impl RecordReason {

@@ -80,6 +80,18 @@ impl WriteError {
     }
 }
 
+impl WriteError {
+    /// Whether somebody refuses what was tried: the API server, a policy, or a webhook, of which a failure
+    /// is an internal error. One that can't be reached refuses nothing.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Forbidden { .. } | Self::Stubborn { .. } => true,
+            Self::Api { source: kube::Error::Api(status), .. } => status.code == 500,
+            Self::Api { .. } | Self::Exists { .. } | Self::Gone { .. } => false,
+        }
+    }
+}
+
 /// Whether an error says that an object isn't there, or isn't the one that was meant.
 pub(super) fn is_gone(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404 || status.code == 409)

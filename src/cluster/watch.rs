@@ -152,7 +152,9 @@ mod tests {
         let whole = |name: &str| Service { metadata: metadata(name), ..Service::default() };
         let watches = Watches::default();
         let after = |news: &[News<Service>]| {
-            news.iter().for_each(|news| watches.told("Service", news));
+            for news in news {
+                watches.told("Service", news);
+            }
             watches.unreadable()["Service"]
         };
         assert_eq!(after(&[News::Begin, News::Unreadable(spoilt("a")), News::There(whole("b"))]), 1);

@@ -5,6 +5,7 @@
 //! clearing what is left.
 
 pub(super) mod close;
+pub mod confined;
 mod heard;
 mod open;
 pub mod running;
@@ -33,6 +34,7 @@ use crate::plan::objects::{Key, Wanted as Object};
 use crate::policy::standing::Outlook;
 
 use close::{certificates_waited_for, clear, confine, shut, tidy};
+use confined::AllUnconfined;
 use heard::{Heard, answered, extended, heard};
 use running::{weigh, weighed_at};
 
@@ -61,6 +63,8 @@ pub struct View<'a> {
     pub pods: &'a BTreeMap<String, Pods>,
     /// Namespaces of which it is known which pods run and aren't allowed any more.
     pub weighed: &'a BTreeMap<String, Weighed>,
+    /// What can't be confined as it has to be.
+    pub unconfined: &'a AllUnconfined,
     /// Whether somebody else has a namespace of the name that the next stage needs.
     pub conflict: Option<String>,
     /// Whether records can be written now. Closing doesn't wait for them.
@@ -203,6 +207,11 @@ impl View<'_> {
         Circumstances { journal, facts: self.facts, outlook: self.outlook, is_complete, now: self.now }
     }
 
+    /// Whether a place allows more than it may for too long, because somebody refuses to let it be confined.
+    fn is_unconfined(&self, place: &Place<'_>) -> bool {
+        self.unconfined.get(place.namespace).is_some_and(|known| known.closes(self.now))
+    }
+
     /// What the place should be now.
     pub fn wanted(&self, place: &Place<'_>) -> Wanted {
         match (self.journal, place.opening) {
@@ -211,7 +220,10 @@ impl View<'_> {
                 let journal = self.foreseen.unwrap_or(journal);
                 let mut known = journal.openings.iter();
                 let opening = known.find(|known| known.namespace == opening.namespace).unwrap_or(opening);
-                self.circumstances(journal, &is_complete).wanted(opening, place.remains)
+                match self.circumstances(journal, &is_complete).wanted(opening, place.remains) {
+                    Wanted::Open if self.is_unconfined(place) => Wanted::Held(RecordReason::Unconfined),
+                    wanted => wanted,
+                }
             }
             (Ok(_), None) => Wanted::Closed(RecordReason::NamespaceLost),
             // What is being deleted has nothing left that a mended journal could bring back.
@@ -325,6 +337,7 @@ fn moments(view: &View<'_>) -> Vec<Timestamp> {
     moments.extend(view.places.iter().flat_map(changes_at));
     moments.extend(view.places.iter().filter_map(certificates_waited_for));
     moments.extend(view.places.iter().filter_map(|place| weighed_at(view, place)));
+    moments.extend(view.unconfined.values().flat_map(confined::Unconfined::moments));
     moments.extend(view.pods.values().filter_map(|pods| match pods {
         Pods::Ending(then) => Some(*then),
         Pods::Gone | Pods::Running => None,

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
 use super::decide::Pods;
+use super::decide::confined::AllUnconfined;
 use super::hear::vain::InVain;
 use super::weigh::Weighed;
 use crate::api::{PartnerGrant, Stage, name};
@@ -40,6 +41,8 @@ pub struct Memory {
     lessened: Mutex<Lessened>,
     /// By grant: the digest of what was agreed when that was last known.
     stood: Mutex<HashMap<String, String>>,
+    /// By namespace: what can't be confined as it has to be.
+    unconfined: Mutex<AllUnconfined>,
 }
 
 /// Of which grants something was taken that has yet to be written down.
@@ -154,6 +157,29 @@ impl Memory {
         }
         stood.insert(uid.to_owned(), now.to_owned());
         Some(now.to_owned())
+    }
+
+    /// What can't be confined as it has to be, of the namespaces of `live`.
+    pub(super) fn unconfined(&self, live: &LiveObjects) -> AllUnconfined {
+        let unconfined = lock(&self.unconfined);
+        if unconfined.is_empty() {
+            return AllUnconfined::new();
+        }
+        let places = live.keys().filter(|key| key.kind == Kind::Namespace);
+        places.filter_map(|key| Some((key.name.clone(), unconfined.get(&key.name)?.clone()))).collect()
+    }
+
+    /// Takes what of a grant can't be confined as it has to be, of which this was known before.
+    pub(super) fn note_unconfined(&self, before: &AllUnconfined, now: &AllUnconfined) {
+        if before == now {
+            return;
+        }
+        let mut unconfined = lock(&self.unconfined);
+        if unconfined.len() >= REMEMBERED {
+            unconfined.clear();
+        }
+        unconfined.retain(|place, _| !before.contains_key(place));
+        unconfined.extend(now.clone());
     }
 
     /// Takes that no pods are left.

@@ -8,6 +8,7 @@ use kube::ResourceExt as _;
 
 use super::build::{Installation, Site};
 use super::check::{orphan, standing, unclaimed};
+use super::decide::confined::AllUnconfined;
 use super::decide::{Place, Pods, Records, View};
 use super::foresee::Unwritten;
 use super::gate;
@@ -57,6 +58,8 @@ pub struct Scene<'a> {
     pub pods: BTreeMap<String, Pods>,
     /// Namespaces of which it is known which pods run and aren't allowed any more.
     pub weighed: BTreeMap<String, Weighed>,
+    /// What can't be confined as it has to be.
+    pub unconfined: AllUnconfined,
     /// Namespaces whose pods couldn't be looked at or deleted in this pass, and why.
     pub unweighed: BTreeMap<String, String>,
     /// Whether records can be written.
@@ -111,6 +114,7 @@ impl<'a> Scene<'a> {
             finalized: grant.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER),
             pods: BTreeMap::new(),
             weighed: BTreeMap::new(),
+            unconfined: AllUnconfined::new(),
             unweighed: BTreeMap::new(),
             records: Records::default(),
             lacking: catalogue.admission.lacking(),
@@ -241,6 +245,7 @@ impl<'a> Scene<'a> {
             made_again: self.made_again,
             pods: &self.pods,
             weighed: &self.weighed,
+            unconfined: &self.unconfined,
             conflict: self.conflict.clone(),
             records: self.records,
             lacking: self.lacking.as_deref(),

@@ -2,6 +2,7 @@
 
 mod afterwards;
 mod clearing;
+mod confining;
 mod lateness;
 mod recording;
 mod remembering;
@@ -16,6 +17,7 @@ use kube::runtime::controller::Action;
 
 use afterwards::{tells_of_less, written_down_after};
 use clearing::clear;
+use confining::note_confined;
 use lateness::expired;
 use recording::record;
 use remembering::remember;
@@ -97,6 +99,7 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
     scene.finalized = context.memory.is_finalized(&grant);
     scene.pods = context.memory.ending(&scene.live);
     scene.weighed = context.memory.weighed(&scene.live);
+    scene.unconfined = context.memory.unconfined(&scene.live);
     scene.stood = context.memory.stood(&names.uid, scene.outlook.digest());
     let docket = &context.catalogue.docket;
     scene.call(docket, context.memory.in_vain(&names.uid).as_deref());
@@ -106,6 +109,7 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
     };
     let (mut decision, failure) = walk(&mut scene, &names, &context, refresh).await;
     decision.look_again.extend(scene.called.until);
+    note_confined(&mut scene, &names, &decision, failure.as_ref(), &context);
     remember(&scene, &names, &decision, &context);
     let due = decision.look_again.iter().filter(|moment| **moment > scene.now).min().copied();
     let halted = |source| Halted { source, due };

@@ -105,6 +105,7 @@ impl FakeApi {
     pub fn heal(&self) {
         let mut state = self.state();
         (state.until_crash, state.is_unheard) = (None, false);
+        state.faults.clear();
     }
 
     /// The requests since the last time this was asked, as `METHOD path`.

@@ -12,7 +12,7 @@ use comity::api::name::DEFAULT_SYSTEM_NAMESPACE;
 
 use super::{READY_WITHIN, TRUST_DOMAIN};
 use crate::{
-    Cluster, Error, Result,
+    Cluster, Error, Explain as _, Result,
     cluster::identity::service_account_user,
     eventually, http,
     process::{Process, bound},
@@ -57,6 +57,14 @@ impl Daemon {
     /// The same, started with these arguments beside the usual ones.
     pub(super) fn told(self, more: &[&str]) -> Self {
         Self { more: more.iter().map(|&word| word.to_owned()).collect(), ..self }
+    }
+
+    /// From its next start on it reads and writes at this address, in plain HTTP, and not at the API server.
+    pub(super) fn asks(&mut self, address: SocketAddr) -> Result<()> {
+        let text = std::fs::read(&self.kubeconfig).explain("read a kubeconfig")?;
+        let mut kubeconfig: serde_json::Value = serde_json::from_slice(&text)?;
+        kubeconfig["clusters"][0]["cluster"] = serde_json::json!({"server": format!("http://{address}")});
+        std::fs::write(&self.kubeconfig, serde_json::to_vec(&kubeconfig)?).explain("write a kubeconfig")
     }
 
     /// Starts it, and awaits that it is ready.

@@ -82,6 +82,11 @@ impl Comity {
         &self.run
     }
 
+    /// From its next start on `comity run` asks at this address, and not at the API server.
+    pub fn run_asks(&mut self, address: std::net::SocketAddr) -> Result<()> {
+        self.run.asks(address)
+    }
+
     /// `comity sign`.
     pub fn sign(&self) -> &Daemon {
         &self.sign

@@ -82,6 +82,9 @@ fn held(view: &View<'_>) -> Option<Situation> {
         let message = format!("{stage}spec.suspend is true; every end stands");
         return Some(Situation { reason: Reason::Suspended, message, kind: SituationKind::Settled });
     }
+    if matches!(holding, Some((_, RecordReason::Unconfined))) {
+        return unconfined(view, &stage);
+    }
     holding.map(|_| Situation {
         reason: Reason::PolicyChanged,
         message: format!(
@@ -91,6 +94,16 @@ fn held(view: &View<'_>) -> Option<Situation> {
         ),
         kind: SituationKind::Stuck,
     })
+}
+
+/// What is closed because somebody refuses to let it be confined as it has to be.
+fn unconfined(view: &View<'_>, stage: &str) -> Option<Situation> {
+    let why = &view.unconfined.values().next()?.why;
+    let message = format!(
+        "{stage}what confines it couldn't be made as narrow as it has to be: {why}; it is tried again every half minute, \
+         and the end stands"
+    );
+    Some(Situation { reason: Reason::Refused, message, kind: SituationKind::Stuck })
 }
 
 /// What becomes of pods under quarantine, and of what they have open.

@@ -8,8 +8,10 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use super::play::{GRANT, Play};
+use crate::api::record::RecordReason;
 use crate::api::{PartnerGrant, Stage, name};
 use crate::grant::reconcile::reconcile;
+use crate::journal::Recorded;
 use crate::plan::objects::Kind;
 use crate::plan::retry::Failure as _;
 use crate::testing::api::merge;
@@ -154,6 +156,47 @@ async fn what_cant_be_closed_holds_up_nothing_else() {
             "{rest:#?}"
         );
     }
+}
+
+#[tokio::test]
+async fn what_somebody_refuses_to_narrow_is_closed_after_a_while_and_tried_again_now_and_then() {
+    let mut play = Play::new();
+    play.open().await;
+    let place = play.place().unwrap();
+    play.grant.spec.workloads.clear();
+    play.api.fail(&format!("PATCH /apis/comity.dev/v1alpha1/namespaces/{place}/stagepolicies"), 403, 1000);
+    let is_bound = |play: &Play| play.api.objects().keys().any(|path| path.contains("comity-role-"));
+    let (namespace, uid) = (play.grant.namespace().unwrap(), play.grant.uid().unwrap());
+    let state =
+        |play: &Play| play.context.catalogue.records.journal(&namespace, &uid).unwrap().openings[0].state;
+    let is_closed =
+        |play: &Play| matches!(state(play), Recorded::Suspended { reason: RecordReason::Unconfined, .. });
+    for seconds in [1, 14, 14] {
+        play.try_pass().await.unwrap_err();
+        assert!(is_bound(&play) && !is_closed(&play));
+        play.forward(seconds);
+    }
+    play.forward(1);
+    play.pass().await;
+    assert!(!is_bound(&play) && is_closed(&play));
+    assert_eq!(
+        play.pass().await,
+        Vec::<String>::new(),
+        "and then nothing is done about it for half a minute"
+    );
+    for _ in 0..3 {
+        play.forward(60);
+        play.try_pass().await.unwrap_err();
+        play.pass().await;
+        assert!(!is_bound(&play) && is_closed(&play));
+    }
+    play.restart();
+    play.try_pass().await.unwrap_err();
+    assert!(!is_bound(&play) && is_closed(&play), "another process knows nothing, and opens nothing");
+    play.api.heal();
+    play.forward(60);
+    play.pass().await;
+    assert_eq!((is_bound(&play), state(&play)), (true, Recorded::Open));
 }
 
 #[tokio::test]

@@ -51,6 +51,7 @@ fn a_quarantine_that_came_before_a_release_does_not_stop_it() {
     }
     world.settle();
     assert!(!world.any_access());
+    world.forward(1);
     let release = decision(&world, DecisionAction::Release, "per");
     world.decided(release);
     assert!(world.any_access());

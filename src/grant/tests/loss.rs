@@ -4,7 +4,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::change::{THREE, TWO, destinations, long, more, open, open_stages};
-use super::seen::problem;
+use super::seen::{condition, problem};
 use super::world::{World, at};
 use crate::api::Stage;
 use crate::api::condition::Reason;
@@ -96,14 +96,14 @@ fn what_is_gone_for_a_moment_while_more_is_asked_for_takes_nobodys_word_anew() {
     let mut world = open(Stage::Production);
     world.agreement = Ok(long(TWO, more));
     world.settle();
-    assert_eq!(open_stages(&world), [Stage::Rehearsal, Stage::Production], "more is rehearsed beside it");
+    assert_eq!(condition(&world, "Approved").1, Reason::ConsentPending.to_string());
     world.agreement = Err(vec![problem()]);
     world.settle();
     assert!(!world.any_access());
     let mut other = world.clone();
     world.agreement = Ok(long(TWO, more));
     world.settle();
-    assert_eq!(open_stages(&world), [Stage::Rehearsal, Stage::Production]);
+    assert_eq!(open_stages(&world), [Stage::Production]);
     assert_eq!(destinations(&world), ["192.0.2.0/28"], "and no more than was agreed to");
     other.agreement = Ok(long(THREE, more));
     other.settle();

@@ -1,10 +1,12 @@
 //! What is open and isn't held any more by all that should hold it says so, and nothing opens.
 
 use super::seen::{condition, says, told};
-use super::world::World;
+use super::world::{World, at};
 use crate::api::condition::Reason;
+use crate::api::record::RecordReason;
 use crate::api::{Stage, name};
 use crate::grant::decide::Step;
+use crate::grant::decide::confined::Unconfined;
 use crate::plan::objects::{Key, Kind, Live};
 
 #[test]
@@ -22,6 +24,30 @@ fn no_pods_are_allowed_while_admission_isnt_in_force() {
     assert_eq!(world.decide().step, None, "what is open stays so");
     assert_eq!(condition(&world, "Ready"), says("False", Reason::Unguarded));
     assert_eq!(condition(&world, "Active"), says("True", Reason::Open));
+}
+
+#[test]
+fn what_cant_be_confined_is_closed_after_a_while_and_opens_once_it_can() {
+    let mut world = World::new(Stage::Sandbox);
+    world.settle();
+    let end = world.journal().openings[0].end;
+    let known = Unconfined { since: at(0), last: at(29), why: "a webhook says no".to_owned() };
+    world.unconfined.insert(world.namespaces()[0].clone(), known);
+    world.now = at(29);
+    world.settle();
+    assert!(world.any_access() && world.decide().look_again.contains(&at(30)));
+    world.now = at(30);
+    world.settle();
+    assert!(!world.any_access());
+    assert_eq!(world.records.last().expect("a record").reason, Some(RecordReason::Unconfined));
+    assert_eq!(condition(&world, "Ready"), says("False", Reason::Refused));
+    assert!(told(&world, "Ready").message.contains("a webhook says no; it is tried again every half minute"));
+    assert!(world.decide().look_again.contains(&at(59)));
+    world.now = at(59);
+    assert!(matches!(world.decide().step, Some(Step::Apply(_))), "before anybody says that it is open");
+    world.settle();
+    assert!(world.any_access());
+    assert_eq!(world.journal().openings[0].end, end);
 }
 
 #[test]

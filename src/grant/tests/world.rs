@@ -14,6 +14,7 @@ use crate::api::record::{GrantIdentity, GrantRecordSpec};
 use crate::api::{GrantDecision, PartnerGrant, Stage, name};
 use crate::grant::build::Installation;
 use crate::grant::build::namespace::{namespace, unrecorded};
+use crate::grant::decide::confined::AllUnconfined;
 use crate::grant::decide::running::held_to;
 use crate::grant::decide::{Decision, Pods, Records, Step, decide};
 use crate::grant::foresee::Unwritten;
@@ -47,6 +48,7 @@ pub struct World {
     pub refused: BTreeSet<String>,
     pub made_again: bool,
     pub stood: Option<String>,
+    pub unconfined: AllUnconfined,
     pub now: Timestamp,
     installation: Installation,
     counter: u64,
@@ -83,6 +85,7 @@ impl World {
             refused: BTreeSet::new(),
             made_again: false,
             stood: None,
+            unconfined: AllUnconfined::new(),
             now: at(0),
             installation: Installation {
                 system_namespace: name::DEFAULT_SYSTEM_NAMESPACE.to_owned(),
@@ -127,6 +130,7 @@ impl World {
             finalized: self.finalized,
             pods: self.pods.clone(),
             weighed: self.weighed.clone(),
+            unconfined: self.unconfined.clone(),
             unweighed: BTreeMap::new(),
             records,
             lacking: self.lacking.clone(),

@@ -14,6 +14,7 @@ use crate::api::record::RecordReason;
 use crate::api::{GrantDecision, PartnerGrant, name};
 use crate::grant::build::{Installation, Site};
 use crate::grant::check::{Standing, orphan, standing, unclaimed};
+use crate::grant::decide::confined::AllUnconfined;
 use crate::grant::decide::{Place, Pods, Records, View};
 use crate::grant::gate;
 use crate::grant::observe::Names;
@@ -60,6 +61,7 @@ static NOT_REFUSED: BTreeSet<String> = BTreeSet::new();
 
 /// No version of the contract changes what pods may be, so none is looked at.
 static UNWEIGHED: BTreeMap<String, Weighed> = BTreeMap::new();
+static CONFINED: AllUnconfined = AllUnconfined::new();
 
 impl Standings {
     /// The standing of an opening's place.
@@ -112,6 +114,7 @@ impl Sight {
             made_again: false,
             pods: &self.pods,
             weighed: &UNWEIGHED,
+            unconfined: &CONFINED,
             conflict: self.conflict(),
             records: Records::Writable,
             lacking: None,
@@ -190,6 +193,7 @@ mod tests {
             finalized: sight.finalized,
             pods: sight.pods.as_ref().clone(),
             weighed: BTreeMap::new(),
+            unconfined: AllUnconfined::new(),
             unweighed: BTreeMap::new(),
             records: Records::Writable,
             lacking: None,
