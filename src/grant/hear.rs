@@ -306,9 +306,10 @@ impl<'a> Hearing<'a> {
     /// Whether what somebody confirmed then is news: nobody has since, or it is the answer to a review that
     /// came while nobody was there to write down the one before it.
     fn is_asked_again(&self, made: Timestamp) -> bool {
-        let mut reviews = self.journal.openings.iter().filter(|opening| is_live(opening, self.now));
+        let live = self.journal.openings.iter().filter(|opening| is_live(opening, self.now));
+        let mut reviews = live.filter_map(|opening| review(opening, self.journal));
         self.journal.consents.attested.last().is_none_or(|last| made > *last)
-            || reviews.any(|opening| review(opening, self.journal).is_some_and(|review| made > review.begins))
+            || reviews.any(|review| review.due <= self.now && made > review.begins)
     }
 
     fn sponsor(&self, act: Act<'a>) -> Heard {

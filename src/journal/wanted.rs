@@ -178,6 +178,8 @@ pub fn gives_way_at(
 pub struct Review {
     /// From when on an answer is one to this review, and to none before it.
     pub begins: Timestamp,
+    /// When it is due.
+    pub due: Timestamp,
     /// When access ends where nobody answers.
     pub lapses: Timestamp,
 }
@@ -200,7 +202,8 @@ fn next_review(asked: Reviewed, since: Timestamp, opening: &Opening, journal: &J
     let after = |moment: Timestamp, span| moment.checked_add(span).unwrap_or(opening.end);
     let answers = journal.consents.attested.iter().filter(|answered| **answered > since);
     let begins = answers.fold(since, |begins, answered| after(begins, asked.every).min(*answered));
-    Review { begins, lapses: after(after(begins, asked.every), asked.grace) }
+    let due = after(begins, asked.every);
+    Review { begins, due, lapses: after(due, asked.grace) }
 }
 
 /// When an opening ends because nobody has confirmed that it is still wanted; `None`: never.
