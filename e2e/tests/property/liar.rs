@@ -57,11 +57,11 @@ async fn answer(mut stream: TcpStream, client: Client, lie: Lie) -> std::io::Res
     };
     stream.write_all(format!("HTTP/1.1 200 OK\r\n{HEADERS}").as_bytes()).await?;
     loop {
-        let mut line = Vec::new();
-        if body.read_until(b'\n', &mut line).await? == 0 {
+        let mut found = Vec::new();
+        if body.read_until(b'\n', &mut found).await? == 0 {
             return Ok(());
         }
-        let told = String::from_utf8_lossy(&line).replace(lie.0, lie.1);
+        let told = String::from_utf8_lossy(&found).replace(lie.0, lie.1);
         stream.write_all(told.as_bytes()).await?;
     }
 }
