@@ -135,7 +135,7 @@ pub fn enforcement(view: &View<'_>, scene: &Scene<'_>) -> Vec<EnforcedClause> {
     }
     if let Some(lacking) = view.lacking {
         refine_admission(&mut told, lacking);
-    } else if let Some(unstamped) = &scene.unstamped {
+    } else if let Some(unstamped) = &scene.aside.unstamped {
         refine_stamps(&mut told, unstamped);
     }
     let names = super::observe::Names::of(scene.grant);

@@ -38,8 +38,8 @@ pub struct Scene<'a> {
     pub installation: &'a Installation,
     /// What everything that it depends on comes to.
     pub outlook: Outlook,
-    /// The digest of what was agreed when that was last known.
-    pub stood: Option<String>,
+    /// What is known beside what stands.
+    pub aside: Aside,
     /// What the records say.
     pub journal: Result<Journal, Broken>,
     /// The contract, if there is one.
@@ -58,16 +58,12 @@ pub struct Scene<'a> {
     pub pods: BTreeMap<String, Pods>,
     /// Namespaces of which it is known which pods run and aren't allowed any more.
     pub weighed: BTreeMap<String, Weighed>,
-    /// What can't be confined as it has to be.
-    pub unconfined: AllUnconfined,
     /// Namespaces whose pods couldn't be looked at or deleted in this pass, and why.
     pub unweighed: BTreeMap<String, String>,
     /// Whether records can be written.
     pub records: Records,
     /// What of Comity's own admission policies isn't in force.
     pub lacking: Option<String>,
-    /// What doesn't stamp who decides, although the API server could.
-    pub unstamped: Option<String>,
     /// The journal as it will be, where something that closes can't be written down.
     pub foreseen: Option<Journal>,
     /// The UIDs of decisions whose records were refused in this pass.
@@ -88,6 +84,17 @@ pub struct Scene<'a> {
     pub now: Timestamp,
 }
 
+/// What is known of a grant beside what stands: by the passes before, and of admission.
+#[derive(Clone, Debug, Default)]
+pub struct Aside {
+    /// The digest of what was agreed when that was last known.
+    pub stood: Option<String>,
+    /// What can't be confined as it has to be.
+    pub unconfined: AllUnconfined,
+    /// What doesn't stamp who decides, although the API server could.
+    pub unstamped: Option<String>,
+}
+
 impl<'a> Scene<'a> {
     /// Gathers what stands. What people decided is [called up](Self::call) by itself.
     pub fn observe(
@@ -104,7 +111,7 @@ impl<'a> Scene<'a> {
             grant,
             installation,
             outlook: Outlook::of(&gathered.operands(grant), now),
-            stood: None,
+            aside: Aside { unstamped: catalogue.admission.unstamped(), ..Aside::default() },
             journal,
             contract: gathered.contract().cloned(),
             live: LiveObjects::new(),
@@ -114,11 +121,9 @@ impl<'a> Scene<'a> {
             finalized: grant.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER),
             pods: BTreeMap::new(),
             weighed: BTreeMap::new(),
-            unconfined: AllUnconfined::new(),
             unweighed: BTreeMap::new(),
             records: Records::default(),
             lacking: catalogue.admission.lacking(),
-            unstamped: catalogue.admission.unstamped(),
             foreseen: None,
             refused: BTreeSet::new(),
             taken: 0,
@@ -237,7 +242,7 @@ impl<'a> Scene<'a> {
             facts: GrantFacts { ceiling: spec.stage, suspended: spec.suspend, deleting },
             finalized: self.finalized,
             outlook: &self.outlook,
-            stood: self.stood.as_deref(),
+            stood: self.aside.stood.as_deref(),
             journal: &self.journal,
             places: self.places(names),
             decisions: &self.decisions,
@@ -245,7 +250,7 @@ impl<'a> Scene<'a> {
             made_again: self.made_again,
             pods: &self.pods,
             weighed: &self.weighed,
-            unconfined: &self.unconfined,
+            unconfined: &self.aside.unconfined,
             conflict: self.conflict.clone(),
             records: self.records,
             lacking: self.lacking.as_deref(),

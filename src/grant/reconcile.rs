@@ -99,8 +99,8 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
     scene.finalized = context.memory.is_finalized(&grant);
     scene.pods = context.memory.ending(&scene.live);
     scene.weighed = context.memory.weighed(&scene.live);
-    scene.unconfined = context.memory.unconfined(&scene.live);
-    scene.stood = context.memory.stood(&names.uid, scene.outlook.digest());
+    scene.aside.unconfined = context.memory.unconfined(&scene.live);
+    scene.aside.stood = context.memory.stood(&names.uid, scene.outlook.digest());
     let docket = &context.catalogue.docket;
     scene.call(docket, context.memory.in_vain(&names.uid).as_deref());
     let refresh = |scene: &mut Scene<'_>| {

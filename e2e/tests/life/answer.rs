@@ -70,7 +70,8 @@ async fn what_automation_asks_for_takes_a_sponsor_who_then_asked_for_it() -> Res
     };
     decided(&story, SVEN, &about(DecisionAction::Countersign), Reason::NotSupported).await?;
     decided(&story, SVEN, &about(DecisionAction::Sponsor), Reason::Taken).await?;
-    let own = decided(&story, SVEN, &SVEN.approval(&grant, Stage::Production)?, Reason::OwnRequest).await?;
+    let own = Decider { group: "security", ..SVEN };
+    let own = decided(&story, own, &own.approval(&grant, Stage::Production)?, Reason::OwnRequest).await?;
     ensure(own.contains("sven@retail.example sponsors the request"), || own.clone())?;
     for who in [OLGA, PER] {
         decided(&story, who, &who.approval(&grant, Stage::Production)?, Reason::Taken).await?;

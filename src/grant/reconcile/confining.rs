@@ -23,12 +23,12 @@ pub(super) fn note_confined(
     failure: Option<&WriteError>,
     context: &Context,
 ) {
-    if failure.is_none() && scene.unconfined.is_empty() {
+    if failure.is_none() && scene.aside.unconfined.is_empty() {
         return;
     }
     let why = failure.filter(|error| error.is_refusal()).map(ToString::to_string);
     let view = scene.view(names);
-    let mut known = scene.unconfined.clone();
+    let mut known = scene.aside.unconfined.clone();
     for place in &view.places {
         let changes = changes(place);
         if changes.is_empty() {
@@ -42,8 +42,8 @@ pub(super) fn note_confined(
             known.insert(place.namespace.to_owned(), tried);
         }
     }
-    context.memory.note_unconfined(&scene.unconfined, &known);
-    scene.unconfined = known;
+    context.memory.note_unconfined(&scene.aside.unconfined, &known);
+    scene.aside.unconfined = known;
 }
 
 /// What has to change for a place to allow no more than it may.

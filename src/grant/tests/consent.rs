@@ -377,46 +377,6 @@ fn a_review_that_nobody_answers_ends_access() {
 }
 
 #[test]
-fn who_answers_late_doesnt_put_off_the_next_review() {
-    let mut world = reviewed();
-    // It was due in second 30, so the next one is in second 60, and may take ten more. That one is answered
-    // early, so the one after it is due thirty seconds later.
-    for (answered, lapses) in [(39, 70), (50, 90)] {
-        world.now = at(answered);
-        let attest = decision(&world, DecisionAction::Attest, "olga");
-        world.decided(attest);
-        assert!(world.decide().look_again.contains(&at(lapses)), "{answered}");
-    }
-    world.now = at(89);
-    world.settle();
-    assert!(world.any_access());
-    world.now = at(90);
-    world.settle();
-    assert!(!world.any_access());
-}
-
-#[test]
-fn who_releases_in_the_second_of_the_quarantine_isnt_heard() {
-    let mut world = World::new(Stage::Sandbox);
-    world.settle();
-    let quarantine = decision(&world, DecisionAction::Quarantine, "olga");
-    world.decided(quarantine);
-    let at_once = decision(&world, DecisionAction::Release, "per");
-    assert_eq!(unheard(&world, &at_once), Reason::OutOfDate);
-    world.decided(at_once);
-    world.forward(60);
-    world.settle();
-    assert!(!world.any_access(), "nor later");
-    let release = decision(&world, DecisionAction::Release, "per");
-    world.decided(release);
-    assert!(world.any_access());
-    // One that comes in the second of the release closes again.
-    let again = decision(&world, DecisionAction::Quarantine, "rosa");
-    world.decided(again);
-    assert!(!world.any_access());
-}
-
-#[test]
 fn what_nobody_is_known_to_have_decided_changes_nothing() {
     let mut world = asked();
     let mut unstamped = approval(&world, "olga", "security");

@@ -118,7 +118,7 @@ fn what_changed_nothing_is_remembered_while_it_is_gone() {
         let before = world.records.len();
         world.settle();
         assert_eq!((world.records.len(), open_stages(&world)), (before, vec![Stage::Production]));
-        world.stood = remembered.map(str::to_owned);
+        world.aside.stood = remembered.map(str::to_owned);
         world.agreement = Err(vec![problem()]);
         world.settle();
         world.agreement = Ok(long(TWO, |_| ()));

@@ -32,7 +32,7 @@ fn what_cant_be_confined_is_closed_after_a_while_and_opens_once_it_can() {
     world.settle();
     let end = world.journal().openings[0].end;
     let known = Unconfined { since: at(0), last: at(29), why: "a webhook says no".to_owned() };
-    world.unconfined.insert(world.namespaces()[0].clone(), known);
+    world.aside.unconfined.insert(world.namespaces()[0].clone(), known);
     world.now = at(29);
     world.settle();
     assert!(world.any_access() && world.decide().look_again.contains(&at(30)));

@@ -14,12 +14,11 @@ use crate::api::record::{GrantIdentity, GrantRecordSpec};
 use crate::api::{GrantDecision, PartnerGrant, Stage, name};
 use crate::grant::build::Installation;
 use crate::grant::build::namespace::{namespace, unrecorded};
-use crate::grant::decide::confined::AllUnconfined;
 use crate::grant::decide::running::held_to;
 use crate::grant::decide::{Decision, Pods, Records, Step, decide};
 use crate::grant::foresee::Unwritten;
 use crate::grant::hear::vain::Called;
-use crate::grant::observe::{Names, Scene, once_had_records, remains_of};
+use crate::grant::observe::{Aside, Names, Scene, once_had_records, remains_of};
 use crate::grant::weigh::{Weighed, broken_by};
 use crate::journal::Journal;
 use crate::journal::append::next_record;
@@ -47,8 +46,7 @@ pub struct World {
     pub decisions: Vec<Arc<GrantDecision>>,
     pub refused: BTreeSet<String>,
     pub made_again: bool,
-    pub stood: Option<String>,
-    pub unconfined: AllUnconfined,
+    pub aside: Aside,
     pub now: Timestamp,
     installation: Installation,
     counter: u64,
@@ -84,8 +82,7 @@ impl World {
             decisions: Vec::new(),
             refused: BTreeSet::new(),
             made_again: false,
-            stood: None,
-            unconfined: AllUnconfined::new(),
+            aside: Aside::default(),
             now: at(0),
             installation: Installation {
                 system_namespace: name::DEFAULT_SYSTEM_NAMESPACE.to_owned(),
@@ -130,11 +127,9 @@ impl World {
             finalized: self.finalized,
             pods: self.pods.clone(),
             weighed: self.weighed.clone(),
-            unconfined: self.unconfined.clone(),
             unweighed: BTreeMap::new(),
             records,
             lacking: self.lacking.clone(),
-            unstamped: None,
             foreseen,
             refused: self.refused.clone(),
             taken: 0,
@@ -143,7 +138,7 @@ impl World {
             decisions,
             called: Called::default(),
             made_again: self.made_again,
-            stood: self.stood.clone(),
+            aside: self.aside.clone(),
             now: self.now,
         }
     }

@@ -337,37 +337,6 @@ fn what_was_compared_once_holds_when_the_decisions_are_gone() {
 }
 
 #[test]
-fn what_closed_is_believed_although_its_decision_was_deleted_before_anybody_looked() {
-    use DecisionAction::{Expire, Quarantine, Shorten};
-    for (action, event) in [
-        (Quarantine, RecordEvent::Quarantined),
-        (Shorten, RecordEvent::Shortened),
-        (Expire, RecordEvent::Shortened),
-    ] {
-        let mut tale = Tale::agreed();
-        tale.open();
-        let taken = tale.decide("rosa", action, None);
-        tale.decisions.pop();
-        let later = tale.story.world.now + SignedDuration::from_mins(10);
-        let end = (event == RecordEvent::Shortened).then_some(later);
-        let entry = Entry::of_grant(event, Some(RecordReason::Decided), "");
-        let only_stage = end.map(|_| Stage::Rehearsal);
-        tale.story.append(&Entry { decision: Some(taken), end, only_stage, ..entry });
-        if action == Quarantine {
-            tale.forward(SECOND);
-            let taken = tale.decide("sven", DecisionAction::Release, None);
-            tale.take(RecordEvent::Released, taken);
-        }
-        tale.is_believed();
-        let World { grant, now, .. } = &tale.story.world;
-        let derived =
-            crate::signer::derive::derive(grant, &tale.story.journal, &tale.story.world.outlook(), *now);
-        let production = derived.openings.iter().find(|opening| opening.stage == Stage::Production);
-        assert!(production.is_some_and(|opening| opening.open), "{action:?}: it is signed for again");
-    }
-}
-
-#[test]
 fn a_journal_that_isnt_the_one_that_was_compared_isnt_believed() {
     let mut tale = Tale::agreed();
     tale.open();

@@ -175,7 +175,7 @@ mod tests {
     use crate::api::Stage;
     use crate::grant::decide::decide;
     use crate::grant::hear::vain::Called;
-    use crate::grant::observe::Scene;
+    use crate::grant::observe::{Aside, Scene};
 
     /// The same, as the conductor would have it.
     fn scene(sight: &Sight) -> Scene<'_> {
@@ -183,7 +183,7 @@ mod tests {
             grant: &sight.grant,
             installation: &sight.installation,
             outlook: sight.outlook.as_ref().clone(),
-            stood: None,
+            aside: Aside::default(),
             remains: sight.remains.clone(),
             remains_by: None,
             journal: sight.journal.as_ref().clone(),
@@ -193,11 +193,9 @@ mod tests {
             finalized: sight.finalized,
             pods: sight.pods.as_ref().clone(),
             weighed: BTreeMap::new(),
-            unconfined: AllUnconfined::new(),
             unweighed: BTreeMap::new(),
             records: Records::Writable,
             lacking: None,
-            unstamped: None,
             foreseen: None,
             refused: BTreeSet::new(),
             taken: 0,

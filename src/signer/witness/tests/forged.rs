@@ -101,3 +101,34 @@ fn what_people_close_isnt_written_down_as_something_else() {
         assert!(misquoted.is_some_and(|what| what.starts_with("doesn't close what GrantDecision")));
     }
 }
+
+#[test]
+fn what_closed_is_believed_although_its_decision_was_deleted_before_anybody_looked() {
+    use DecisionAction::{Expire, Quarantine, Shorten};
+    for (action, event) in [
+        (Quarantine, RecordEvent::Quarantined),
+        (Shorten, RecordEvent::Shortened),
+        (Expire, RecordEvent::Shortened),
+    ] {
+        let mut tale = Tale::agreed();
+        tale.open();
+        let taken = tale.decide("rosa", action, None);
+        tale.decisions.pop();
+        let later = tale.story.world.now + SignedDuration::from_mins(10);
+        let end = (event == RecordEvent::Shortened).then_some(later);
+        let entry = Entry::of_grant(event, Some(RecordReason::Decided), "");
+        let only_stage = end.map(|_| Stage::Rehearsal);
+        tale.story.append(&Entry { decision: Some(taken), end, only_stage, ..entry });
+        if action == Quarantine {
+            tale.forward(SECOND);
+            let taken = tale.decide("sven", DecisionAction::Release, None);
+            tale.take(RecordEvent::Released, taken);
+        }
+        tale.is_believed();
+        let World { grant, now, .. } = &tale.story.world;
+        let derived =
+            crate::signer::derive::derive(grant, &tale.story.journal, &tale.story.world.outlook(), *now);
+        let production = derived.openings.iter().find(|opening| opening.stage == Stage::Production);
+        assert!(production.is_some_and(|opening| opening.open), "{action:?}: it is signed for again");
+    }
+}
