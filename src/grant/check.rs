@@ -1,12 +1,15 @@
 //! How far what stands is from what is wanted, one opening at a time. Pure.
 
-use std::collections::BTreeSet;
+mod inspector;
 
-use super::build::namespace::{Gate, namespace};
-use super::build::{self, Site, access, identity};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub use inspector::{Inspected, Inspector};
+
+use super::build::{self, Site};
 use crate::api::contract::KeyDelivery;
 use crate::api::name;
-use crate::plan::compare::is_contained;
 use crate::plan::objects::{Key, Kind, Live, LiveObjects, Wanted};
 
 /// An object that has to go, told from a namesake by its UID.
@@ -22,7 +25,7 @@ pub struct Doomed {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Part {
     /// Objects that are missing or differ.
-    pub missing: Vec<Wanted>,
+    pub missing: Vec<Arc<Wanted>>,
     /// Objects that nobody asks for any more.
     pub stray: Vec<Doomed>,
 }
@@ -118,42 +121,16 @@ impl Standing {
     }
 }
 
-/// Where the stage of `site` stands, given all live objects of its grant.
-pub fn standing(site: &Site<'_>, live: &LiveObjects) -> Standing {
-    let here: LiveObjects = live
-        .iter()
-        .filter(|(key, _)| belongs(site, key, live))
-        .map(|(key, live)| (key.clone(), live.clone()))
-        .collect();
-    let bindings = access::role_bindings(site);
-    let confinement = build::confinement(site);
-    let stays: BTreeSet<Key> =
-        confinement.iter().map(|object| &object.key).filter(|key| !is_path(key)).cloned().collect();
-    let unwanted_when_closed = doomed(&here, |key| is_confinement(key) && !stays.contains(key));
-    let all_bindings = doomed(&here, is_role_binding);
-    Standing {
-        namespace: namespace_standing(site, live),
-        confinement: part(confinement, &here, is_confinement),
-        without_paths: Part { missing: Vec::new(), stray: unwanted_when_closed },
-        identities: part(identity::objects(site), &here, is_identity),
-        certificates: certificates(site, &here),
-        quota_in_force: quota_in_force(site, &here),
-        bindings: part(bindings, &here, is_role_binding),
-        all_bindings,
-    }
-}
+/// What stands in one place.
+type Here<'a> = BTreeMap<&'a Key, &'a Live>;
 
 /// Where a namespace stands that Comity made for this grant and that no record speaks of.
 pub fn orphan(namespace: &str, live: &LiveObjects) -> Standing {
-    let here: LiveObjects = live
-        .iter()
-        .filter(|(key, _)| key.namespace == namespace)
-        .map(|(key, live)| (key.clone(), live.clone()))
-        .collect();
+    let here: Here<'_> = live.iter().filter(|(key, _)| key.namespace == namespace).collect();
     let key = Key::namespace(namespace);
     Standing {
         namespace: live.get(&key).map_or(NamespaceStanding::Absent, |found| ours(found, false)),
-        without_paths: part(Vec::new(), &here, is_path),
+        without_paths: Part { missing: Vec::new(), stray: doomed(&here, is_path) },
         all_bindings: doomed(&here, is_role_binding),
         certificates: if here.keys().any(|key| key.kind == Kind::ConfigMap) {
             Certificates::Pending
@@ -167,7 +144,8 @@ pub fn orphan(namespace: &str, live: &LiveObjects) -> Standing {
 /// Ingress policies at datasets that none of these stages asks for: what they would have been
 /// for is lost with its record.
 pub fn unclaimed(sites: &[Site<'_>], live: &LiveObjects) -> Option<Standing> {
-    let stray = doomed(live, |key| {
+    let all: Here<'_> = live.iter().collect();
+    let stray = doomed(&all, |key| {
         key.kind == Kind::NetworkPolicy
             && name::is_dataset_ingress_policy(&key.name)
             && !sites.iter().any(|site| is_ingress_of(site, key))
@@ -177,12 +155,11 @@ pub fn unclaimed(sites: &[Site<'_>], live: &LiveObjects) -> Option<Standing> {
 }
 
 /// Whether an object is this stage's: in its namespace, or its ingress policy at a dataset.
-fn belongs(site: &Site<'_>, key: &Key, live: &LiveObjects) -> bool {
+fn belongs(site: &Site<'_>, key: &Key) -> bool {
     if key.kind == Kind::Namespace {
         return false;
     }
-    key.namespace == site.opening.namespace
-        || (key.kind == Kind::NetworkPolicy && is_ingress_of(site, key) && live.contains_key(key))
+    key.namespace == site.opening.namespace || (key.kind == Kind::NetworkPolicy && is_ingress_of(site, key))
 }
 
 /// Whether a policy in a dataset's namespace is there for this stage.
@@ -212,19 +189,26 @@ fn is_identity(key: &Key) -> bool {
 }
 
 /// What is missing of `wanted`, and what of the kind that `concerns` says nobody asked for.
-fn part(wanted: Vec<Wanted>, here: &LiveObjects, concerns: impl Fn(&Key) -> bool) -> Part {
-    let names: BTreeSet<Key> = wanted.iter().map(|object| object.key.clone()).collect();
-    let bound_elsewhere: BTreeSet<Key> = wanted
-        .iter()
-        .filter(|object| here.get(&object.key).is_some_and(|live| refers_elsewhere(object, live)))
-        .map(|object| object.key.clone())
-        .collect();
-    let missing = wanted
-        .into_iter()
-        .filter(|object| here.get(&object.key).is_none_or(|live| !is_contained(object, live)))
-        .collect();
-    let stray = doomed(here, |key| concerns(key) && (!names.contains(key) || bound_elsewhere.contains(key)));
-    Part { missing, stray }
+fn part(
+    wanted: &[Arc<Wanted>],
+    here: &Here<'_>,
+    concerns: impl Fn(&Key) -> bool,
+    mut says: impl FnMut(&Wanted, &Live) -> bool,
+) -> Part {
+    let mut part = Part::default();
+    let mut stays = BTreeSet::new();
+    for object in wanted {
+        let live = here.get(&object.key);
+        let is_there = live.is_some_and(|live| says(object, live));
+        if !is_there {
+            part.missing.push(Arc::clone(object));
+        }
+        if is_there || live.is_none_or(|live| !refers_elsewhere(object, live)) {
+            stays.insert(&object.key);
+        }
+    }
+    part.stray = doomed(here, |key| concerns(key) && !stays.contains(key));
+    part
 }
 
 /// Whether a RoleBinding refers to another role than is wanted. That can't be changed, so it has
@@ -233,20 +217,24 @@ fn refers_elsewhere(wanted: &Wanted, live: &Live) -> bool {
     wanted.key.kind == Kind::RoleBinding && wanted.body.get("roleRef") != live.value().get("roleRef")
 }
 
-fn doomed(here: &LiveObjects, concerns: impl Fn(&Key) -> bool) -> Vec<Doomed> {
+fn doomed(here: &Here<'_>, concerns: impl Fn(&Key) -> bool) -> Vec<Doomed> {
     here.iter()
         .filter(|(key, live)| concerns(key) && !live.terminating)
-        .map(|(key, live)| Doomed { key: key.clone(), uid: live.uid.clone() })
+        .map(|(key, live)| Doomed { key: (*key).clone(), uid: live.uid.clone() })
         .collect()
 }
 
-fn namespace_standing(site: &Site<'_>, live: &LiveObjects) -> NamespaceStanding {
+fn namespace_standing(
+    site: &Site<'_>,
+    live: &LiveObjects,
+    as_wanted_open: impl FnOnce(&Live) -> bool,
+) -> NamespaceStanding {
     match live.get(&Key::namespace(&site.opening.namespace)) {
         None => NamespaceStanding::Absent,
         Some(found) if found.label(name::LABEL_GRANT_UID).as_deref() != Some(site.grant_uid) => {
             NamespaceStanding::Foreign
         }
-        Some(found) => ours(found, is_contained(&namespace(site, Gate::Open), found)),
+        Some(found) => ours(found, as_wanted_open(found)),
     }
 }
 
@@ -261,13 +249,13 @@ fn ours(found: &Live, as_wanted_open: bool) -> NamespaceStanding {
 }
 
 /// What `comity sign` has published for this stage.
-fn certificates(site: &Site<'_>, here: &LiveObjects) -> Certificates {
+fn certificates(site: &Site<'_>, here: &Here<'_>) -> Certificates {
     let key = Key {
         kind: Kind::ConfigMap,
         namespace: site.opening.namespace.clone(),
         name: name::TRUST_CONFIG_MAP.to_owned(),
     };
-    let Some(published) = here.get(&key).map(Live::value) else {
+    let Some(published) = here.get(&key).map(|live| live.value()) else {
         let nobody = site.policy.certified().is_empty();
         return if nobody { Certificates::Ready } else { Certificates::None };
     };
@@ -284,13 +272,13 @@ fn certificates(site: &Site<'_>, here: &LiveObjects) -> Certificates {
 
 /// Whether the quota controller has taken up what the quota asks for. Until then the API server
 /// admits without limit: ResourceQuota is no gate.
-fn quota_in_force(site: &Site<'_>, here: &LiveObjects) -> bool {
+fn quota_in_force(site: &Site<'_>, here: &Here<'_>) -> bool {
     let key = Key {
         kind: Kind::ResourceQuota,
         namespace: site.opening.namespace.clone(),
         name: name::QUOTA.to_owned(),
     };
-    here.get(&key).map(Live::value).is_some_and(|quota| {
+    here.get(&key).map(|live| live.value()).is_some_and(|quota| {
         let asked = quota.pointer("/spec/hard");
         asked.is_some() && asked == quota.pointer("/status/hard")
     })

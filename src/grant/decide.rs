@@ -116,7 +116,7 @@ pub struct Place<'a> {
     /// What is left of that.
     pub remains: &'a Remains,
     /// What stands in it.
-    pub standing: Standing,
+    pub standing: Arc<Standing>,
 }
 
 /// One step. Each can be taken twice without harm, so a crash after it costs nothing.
@@ -133,9 +133,9 @@ pub enum Step {
     /// Sets the gate of a namespace.
     SetGate(String, Gate),
     /// Applies objects, in this order.
-    Apply(Vec<Object>),
+    Apply(Vec<Arc<Object>>),
     /// Applies what confines a place that is open: each of these objects, whatever becomes of the others.
-    Confine(Vec<Object>),
+    Confine(Vec<Arc<Object>>),
     /// Deletes objects.
     Delete(Vec<Doomed>),
     /// Looks whether pods are left in a namespace.

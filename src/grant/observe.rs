@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::build::{Installation, Site};
-use super::check::{orphan, standing, unclaimed};
+use super::check::{Inspected, orphan, unclaimed};
 use super::decide::confined::AllUnconfined;
 use super::decide::{Place, Pods, Records, View};
 use super::foresee::Unwritten;
@@ -50,6 +50,8 @@ pub struct Scene<'a> {
     pub remains: BTreeMap<String, Remains>,
     /// By which line of the journal that is.
     pub remains_by: Option<String>,
+    /// How far each opening's place is from what is wanted.
+    pub inspected: Inspected,
     /// For each opening's namespace: the datasets whose pods Comity may add an ingress policy for.
     pub ingress: BTreeSet<String>,
     /// Whether the grant carries the finalizer.
@@ -117,6 +119,7 @@ impl<'a> Scene<'a> {
             live: LiveObjects::new(),
             remains: BTreeMap::new(),
             remains_by: None,
+            inspected: Inspected::default(),
             ingress: BTreeSet::new(),
             finalized: grant.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER),
             pods: BTreeMap::new(),
@@ -193,6 +196,17 @@ impl<'a> Scene<'a> {
         self.ingress = openings.iter().flat_map(isolated).collect();
         self.conflict =
             self.next_namespace().filter(|namespace| catalogue.objects.namespace(namespace).is_some());
+        self.inspect();
+    }
+
+    /// Looks at the place of each opening.
+    pub(super) fn inspect(&mut self) {
+        let names = Names::of(self.grant);
+        let mut inspected = std::mem::take(&mut self.inspected);
+        let openings = self.journal.iter().flat_map(|journal| &journal.openings);
+        let sites = openings.map(|opening| (self.site(opening, &names), self.remains_of(opening)));
+        inspected.look(sites, &self.live);
+        self.inspected = inspected;
     }
 
     /// The namespace that the next stage would get.
@@ -270,7 +284,7 @@ impl<'a> Scene<'a> {
                 namespace: &opening.namespace,
                 opening: Some(opening),
                 remains: self.remains_of(opening),
-                standing: standing(&self.site(opening, names), &self.live),
+                standing: self.inspected.standing(&opening.namespace),
             })
             .collect();
         let recorded: BTreeSet<&str> = openings.iter().map(|opening| opening.namespace.as_str()).collect();
@@ -279,7 +293,7 @@ impl<'a> Scene<'a> {
             namespace: &key.name,
             opening: None,
             remains: &NOTHING,
-            standing: orphan(&key.name, &self.live),
+            standing: Arc::new(orphan(&key.name, &self.live)),
         }));
         let sites: Vec<Site<'_>> = openings.iter().map(|opening| self.site(opening, names)).collect();
         let lost = unclaimed(&sites, &self.live);
@@ -287,7 +301,7 @@ impl<'a> Scene<'a> {
             namespace: "",
             opening: None,
             remains: &NOTHING,
-            standing,
+            standing: Arc::new(standing),
         }));
         places
     }

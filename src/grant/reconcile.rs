@@ -243,7 +243,11 @@ fn or_left<T>(came: Result<T, WriteError>, namespace: &str, scene: &mut Scene<'_
 }
 
 /// Applies each of these objects, and gives the first error then.
-async fn confine(objects: &[Wanted], scene: &mut Scene<'_>, context: &Context) -> Result<(), WriteError> {
+async fn confine(
+    objects: &[Arc<Wanted>],
+    scene: &mut Scene<'_>,
+    context: &Context,
+) -> Result<(), WriteError> {
     let mut came = Ok(());
     for object in objects {
         if let Err(error) = context.writer.apply(object).await {

@@ -8,6 +8,7 @@ pub mod namespace;
 pub mod network;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::api::effective::EffectivePolicy;
 use crate::api::name;
@@ -69,4 +70,30 @@ pub fn confinement(site: &Site<'_>) -> Vec<Wanted> {
     objects.extend(network::allowed_paths(site));
     objects.push(confinement::quota(site));
     objects
+}
+
+/// All that a stage is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Blueprint {
+    /// Its namespace, with its gate open.
+    pub namespace: Wanted,
+    /// What is made before anything else: see [`confinement`].
+    pub confinement: Vec<Arc<Wanted>>,
+    /// The workloads' `ServiceAccounts`, and the signer's binding.
+    pub identities: Vec<Arc<Wanted>>,
+    /// The people's `RoleBindings`.
+    pub bindings: Vec<Arc<Wanted>>,
+}
+
+impl Blueprint {
+    /// What this opening is made of, in its surroundings.
+    pub fn of(site: &Site<'_>) -> Self {
+        let shared = |objects: Vec<Wanted>| objects.into_iter().map(Arc::new).collect();
+        Self {
+            namespace: namespace::namespace(site, namespace::Gate::Open),
+            confinement: shared(confinement(site)),
+            identities: shared(identity::objects(site)),
+            bindings: shared(access::role_bindings(site)),
+        }
+    }
 }

@@ -62,7 +62,7 @@ pub(super) fn tidy(view: &View<'_>) -> Option<Step> {
             && view.wanted(place) == Wanted::Open
     };
     view.places.iter().filter(stays).find_map(|place| {
-        let Standing { bindings, confinement, identities, .. } = &place.standing;
+        let Standing { bindings, confinement, identities, .. } = place.standing.as_ref();
         [bindings, confinement, identities].into_iter().find_map(|part| delete(view, &part.stray))
     })
 }

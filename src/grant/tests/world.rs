@@ -14,6 +14,7 @@ use crate::api::record::{GrantIdentity, GrantRecordSpec};
 use crate::api::{GrantDecision, PartnerGrant, Stage, name};
 use crate::grant::build::Installation;
 use crate::grant::build::namespace::{namespace, unrecorded};
+use crate::grant::check::Inspected;
 use crate::grant::decide::running::held_to;
 use crate::grant::decide::{Decision, Pods, Records, Step, decide};
 use crate::grant::foresee::Unwritten;
@@ -114,13 +115,14 @@ impl World {
         let unwritten = Unwritten { decisions: &decisions, refused: &self.refused, records };
         let foreseen =
             journal.as_ref().ok().and_then(|journal| unwritten.foresee(journal, &outlook, self.now));
-        Scene {
+        let mut scene = Scene {
             grant: &self.grant,
             installation: &self.installation,
             remains: journal.iter().flat_map(|journal| remains_of(&journal.openings, &outlook)).collect(),
             remains_by: None,
             outlook,
             journal,
+            inspected: Inspected::default(),
             contract: None,
             live: self.live.clone(),
             ingress: BTreeSet::from(["transactions".to_owned()]),
@@ -140,7 +142,9 @@ impl World {
             made_again: self.made_again,
             aside: self.aside.clone(),
             now: self.now,
-        }
+        };
+        scene.inspect();
+        scene
     }
 
     pub fn names(&self) -> Names {

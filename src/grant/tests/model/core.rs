@@ -246,7 +246,7 @@ fn requests(step: &Step, sight: &Sight) -> Vec<Request> {
         Step::CreateNamespace(place) => vec![Request::CreateNamespace(of_place(place, Gate::Closed, sight))],
         Step::SetGate(place, gate) => vec![Request::Apply(of_place(place, *gate, sight))],
         Step::Apply(objects) | Step::Confine(objects) => {
-            objects.iter().cloned().map(Request::Apply).collect()
+            objects.iter().map(|object| Request::Apply(object.as_ref().clone())).collect()
         }
         Step::Delete(doomed) => doomed.iter().cloned().map(Request::Delete).collect(),
         Step::CountPods(place) | Step::DeletePods(place) | Step::Weigh(place) => {

@@ -13,7 +13,7 @@ use crate::api::effective::EffectivePolicy;
 use crate::api::record::RecordReason;
 use crate::api::{GrantDecision, PartnerGrant, name};
 use crate::grant::build::{Installation, Site};
-use crate::grant::check::{Standing, orphan, standing, unclaimed};
+use crate::grant::check::{Inspector, Standing, orphan, unclaimed};
 use crate::grant::decide::confined::AllUnconfined;
 use crate::grant::decide::{Place, Pods, Records, View};
 use crate::grant::gate;
@@ -51,7 +51,7 @@ pub struct Sight {
 pub struct Standings(HashMap<(String, Id), Vec<Known>>);
 
 /// How far a place is from what a policy wants.
-type Known = (EffectivePolicy, Standing);
+type Known = (EffectivePolicy, Arc<Standing>);
 
 /// What is left where nobody knows of anything.
 static NOTHING: Remains = Remains::Nothing(RecordReason::NotAccepted);
@@ -65,14 +65,15 @@ static CONFINED: AllUnconfined = AllUnconfined::new();
 
 impl Standings {
     /// The standing of an opening's place.
-    fn of(&mut self, sight: &Sight, opening: &Opening) -> Standing {
+    fn of(&mut self, sight: &Sight, opening: &Opening) -> Arc<Standing> {
         let known = self.0.entry((opening.namespace.clone(), sight.live_id)).or_default();
         let site = sight.site(opening);
         if let Some((_, standing)) = known.iter().find(|(policy, _)| policy == site.policy) {
-            return standing.clone();
+            return Arc::clone(standing);
         }
-        let found = standing(&site, &sight.live);
-        known.push((site.policy.clone(), found.clone()));
+        let mut inspector = Inspector::of(&site, sight.remains_of(opening));
+        let found = Arc::new(inspector.standing(&site, &sight.live));
+        known.push((site.policy.clone(), Arc::clone(&found)));
         found
     }
 }
@@ -140,7 +141,7 @@ impl Sight {
             namespace: &key.name,
             opening: None,
             remains: &NOTHING,
-            standing: orphan(&key.name, &self.live),
+            standing: Arc::new(orphan(&key.name, &self.live)),
         }));
         let sites: Vec<Site<'_>> = openings.iter().map(|opening| self.site(opening)).collect();
         let lost = unclaimed(&sites, &self.live);
@@ -148,7 +149,7 @@ impl Sight {
             namespace: "",
             opening: None,
             remains: &NOTHING,
-            standing,
+            standing: Arc::new(standing),
         }));
         places
     }
@@ -173,13 +174,14 @@ mod tests {
     use super::super::story::Version;
     use super::*;
     use crate::api::Stage;
+    use crate::grant::check::Inspected;
     use crate::grant::decide::decide;
     use crate::grant::hear::vain::Called;
     use crate::grant::observe::{Aside, Scene};
 
     /// The same, as the conductor would have it.
     fn scene(sight: &Sight) -> Scene<'_> {
-        Scene {
+        let mut scene = Scene {
             grant: &sight.grant,
             installation: &sight.installation,
             outlook: sight.outlook.as_ref().clone(),
@@ -187,6 +189,7 @@ mod tests {
             remains: sight.remains.clone(),
             remains_by: None,
             journal: sight.journal.as_ref().clone(),
+            inspected: Inspected::default(),
             contract: None,
             live: sight.live.as_ref().clone(),
             ingress: sight.ingress.as_ref().clone(),
@@ -205,7 +208,9 @@ mod tests {
             called: Called::default(),
             made_again: false,
             now: sight.now,
-        }
+        };
+        scene.inspect();
+        scene
     }
 
     #[test]

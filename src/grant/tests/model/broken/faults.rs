@@ -98,10 +98,10 @@ pub fn access_before_record(sight: &Sight, steps: &mut Vec<Step>) {
     if let (Ok(()), Some(opening)) = (taken, after.openings.last()) {
         steps.insert(
             0,
-            Step::Apply(vec![namespace(
+            Step::Apply(vec![Arc::new(namespace(
                 &Site { policy: &opening.policy, ..sight.site(opening) },
                 Gate::Closed,
-            )]),
+            ))]),
         );
     }
 }
@@ -144,5 +144,5 @@ pub fn bound_first(sight: &Sight, steps: &mut Vec<Step>) {
     let Some(first) = objects.first().map(|object| object.key.namespace.clone()) else { return };
     let Some(opening) = sight.openings().iter().find(|opening| opening.namespace == first) else { return };
     let bindings = crate::grant::build::access::role_bindings(&sight.site(opening));
-    steps.insert(0, Step::Apply(bindings));
+    steps.insert(0, Step::Apply(bindings.into_iter().map(Arc::new).collect()));
 }
