@@ -1,6 +1,7 @@
 //! A world in memory in which a grant lives: the real decisions and the real objects, without an
 //! API server. A step can be taken, or lost in a crash; time goes forwards and backwards.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -49,6 +50,7 @@ pub struct World {
     pub made_again: bool,
     pub aside: Aside,
     pub now: Timestamp,
+    inspected: RefCell<Inspected>,
     installation: Installation,
     counter: u64,
 }
@@ -85,6 +87,7 @@ impl World {
             made_again: false,
             aside: Aside::default(),
             now: at(0),
+            inspected: RefCell::default(),
             installation: Installation {
                 system_namespace: name::DEFAULT_SYSTEM_NAMESPACE.to_owned(),
                 cluster_networks: vec!["10.96.0.0/12".to_owned()],
@@ -143,8 +146,21 @@ impl World {
             aside: self.aside.clone(),
             now: self.now,
         };
-        scene.inspect();
+        self.inspect(&mut scene);
         scene
+    }
+
+    /// Looks at the places, by what was seen of them before and without: it comes to the same.
+    fn inspect(&self, scene: &mut Scene<'_>) {
+        scene.inspected = self.inspected.take();
+        scene.inspect();
+        let known = std::mem::take(&mut scene.inspected);
+        scene.inspect();
+        for opening in scene.journal.iter().flat_map(|journal| &journal.openings) {
+            let place = &opening.namespace;
+            assert_eq!(known.standing(place), scene.inspected.standing(place), "{place}");
+        }
+        self.inspected.replace(known);
     }
 
     pub fn names(&self) -> Names {
