@@ -94,7 +94,7 @@ pub async fn run(settings: Settings) -> Result<(), AppError> {
     let stores = Arc::clone(&feeds.catalogue);
     let judging = Arc::new(status::Context {
         catalogue: Arc::clone(&stores),
-        statuses: Statuses::new(client.clone()),
+        statuses: Statuses::new(client.clone(), &stores.said),
         clock: station.clock.clone(),
     });
     let Queues { grants, contracts, datasets, partners, boundaries, decisions, leftovers } = queues;
@@ -158,7 +158,7 @@ fn granting(
     grant::reconcile::Context {
         catalogue: Arc::clone(catalogue),
         writer: Writer::new(client.clone(), Arc::clone(catalogue)),
-        statuses: Statuses::new(client.clone()),
+        statuses: Statuses::new(client.clone(), &catalogue.said),
         clock: station.clock.clone(),
         events: Events::start(client, name::RUN, counted(&station.metrics)),
         installation: installation(settings),

@@ -15,6 +15,7 @@ use super::docket::Docket;
 use super::objects::Objects;
 use super::records::Records;
 use super::services::Services;
+use super::status::Said;
 use crate::api::contract::SharingContract;
 use crate::api::grant::PartnerGrantSpec;
 use crate::api::{Dataset, GrantDecision, Partner, PartnerGrant, SharingBoundary};
@@ -47,6 +48,8 @@ pub struct Catalogue {
     pub services: Services,
     /// Comity's own admission policies.
     pub admission: Admission,
+    /// What Comity just said of all those.
+    pub said: Arc<Said>,
 }
 
 /// How often something changed.

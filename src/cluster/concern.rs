@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use kube::api::ObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt as _};
 
@@ -225,7 +226,9 @@ impl Concerned {
         if now.judges(before.is_some()) {
             self.catalogue.turns.note();
         }
-        now.itself(self);
+        if !before.is_some_and(|before| self.is_echo(before, now)) {
+            now.itself(self);
+        }
         let same = before.is_some_and(|before| {
             let (before, now) = (before.meta(), now.meta());
             before.uid == now.uid
@@ -236,6 +239,14 @@ impl Concerned {
         if !same {
             now.dependants(self);
         }
+    }
+
+    /// Whether all that changed of an object is the status that Comity itself has just written: whoever
+    /// wrote that looked at all the rest.
+    fn is_echo<K: Word>(&self, before: &K, now: &K) -> bool {
+        let asked =
+            |meta: &ObjectMeta| ObjectMeta { resource_version: None, managed_fields: None, ..meta.clone() };
+        self.catalogue.said.is_echo(now) && asked(before.meta()) == asked(now.meta())
     }
 
     /// A Service concerns the datasets that it may serve, and what shares them.

@@ -88,6 +88,7 @@ impl Feeds {
             objects: Objects::default(),
             services: Services::default(),
             admission: asked.admission,
+            said: Arc::default(),
         });
         let mut feeds = Self::none(&catalogue, clock, watches);
         let (senders, queues) = queues();

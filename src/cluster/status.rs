@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_types, reason = "cluster/ is where clients are used")]
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use kube::{Api, Client, Resource, ResourceExt as _};
@@ -56,12 +56,42 @@ impl Brief for PartnerGrantStatus {
     }
 }
 
+/// What was written of objects and no watch has told of yet.
+#[derive(Debug, Default)]
+pub struct Said(Mutex<HashMap<String, Saying>>);
+
+/// The status of an object that was written.
+#[derive(Debug)]
+struct Saying {
+    /// Its brief, as JSON.
+    brief: String,
+    /// The version that the object then had.
+    version: String,
+}
+
+impl Said {
+    /// Whether an object that a watch tells of is just what it was when its status was written. That is
+    /// known then, and forgotten here.
+    pub fn is_echo<K: Resource>(&self, object: &K) -> bool {
+        let mut said = self.all();
+        let uid = object.meta().uid.as_deref().unwrap_or_default();
+        let is_echo =
+            said.get(uid).is_some_and(|said| object.meta().resource_version.as_ref() == Some(&said.version));
+        if is_echo {
+            said.remove(uid);
+        }
+        is_echo
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Saying>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Writes statuses.
 pub struct Statuses {
     client: Client,
-    /// By UID: the brief of the status, as JSON, that was written and no watch has told of yet, and the
-    /// version that the object then had.
-    said: Mutex<HashMap<String, (String, String)>>,
+    said: Arc<Said>,
 }
 
 impl std::fmt::Debug for Statuses {
@@ -71,19 +101,19 @@ impl std::fmt::Debug for Statuses {
 }
 
 impl Statuses {
-    /// Writes with `client`.
-    pub fn new(client: Client) -> Self {
-        Self { client, said: Mutex::default() }
+    /// Writes with `client`, and leaves in `said` what was written.
+    pub fn new(client: Client, said: &Arc<Said>) -> Self {
+        Self { client, said: Arc::clone(said) }
     }
 
     /// The status that an object has, in brief and as far as is known: what was written of it last,
     /// although no watch has told of it yet, else `told`.
     pub fn known<K: Resource, S: DeserializeOwned>(&self, object: &K, told: Option<S>) -> Option<S> {
         let uid = object.meta().uid.clone().unwrap_or_default();
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((status, version)) = said.get(&uid) else { return told };
+        let mut said = self.said.all();
+        let Some(Saying { brief, version }) = said.get(&uid) else { return told };
         if number(object.meta().resource_version.as_deref()) < number(Some(version)) {
-            return serde_json::from_str(status).ok();
+            return serde_json::from_str(brief).ok();
         }
         said.remove(&uid);
         told
@@ -101,16 +131,14 @@ impl Statuses {
             return Ok(());
         }
         let version = self.write(object, new).await?;
-        let status = serde_json::to_string(&brief).unwrap_or_default();
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.insert(object.meta().uid.clone().unwrap_or_default(), (status, version));
+        let saying = Saying { brief: serde_json::to_string(&brief).unwrap_or_default(), version };
+        self.said.all().insert(object.meta().uid.clone().unwrap_or_default(), saying);
         Ok(())
     }
 
     /// Forgets what was said of an object that is going.
     pub fn forget<K: Resource>(&self, object: &K) {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.remove(&object.meta().uid.clone().unwrap_or_default());
+        self.said.all().remove(&object.meta().uid.clone().unwrap_or_default());
     }
 
     /// Applies a status. Gives the resource version that the object then has.
@@ -178,7 +206,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_just_said_isnt_said_again_although_the_watch_lags() {
         let api = FakeApi::default();
-        let statuses = Statuses::new(api.client());
+        let statuses = Statuses::new(api.client(), &Arc::default());
         let (stale, said) = (partner("0"), status("as it should be"));
         for _ in 0..3 {
             say(&statuses, &stale, None, &said).await;
@@ -192,7 +220,7 @@ mod tests {
     #[tokio::test]
     async fn what_somebody_else_wrote_over_is_said_again() {
         let api = FakeApi::default();
-        let statuses = Statuses::new(api.client());
+        let statuses = Statuses::new(api.client(), &Arc::default());
         let said = status("as it should be");
         say(&statuses, &partner("0"), None, &said).await;
         say(&statuses, &partner("99"), Some(&status("a lie")), &said).await;

@@ -73,6 +73,7 @@ impl Known {
             objects: Objects::default(),
             services: Services::default(),
             admission: Admission::default(),
+            said: Arc::default(),
         }
     }
 

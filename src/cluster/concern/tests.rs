@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::api::Stage;
+use crate::api::partner::PartnerStatus;
+use crate::cluster::status::Statuses;
 use crate::policy::testing::World;
+use crate::testing::api::FakeApi;
 use crate::testing::known::Known;
 
 /// The story, its grant told of, and the ends of the queues.
@@ -36,6 +39,42 @@ fn a_status_concerns_nobody_but_its_own_object() {
     changed.metadata.generation = Some(2);
     told.changed(Some(&contract), &changed);
     assert_eq!(concerned(&mut queues), [true, true, false, false, false, false]);
+}
+
+/// What is told of next has another version, and otherwise differs as `change` says.
+fn next(before: &Partner, version: &str, change: impl FnOnce(&mut Partner)) -> Partner {
+    let mut next = before.clone();
+    next.metadata.resource_version = Some(version.to_owned());
+    change(&mut next);
+    next
+}
+
+#[tokio::test]
+async fn what_comity_just_said_itself_is_no_news_and_anything_beside_it_is() {
+    let (_known, told, mut queues) = story();
+    let api = FakeApi::default();
+    let mut before = World::story().partner;
+    before.metadata.uid = Some("partner".to_owned());
+    let path = format!("/apis/comity.dev/v1alpha1/partners/{}", before.name_any());
+    let statuses = Statuses::new(api.client(), &told.catalogue.said);
+    let mut said = async |generation| {
+        let status = PartnerStatus { observed_generation: Some(generation), ..PartnerStatus::default() };
+        statuses.say(&before, None, &status).await.unwrap();
+        let stored = api.get(&format!("{path}/status")).or_else(|| api.get(&path)).unwrap();
+        stored["metadata"]["resourceVersion"].as_str().unwrap().to_owned()
+    };
+    let version = said(1).await;
+    let echo = next(&before, &version, |_| ());
+    told.changed(Some(&before), &echo);
+    assert_eq!(concerned(&mut queues), [false; 6], "whoever wrote it has looked at all the rest");
+    told.changed(Some(&before), &echo);
+    assert!(concerned(&mut queues)[3], "and it is no echo twice");
+    let version = said(2).await;
+    told.changed(Some(&before), &next(&before, &version, |now| now.metadata.generation = Some(7)));
+    assert!(concerned(&mut queues)[3], "something else was told of with it");
+    let version = said(3).await;
+    told.changed(Some(&before), &next(&before, &format!("{version}0"), |_| ()));
+    assert!(concerned(&mut queues)[3], "somebody wrote over it");
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl Play {
         let context = Context {
             catalogue: Arc::clone(&known.catalogue),
             writer: Writer::new(api.client(), Arc::clone(&known.catalogue)),
-            statuses: Statuses::new(api.client()),
+            statuses: Statuses::new(api.client(), &known.catalogue.said),
             clock,
             events: Events::start(api.client(), name::RUN, Box::new(|_| ())),
             installation: Installation::default(),
@@ -132,7 +132,8 @@ impl Play {
         let status = self.api.get(&format!("{GRANT}/status")).unwrap()["status"].take();
         self.grant.status = serde_json::from_value(status).unwrap();
         let context = Arc::get_mut(&mut self.context).unwrap();
-        (context.memory, context.statuses) = (Memory::default(), Statuses::new(self.api.client()));
+        (context.memory, context.statuses) =
+            (Memory::default(), Statuses::new(self.api.client(), &Arc::default()));
     }
 
     pub(super) fn others_act(&mut self) {
