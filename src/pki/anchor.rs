@@ -7,7 +7,7 @@ use super::error::PkiError;
 use super::inspect::{self, Facts};
 use super::lifetime::Lifetime;
 use super::spiffe::SpiffeId;
-use super::{fingerprint, only_certificate};
+use super::{fingerprint, only_certificate, profile};
 
 /// A self-signed certificate that may sign workloads' certificates, checked to be one of ours.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,6 +50,11 @@ impl Anchor {
     /// The name that people know the authority by.
     pub fn common_name(&self) -> &str {
         &self.common_name
+    }
+
+    /// Whether an authority that is made under this name would be called as this one is.
+    pub fn is_called(&self, common_name: &str) -> bool {
+        self.common_name == profile::shortened(common_name)
     }
 
     /// The trust domain that it speaks for.

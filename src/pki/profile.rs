@@ -39,12 +39,16 @@ pub fn authority(
     lifetime: Lifetime,
 ) -> Result<CertificateParams, PkiError> {
     let mut params = common(id, lifetime)?;
-    let common_name: String = common_name.chars().take(LONGEST_COMMON_NAME).collect();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, common_name);
+    params.distinguished_name.push(DnType::CommonName, shortened(common_name));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     Ok(params)
+}
+
+/// A common name, cut where it is longer than a certificate may say.
+pub fn shortened(common_name: &str) -> String {
+    common_name.chars().take(LONGEST_COMMON_NAME).collect()
 }
 
 fn common(id: &SpiffeId, lifetime: Lifetime) -> Result<CertificateParams, PkiError> {

@@ -229,7 +229,7 @@ impl Authorities {
     async fn begin(&self, errand: &Errand<'_>, contents: &Contents) -> Result<Option<Refusal>, SignError> {
         let Errand { chest, now, .. } = *errand;
         let Some(need) = errand.need else { return Ok(Some(unreadable(chest))) };
-        match unwritten(&contents.keys) {
+        match unwritten(&contents.keys, &errand.owner) {
             Unwritten::Nothing => self.make(errand, need, Slot::First, 1).await?,
             Unwritten::Stored(slot) => {
                 let Key::Held(found) = contents.keys.of(slot) else { return Ok(None) };

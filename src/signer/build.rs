@@ -106,7 +106,7 @@ pub fn tell(chest: &Chest, before: &Ledger, after: &Ledger) {
         tracing::info!(
             target: "comity::authority",
             %chest, namespace, contract, stage = stage.lower(), action = answer.action, by = answer.by,
-            outcome = ?answer.outcome, "an order was answered: {}", answer.message
+            reason = answer.reason, outcome = ?answer.outcome, "an order was answered: {}", answer.message
         );
     }
 }

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::ca::step::Look;
-use super::ca::{Chest, Entry, Key, Keys, Slot, Trouble};
+use super::ca::{Chest, Entry, Key, Keys, Owner, Slot, Trouble};
 use super::opening::Opening;
 use super::witness::Doubt;
-use crate::pki::{Authority, PkiError, rotation};
+use crate::pki::{Anchor, Authority, PkiError, rotation};
 
 /// Why nothing is signed, of which authority. What it says ends with what to do.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,7 +33,7 @@ pub enum Cause {
     Unusable(PkiError),
     /// The ledger can't be read, so nobody can say which authority it speaks of.
     MarkerUnreadable,
-    /// The ledger is gone, and there are two keys.
+    /// The ledger is gone, and what there is isn't the first authority alone.
     MarkerLost,
     /// Another key than the one that was written down.
     Replaced,
@@ -52,6 +52,11 @@ pub enum Cause {
         at: Timestamp,
         /// When the next one signs, if there is one.
         next: Option<Timestamp>,
+    },
+    /// It isn't valid yet, and won't be soon.
+    NotYetValid {
+        /// Since when it is.
+        at: Timestamp,
     },
     /// It was given up.
     GivenUp {
@@ -77,6 +82,7 @@ impl Refusal {
             Cause::Doubted(_) => "JournalDoubted",
             Cause::OtherTrustDomain { .. } => "AuthorityOfOtherTrustDomain",
             Cause::Expired { .. } => "AuthorityExpired",
+            Cause::NotYetValid { .. } => "AuthorityNotYetValid",
             Cause::GivenUp { .. } => "AuthorityGivenUp",
         }
     }
@@ -115,8 +121,8 @@ impl Refusal {
                 )
             }
             Cause::MarkerLost => format!(
-                "ConfigMap {ledger} is lost, and two Secrets hold authorities, {} and {}: nobody can say which one \
-                 signs",
+                "ConfigMap {ledger} is lost, and what the Secrets {} and {} hold isn't the first authority alone: \
+                 nobody can say which one signs, and which others are believed",
                 self.chest.secret(Slot::First),
                 self.chest.secret(Slot::Second)
             ),
@@ -125,6 +131,9 @@ impl Refusal {
             ),
             Cause::OtherTrustDomain { found, wanted } => format!(
                 "this authority speaks for {found}, and Comity was told to speak for {wanted}: set trustDomain back"
+            ),
+            Cause::NotYetValid { at } => format!(
+                "this authority (Secret {secret}) isn't valid before {at}: a clock was ahead when it was made"
             ),
             Cause::Expired { at, .. } => {
                 format!("this authority (Secret {secret}) expired at {at}, and so has all that it signed")
@@ -147,11 +156,13 @@ impl Refusal {
             },
             Cause::MarkerUnreadable => format!(". Restore it from a backup; or {}", self.anew()),
             Cause::MarkerLost => {
-                ". Restore the ConfigMap from a backup; or delete the Secret of the one that is not \
-                 to sign any more"
-                    .to_owned()
+                format!(". Restore the ConfigMap from a backup; or {}", self.anew())
             }
             Cause::OtherTrustDomain { .. } => format!(". Or {}", self.anew()),
+            Cause::NotYetValid { .. } => {
+                ". Set the clock right; or give it up with comity ca taint, and another one takes its place"
+                    .to_owned()
+            }
             _ => format!(
                 ". Restore it from a backup; or give it up with comity ca taint, and another one takes its place; or {}",
                 self.anew()
@@ -186,13 +197,15 @@ pub enum Unwritten {
     Refuse(Slot, Cause),
 }
 
-/// What there is where nothing is written down.
-pub fn unwritten(keys: &Keys) -> Unwritten {
+/// What there is where nothing is written down: whoever died before the first ledger was written leaves the
+/// first authority in the first Secret, and nothing else.
+pub fn unwritten(keys: &Keys, owner: &Owner) -> Unwritten {
+    let is_first = |found: &Anchor| found.is_called(&owner.common_name(1));
     match (&keys.first, &keys.second) {
         (Key::Absent, Key::Absent) => Unwritten::Nothing,
-        (Key::Held(_), Key::Absent) => Unwritten::Stored(Slot::First),
-        (Key::Absent, Key::Held(_)) => Unwritten::Stored(Slot::Second),
-        (Key::Held(_), Key::Held(_)) => Unwritten::Refuse(Slot::First, Cause::MarkerLost),
+        (Key::Held(found), Key::Absent) if is_first(found) => Unwritten::Stored(Slot::First),
+        (Key::Held(_), Key::Absent | Key::Held(_)) => Unwritten::Refuse(Slot::First, Cause::MarkerLost),
+        (Key::Absent, Key::Held(_)) => Unwritten::Refuse(Slot::Second, Cause::MarkerLost),
         (Key::Unusable(error), _) => Unwritten::Refuse(Slot::First, Cause::Unusable(error.clone())),
         (_, Key::Unusable(error)) => Unwritten::Refuse(Slot::Second, Cause::Unusable(error.clone())),
     }
@@ -217,6 +230,7 @@ pub fn signs<'a>(look: &Look<'a>, chest: &Chest, now: Timestamp) -> Result<&'a E
             Cause::OtherTrustDomain { found, wanted: look.id.to_string() }
         }
         Some(Trouble::Expired(at)) => Cause::Expired { at, next: next() },
+        Some(Trouble::NotYetValid(at)) => Cause::NotYetValid { at },
     };
     Err(refuse(active.slot, cause))
 }
@@ -257,10 +271,14 @@ mod tests {
     #[test]
     fn what_was_stored_and_not_written_down_is_told_from_what_was_lost() {
         let held = || key(Some(&secret()));
-        let keys = |first: Key, second: Key| unwritten(&Keys { first, second });
+        let owner = testing::opening().owner();
+        let keys = |first: Key, second: Key| unwritten(&Keys { first, second }, &owner);
         assert_eq!(keys(Key::Absent, Key::Absent), Unwritten::Nothing);
         assert_eq!(keys(held(), Key::Absent), Unwritten::Stored(Slot::First));
-        assert_eq!(keys(Key::Absent, held()), Unwritten::Stored(Slot::Second));
+        assert_eq!(keys(Key::Absent, held()), Unwritten::Refuse(Slot::Second, Cause::MarkerLost));
+        let later = Owner { contract: "another".to_owned(), ..owner.clone() };
+        let kept = Keys { first: held(), second: Key::Absent };
+        assert_eq!(unwritten(&kept, &later), Unwritten::Refuse(Slot::First, Cause::MarkerLost), "another's");
         assert_eq!(keys(held(), held()), Unwritten::Refuse(Slot::First, Cause::MarkerLost));
         let broken = || Key::Unusable(PkiError::NotAKey);
         assert_eq!(

@@ -47,7 +47,7 @@ fn authority(from: i64, until: i64) -> Authority {
     let at = |seconds| Timestamp::now() + SignedDuration::from_secs(seconds);
     let life = Lifetime::read(at(from), at(until)).expect("a lifetime");
     let id = SpiffeId::of_trust_domain(e2e::comity::TRUST_DOMAIN).expect("a trust domain");
-    Authority::create(&id, "theirs", life).expect("an authority")
+    Authority::create(&id, "Comity sandbox fraud-scoring", life).expect("an authority")
 }
 
 /// Stores a certificate and a key as the CA of a sandbox.

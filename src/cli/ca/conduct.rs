@@ -8,6 +8,7 @@ use kube::ResourceExt as _;
 
 use super::tell;
 use super::view::View;
+use crate::api::SharingContract;
 use crate::api::name;
 use crate::api::stage::Stage;
 use crate::cli::decide::Common;
@@ -90,8 +91,14 @@ async fn found(caller: &Caller, asked: &Asked) -> Result<(Chest, Ledger), Failur
     let meant = |ledger: &Ledger| {
         here(ledger) && ledger.owner.contract == asked.contract && ledger.owner.stage == asked.stage
     };
-    if let Some(found) = all.iter().find(|(_, ledger)| meant(ledger)) {
-        return Ok(found.clone());
+    let mut named: Vec<(Chest, Ledger)> = all.iter().filter(|(_, ledger)| meant(ledger)).cloned().collect();
+    if named.len() > 1 {
+        // One for each contract that ever had this name: what the others signed is of another contract.
+        let stands = of_today(caller, asked).await?;
+        named.retain(|(chest, _)| *chest == stands);
+    }
+    if let Some(found) = named.pop() {
+        return Ok(found);
     }
     let known: Vec<String> = all
         .iter()
@@ -111,6 +118,21 @@ async fn found(caller: &Caller, asked: &Asked) -> Result<(Chest, Ledger), Failur
         ),
     )
     .into())
+}
+
+/// Where the authorities of the contract that stands today are kept.
+async fn of_today(caller: &Caller, asked: &Asked) -> Result<Chest, Failure> {
+    let Asked { contract, stage, .. } = asked;
+    let found: Result<SharingContract, CallError> = caller.get(contract).await;
+    let found = found.map_err(|error| {
+        let message = format!(
+            "there were several contracts {contract} one after the other, and each has a CA of its own for {stage}; \
+             which one stands can't be read: {error}; ask somebody who may read SharingContracts in namespace {}",
+            caller.namespace
+        );
+        Failure::from(Stop::new(REFUSED, message))
+    })?;
+    Ok(Chest::of(&found.uid().unwrap_or_default(), *stage))
 }
 
 /// Who may not is told before they are asked anything.

@@ -57,7 +57,7 @@ async fn what_comity_just_said_itself_is_no_news_and_anything_beside_it_is() {
     before.metadata.uid = Some("partner".to_owned());
     let path = format!("/apis/comity.dev/v1alpha1/partners/{}", before.name_any());
     let statuses = Statuses::new(api.client(), &told.catalogue.said);
-    let mut said = async |generation| {
+    let said = async |generation| {
         let status = PartnerStatus { observed_generation: Some(generation), ..PartnerStatus::default() };
         statuses.say(&before, None, &status).await.unwrap();
         let stored = api.get(&format!("{path}/status")).or_else(|| api.get(&path)).unwrap();

@@ -211,6 +211,9 @@ pub struct Answer {
     pub action: String,
     /// Who asked.
     pub by: String,
+    /// Why, in their words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
     /// When it was answered.
     pub at: Timestamp,
     /// Whether it was done, was so already, or can't be.

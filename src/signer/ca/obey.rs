@@ -12,11 +12,12 @@ type Obeyed = (Ledger, Outcome, String);
 
 /// The ledger once an order is answered.
 pub fn obey(look: &Look<'_>, found: &Found, now: Timestamp) -> Ledger {
-    let (by, action, (ledger, outcome, message)) = match &found.said {
-        Ok(order) => (order.by.clone(), order.action.word(), done(look, order, now)),
-        Err(why) => (String::new(), "unknown", refused(look, why.clone())),
+    let ((by, reason), action, (ledger, outcome, message)) = match &found.said {
+        Ok(order) => ((order.by.clone(), order.reason.clone()), order.action.word(), done(look, order, now)),
+        Err(why) => ((String::new(), String::new()), "unknown", refused(look, why.clone())),
     };
-    let answer = Answer { uid: found.uid.clone(), action: action.to_owned(), by, at: now, outcome, message };
+    let (uid, action) = (found.uid.clone(), action.to_owned());
+    let answer = Answer { uid, action, by, reason, at: now, outcome, message };
     Ledger { answer: Some(answer), ..ledger }
 }
 

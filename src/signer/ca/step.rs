@@ -1,6 +1,6 @@
 //! The next step: an ordered list of rules, of which the first that finds something to do decides.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::ledger::{Entry, Ledger, Need, Phase, Slot};
 use super::obey::obey;
@@ -9,6 +9,9 @@ use crate::pki::{Anchor, PkiError, SpiffeId, rotation};
 
 /// So many are published at once at most.
 pub const MOST: usize = 8;
+
+/// A clock may have been set back by this since an authority was made: what it signs then can be used soon.
+const SET_BACK: SignedDuration = SignedDuration::from_hours(2);
 
 /// What is in one of the two Secrets.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -88,6 +91,8 @@ pub enum Trouble {
     OtherTrustDomain(String),
     /// It has expired.
     Expired(Timestamp),
+    /// It isn't valid yet: a clock was ahead when it was made.
+    NotYetValid(Timestamp),
 }
 
 type Rule = fn(&Look<'_>, Timestamp) -> Option<Step>;
@@ -107,13 +112,16 @@ impl Look<'_> {
             Key::Unusable(error) => return Some(Trouble::Unusable(error.clone())),
             Key::Held(found) => found,
         };
-        let end = entry.certificate.lifetime().not_after();
+        let life = entry.certificate.lifetime();
+        let (begin, end) = (life.not_before(), life.not_after());
         if !found.same_authority(&entry.certificate) {
             Some(Trouble::Replaced)
         } else if found.id() != self.id {
             Some(Trouble::OtherTrustDomain(found.id().to_string()))
         } else {
-            (end <= now).then_some(Trouble::Expired(end))
+            (rotation::later(now, SET_BACK) < begin)
+                .then_some(Trouble::NotYetValid(begin))
+                .or((end <= now).then_some(Trouble::Expired(end)))
         }
     }
 
@@ -272,9 +280,12 @@ fn place<'a>(look: &Look<'a>, now: Timestamp) -> Option<(Slot, &'a Key)> {
     free.map(|slot| (slot, look.keys.of(slot))).min_by_key(|(_, key)| rank(key))
 }
 
+/// Whether a key that isn't written down is the very one that was to be made next. One of any other
+/// number is an old one that somebody put back: who gave it up must not meet it again.
 fn fits(look: &Look<'_>, found: &Anchor, now: Timestamp) -> bool {
     let life = found.lifetime();
-    let is_new = look.is_known(found).is_none() && found.id() == look.id;
+    let name = look.ledger.owner.common_name(look.ledger.last.saturating_add(1));
+    let is_new = look.is_known(found).is_none() && found.id() == look.id && found.is_called(&name);
     is_new && rotation::later(now, rotation::margin(life)) < life.not_after()
 }
 

@@ -165,6 +165,40 @@ fn a_next_one_that_can_not_sign_leaves_the_current_one_alone_until_somebody_repl
 }
 
 #[test]
+fn an_old_key_that_somebody_puts_back_is_never_the_next_one() {
+    for old in [1, 2, 9] {
+        let mut world = World::new();
+        world.answer(Action::Prepare);
+        world.answer(Action::Retire { number: 2, now: true });
+        world.settle();
+        *world.key(Slot::Second) = Key::Held(made(old, world.now));
+        let life = world.ledger.active().unwrap().certificate.lifetime();
+        world.now = rotation::take_over_at(life);
+        world.settle();
+        assert_eq!(world.phases(), [(1, Phase::Active)], "{old}");
+        world.answer(Action::Prepare);
+        assert_eq!(
+            world.phases(),
+            [(1, Phase::Active), (3, Phase::Prepared)],
+            "{old}: when somebody says so"
+        );
+    }
+}
+
+#[test]
+fn one_that_was_made_by_a_clock_that_was_ahead_is_refused_and_said() {
+    let mut world = World::new();
+    let chest = opening().chest();
+    let begin = world.ledger.active().unwrap().certificate.lifetime().not_before();
+    world.now = begin - SignedDuration::from_hours(1);
+    assert!(world.look(|look| signs(look, &chest, world.now).is_ok()), "set back for a while");
+    world.now = begin - SignedDuration::from_hours(3);
+    let refusal = world.look(|look| signs(look, &chest, world.now).cloned().unwrap_err());
+    assert_eq!(refusal.word(), "AuthorityNotYetValid");
+    assert!(refusal.to_string().contains("Set the clock right"), "{refusal}");
+}
+
+#[test]
 fn one_that_is_given_up_signs_nothing_and_the_next_one_signs_as_soon_as_it_may() {
     let mut world = World::new();
     world.sign();
