@@ -184,12 +184,13 @@ impl View<'_> {
                 .any(|place| place.namespace == opening.namespace && place.standing.is_complete())
     }
 
-    /// What an opening gives that can be used; `None`: nothing.
+    /// What an opening gives that can be used, or could once nobody refuses to let it be confined; `None`:
+    /// nothing. Nobody is asked for what is there.
     pub fn gives(&self, opening: &Opening) -> Option<&EffectivePolicy> {
         let mut places = self.places.iter();
         let place = places.find(|place| place.namespace == opening.namespace)?;
         let policy = place.remains.policy(place.opening?);
-        (self.wanted(place) == Wanted::Open).then_some(policy)
+        matches!(self.wanted(place), Wanted::Open | Wanted::Held(RecordReason::Unconfined)).then_some(policy)
     }
 
     /// Until when an opening can be used, as everything stands.

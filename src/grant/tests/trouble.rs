@@ -1,7 +1,8 @@
 //! What is open and isn't held any more by all that should hold it says so, and nothing opens.
 
+use super::change::{TWO, less};
 use super::seen::{condition, says, told};
-use super::world::{World, at};
+use super::world::{World, agreement, at};
 use crate::api::condition::Reason;
 use crate::api::record::RecordReason;
 use crate::api::{Stage, name};
@@ -33,13 +34,17 @@ fn what_cant_be_confined_is_closed_after_a_while_and_opens_once_it_can() {
     let end = world.journal().openings[0].end;
     let known = Unconfined { since: at(0), last: at(29), why: "a webhook says no".to_owned() };
     world.aside.unconfined.insert(world.namespaces()[0].clone(), known);
+    let mut narrower = agreement(TWO);
+    narrower.stages.values_mut().for_each(|terms| less(&mut terms.policy));
+    world.agreement = Ok(narrower);
     world.now = at(29);
     world.settle();
     assert!(world.any_access() && world.decide().look_again.contains(&at(30)));
     world.now = at(30);
     world.settle();
     assert!(!world.any_access());
-    assert_eq!(world.records.last().expect("a record").reason, Some(RecordReason::Unconfined));
+    let last = world.records.last().expect("a record");
+    assert_eq!(last.reason, Some(RecordReason::Unconfined), "and nobody is asked for what is less");
     assert_eq!(condition(&world, "Ready"), says("False", Reason::Refused));
     assert!(told(&world, "Ready").message.contains("a webhook says no; it is tried again every half minute"));
     assert!(world.decide().look_again.contains(&at(59)));
