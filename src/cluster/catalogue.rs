@@ -19,6 +19,7 @@ use super::status::Said;
 use crate::api::contract::SharingContract;
 use crate::api::grant::PartnerGrantSpec;
 use crate::api::{Dataset, GrantDecision, Partner, PartnerGrant, SharingBoundary};
+use crate::journal::{Broken, Journal};
 use crate::policy::{Operands, OtherGrant, ServiceFacts};
 
 /// What the watches last told.
@@ -145,6 +146,12 @@ impl Catalogue {
             .collect()
     }
 
+    /// What the records of a grant say.
+    pub fn journal(&self, grant: &PartnerGrant) -> Result<Journal, Broken> {
+        let ObjectMeta { namespace, uid, .. } = &grant.metadata;
+        self.records.journal(namespace.as_deref().unwrap_or_default(), uid.as_deref().unwrap_or_default())
+    }
+
     /// Since when a grant is live: it was accepted once, which only Comity writes down, and hasn't
     /// ended.
     pub fn live_since(&self, grant: &PartnerGrant) -> Option<Timestamp> {
@@ -187,7 +194,6 @@ mod tests {
     use super::*;
     use crate::api::record::{GrantIdentity, RecordEvent, RecordReason};
     use crate::api::{Stage, name};
-    use crate::journal::Journal;
     use crate::journal::append::{Entry, next_record};
     use crate::testing::known::{Known, now};
 

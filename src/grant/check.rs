@@ -196,7 +196,7 @@ fn part(
     mut says: impl FnMut(&Wanted, &Live) -> bool,
 ) -> Part {
     let mut part = Part::default();
-    let mut stays = BTreeSet::new();
+    let mut kept = BTreeSet::new();
     for object in wanted {
         let live = here.get(&object.key);
         let is_there = live.is_some_and(|live| says(object, live));
@@ -204,10 +204,10 @@ fn part(
             part.missing.push(Arc::clone(object));
         }
         if is_there || live.is_none_or(|live| !refers_elsewhere(object, live)) {
-            stays.insert(&object.key);
+            kept.insert(&object.key);
         }
     }
-    part.stray = doomed(here, |key| concerns(key) && !stays.contains(key));
+    part.stray = doomed(here, |key| concerns(key) && !kept.contains(key));
     part
 }
 

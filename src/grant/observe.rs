@@ -106,8 +106,7 @@ impl<'a> Scene<'a> {
         now: Timestamp,
     ) -> Self {
         let gathered = catalogue.gather(grant);
-        let namespace = grant.namespace().unwrap_or_default();
-        let journal = catalogue.records.journal(&namespace, &grant.uid().unwrap_or_default());
+        let journal = catalogue.journal(grant);
         let now = journal.as_ref().map_or(now, |journal| journal.time(now));
         let mut scene = Self {
             grant,

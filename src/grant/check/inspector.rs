@@ -70,9 +70,9 @@ impl Inspector {
         let mut says = |wanted: &Wanted, live: &Live| says(compared, wanted, live);
         let here: Here<'_> = live.iter().filter(|(key, _)| belongs(site, key)).collect();
         let confinement = blueprint.confinement.iter();
-        let stays: BTreeSet<&Key> =
+        let kept: BTreeSet<&Key> =
             confinement.map(|object| &object.key).filter(|key| !is_path(key)).collect();
-        let unwanted_when_closed = doomed(&here, |key| is_confinement(key) && !stays.contains(key));
+        let unwanted_when_closed = doomed(&here, |key| is_confinement(key) && !kept.contains(key));
         Standing {
             namespace: namespace_standing(site, live, |found| says(&blueprint.namespace, found)),
             confinement: part(&blueprint.confinement, &here, is_confinement, &mut says),

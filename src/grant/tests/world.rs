@@ -22,8 +22,8 @@ use crate::grant::foresee::Unwritten;
 use crate::grant::hear::vain::Called;
 use crate::grant::observe::{Aside, Names, Scene, once_had_records, remains_of};
 use crate::grant::weigh::{Weighed, broken_by};
-use crate::journal::Journal;
 use crate::journal::append::next_record;
+use crate::journal::{Broken, Journal};
 use crate::plan::objects::{Key, Kind, Live, LiveObjects, Wanted};
 use crate::policy::standing::Outlook;
 use crate::policy::{Agreement, Problem, StageTerms};
@@ -106,12 +106,15 @@ impl World {
         }
     }
 
+    /// What the records say, if anything can be made of them.
+    fn known_journal(&self) -> Result<Journal, Broken> {
+        let once = once_had_records(&self.grant, self.finalized, &self.live);
+        Journal::fold(&self.records).and_then(|journal| journal.unless_lost(once))
+    }
+
     /// What stands, as one pass sees it.
     pub fn scene(&self) -> Scene<'_> {
-        let outlook = self.outlook();
-        let journal = Journal::fold(&self.records).and_then(|journal| {
-            journal.unless_lost(once_had_records(&self.grant, self.finalized, &self.live))
-        });
+        let (outlook, journal) = (self.outlook(), self.known_journal());
         let records = if self.unwritable { Records::Refused } else { Records::Writable };
         let decisions: Vec<_> =
             self.decisions.iter().filter(|decision| decision.is_about(&self.grant)).cloned().collect();
