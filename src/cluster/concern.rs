@@ -105,6 +105,10 @@ pub trait Word: Resource<DynamicType = ()> + Clone {
     fn file(_: &Arc<Self>, _: &Catalogue) {}
     /// Takes it away from there.
     fn unfile(&self, _: &Catalogue) {}
+    /// Whether it says that it waits for another one like it to go.
+    fn waits_for_room(&self) -> bool {
+        false
+    }
     /// Whether decisions are judged by it. `before` says whether it was there already.
     fn judges(&self, _before: bool) -> bool {
         true
@@ -137,6 +141,12 @@ impl Word for PartnerGrant {
 
     fn brief(&mut self) {
         self.status = self.status.take().map(Brief::brief);
+    }
+
+    fn waits_for_room(&self) -> bool {
+        let conditions = self.status.iter().flat_map(|status| &status.conditions);
+        let waits = [Reason::Duplicate, Reason::TooManyGrants].map(|reason| reason.to_string());
+        conditions.into_iter().any(|condition| waits.contains(&condition.reason))
     }
 }
 
@@ -241,12 +251,12 @@ impl Concerned {
         }
     }
 
-    /// Whether all that changed of an object is the status that Comity itself has just written: whoever
-    /// wrote that looked at all the rest.
+    /// Whether all that changed of an object is the status that Comity itself has just written, and has
+    /// looked at all the rest for. Whoever made room meanwhile may have missed one that waits for it.
     fn is_echo<K: Word>(&self, before: &K, now: &K) -> bool {
         let asked =
             |meta: &ObjectMeta| ObjectMeta { resource_version: None, managed_fields: None, ..meta.clone() };
-        self.catalogue.said.is_echo(now) && asked(before.meta()) == asked(now.meta())
+        self.catalogue.said.is_echo(now) && !now.waits_for_room() && asked(before.meta()) == asked(now.meta())
     }
 
     /// A Service concerns the datasets that it may serve, and what shares them.
@@ -256,18 +266,19 @@ impl Concerned {
         self.sharing_from(namespace);
     }
 
-    /// A record concerns its grant; the end of a grant may make room for others beside it.
-    pub fn record(&self, record: &GrantRecord) {
-        self.catalogue.turns.note();
+    /// A record concerns its grant; the end of a grant may make room for others beside it. What Comity wrote
+    /// itself is no news to it, but whoever decided waits for it.
+    pub fn record(&self, record: &GrantRecord, is_news: bool) {
         let namespace = record.metadata.namespace.as_deref().unwrap_or_default();
-        let grant = &record.spec.grant;
-        if record.spec.event == RecordEvent::Ended {
+        let (grant, is_over) = (&record.spec.grant, record.spec.event == RecordEvent::Ended);
+        if is_over {
             self.grant(&grant.name.0, namespace);
-            self.decisions_about(namespace, &grant.name.0);
             self.room_was_made();
-        } else {
-            self.journal(namespace, grant);
         }
+        if is_news && !is_over {
+            return self.journal(namespace, grant);
+        }
+        self.decisions_about(namespace, &grant.name.0);
     }
 
     /// A journal concerns its grant, also where it lost lines.
@@ -333,11 +344,7 @@ impl Concerned {
 
     /// Tells the grants that wait for another one to end.
     fn room_was_made(&self) {
-        self.where_grant(|grant| {
-            let conditions = grant.status.iter().flat_map(|status| &status.conditions);
-            let waits = [Reason::Duplicate, Reason::TooManyGrants].map(|reason| reason.to_string());
-            conditions.into_iter().any(|condition| waits.contains(&condition.reason))
-        });
+        self.where_grant(Word::waits_for_room);
     }
 
     /// What people decided about a grant of that name may come to something, or to nothing any more.

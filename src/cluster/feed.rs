@@ -154,17 +154,13 @@ impl Feeds {
                 }
                 News::There(record) => {
                     let (namespace, name) = (record.namespace().unwrap_or_default(), record.name_any());
-                    if records.put(&namespace, &name, record.spec.clone()) {
-                        told.record(&record);
-                    } else {
-                        // What Comity wrote itself is no news to it, but whoever decided waits for it.
-                        told.decisions_about(&namespace, &record.spec.grant.name.0);
-                    }
+                    let is_news = records.put(&namespace, &name, record.spec.clone());
+                    told.record(&record, is_news);
                 }
                 News::Gone(record) => {
                     let (namespace, name) = (record.namespace().unwrap_or_default(), record.name_any());
                     records.remove(&namespace, &name, &record.spec);
-                    told.record(&record);
+                    told.record(&record, true);
                 }
                 News::Unreadable(record) => {
                     let (namespace, name) = record.key();

@@ -2,8 +2,12 @@
 
 use super::*;
 use crate::api::Stage;
+use crate::api::condition::{ConditionType, Finding, merge};
+use crate::api::grant::PartnerGrantStatus;
 use crate::api::partner::PartnerStatus;
 use crate::cluster::status::Statuses;
+use crate::journal::Journal;
+use crate::journal::append::{Entry, next_record};
 use crate::policy::testing::World;
 use crate::testing::api::FakeApi;
 use crate::testing::known::Known;
@@ -91,6 +95,57 @@ fn mending_one_object_reaches_all_that_depend_on_it() {
     assert_eq!(concerned(&mut queues), [true, true, true, false, false, false]);
     told.service(Some("elsewhere"));
     assert_eq!(concerned(&mut queues), [false; 6]);
+}
+
+/// One that says that it waits for another like it to go.
+fn waiting() -> PartnerGrant {
+    let mut grant = Known::grant(Stage::Sandbox);
+    grant.metadata.name = Some("waiting".to_owned());
+    grant.metadata.uid = Some("waiting".to_owned());
+    let finding = Finding::no(ConditionType::Accepted, Reason::Duplicate, "another one is live");
+    let conditions = merge(&[], &[finding], Some(1), jiff::Timestamp::UNIX_EPOCH);
+    grant.status = Some(PartnerGrantStatus { conditions, ..PartnerGrantStatus::default() });
+    grant
+}
+
+/// The names of the grants that are to be looked at.
+fn called(queues: &mut Queues) -> Vec<String> {
+    std::iter::from_fn(|| queues.grants.try_recv().ok()).map(|grant| grant.name).collect()
+}
+
+#[test]
+fn the_end_of_a_grant_makes_room_also_where_comity_wrote_it_down_itself() {
+    let (mut known, told, mut queues) = story();
+    known.tell(&waiting());
+    let record = |event| {
+        let grant = GrantIdentity { name: "northpay-fraud".into(), uid: "u".into() };
+        let entry = Entry::of_grant(event, None, "");
+        let spec = next_record(&Journal::default(), &entry, &grant, None, jiff::Timestamp::UNIX_EPOCH);
+        let mut record = GrantRecord::new("u-000001", spec);
+        record.metadata.namespace = Some("risk-data".to_owned());
+        record
+    };
+    told.record(&record(RecordEvent::Requested), false);
+    assert_eq!(called(&mut queues), Vec::<String>::new(), "what it wrote itself is no news");
+    told.record(&record(RecordEvent::Requested), true);
+    assert_eq!(called(&mut queues), ["northpay-fraud"]);
+    told.record(&record(RecordEvent::Ended), false);
+    assert_eq!(called(&mut queues), ["northpay-fraud", "waiting"]);
+}
+
+#[tokio::test]
+async fn one_that_says_that_it_waits_is_looked_at_again_for_room_may_have_been_made_meanwhile() {
+    let (_known, told, mut queues) = story();
+    let api = FakeApi::default();
+    let statuses = Statuses::new(api.client(), &told.catalogue.said);
+    let (waiting, mut before) = (waiting(), waiting());
+    before.status = None;
+    statuses.say(&before, None, waiting.status.as_ref().unwrap()).await.unwrap();
+    let stored = api.objects().into_values().next().unwrap();
+    let mut now = waiting;
+    now.metadata.resource_version = stored["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+    told.changed(Some(&before), &now);
+    assert_eq!(called(&mut queues), ["waiting"]);
 }
 
 #[test]
