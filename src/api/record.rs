@@ -152,6 +152,8 @@ pub struct TakenDecision {
     /// The group that it counts for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_behalf_of: Option<Name>,
+    /// When it was made, as the API server noted it: it may have been written down later.
+    pub made: Time,
     /// Until when it counts, where it doesn't for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,

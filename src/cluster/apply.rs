@@ -78,15 +78,26 @@ impl WriteError {
             _ => Self::Api { what, source },
         }
     }
-}
 
-impl WriteError {
-    /// Whether somebody refuses what was tried: the API server, a policy, or a webhook, of which a failure
-    /// is an internal error. One that can't be reached refuses nothing.
+    /// Of two errors the first that is a refusal, or else the first: another try may help against the other.
+    #[must_use]
+    pub fn graver(first: Option<Self>, second: Self) -> Self {
+        match first {
+            Some(first) if first.is_refusal() || !second.is_refusal() => first,
+            _ => second,
+        }
+    }
+
+    /// Whether somebody refuses what was tried: the API server, a policy, or a webhook, which may answer with
+    /// whatever code it likes, and of which a failure is an internal error. One that can't be reached refuses
+    /// nothing, and what is gone or has changed meanwhile isn't refused.
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Forbidden { .. } | Self::Stubborn { .. } => true,
-            Self::Api { source: kube::Error::Api(status), .. } => status.code == 500,
+            Self::Api { source: kube::Error::Api(status), .. } => {
+                let is_passing = matches!(status.code, 404 | 408..=410 | 429);
+                status.code == 500 || ((400..500).contains(&status.code) && !is_passing)
+            }
             Self::Api { .. } | Self::Exists { .. } | Self::Gone { .. } => false,
         }
     }
@@ -206,10 +217,25 @@ impl Writer {
                 Ok(object) if object.metadata.deletion_timestamp.is_some() => self.keep(key, object),
                 _ => self.catalogue.objects.bury(key, uid),
             },
-            Err(error) if is_gone(&error) => self.catalogue.objects.bury(key, uid),
+            // A webhook may say so too, of what is there.
+            Err(error) if is_gone(&error) => {
+                if self.lives(key, uid).await? {
+                    return Err(WriteError::new(format!("deleting {}", describe(key)), error));
+                }
+                self.catalogue.objects.bury(key, uid);
+            }
             Err(error) => return Err(WriteError::new(format!("deleting {}", describe(key)), error)),
         }
         Ok(())
+    }
+
+    /// Whether an object is there, and still the one with this UID, by a live look.
+    async fn lives(&self, key: &Key, uid: &str) -> Result<bool, WriteError> {
+        let api: Api<DynamicObject> = self.api(key);
+        let found = api.get_metadata_opt(&key.name).await;
+        let what = || format!("looking for {}", describe(key));
+        let found = found.map_err(|error| WriteError::new(what(), error))?;
+        Ok(found.is_some_and(|found| found.metadata.uid.as_deref() == Some(uid)))
     }
 
     /// Appends a record. That its name is taken means that somebody else wrote that line.

@@ -74,6 +74,9 @@ pub struct Standing {
     pub namespace: NamespaceStanding,
     /// Quota, limits, admission parameters, network policies.
     pub confinement: Part,
+    /// Of these, what may allow more than it may: all that is missing or differs, but for paths that aren't
+    /// there, which allow nothing.
+    pub too_wide: Vec<Arc<Wanted>>,
     /// The same without any path, for while nobody may use it.
     pub without_paths: Part,
     /// The workloads' `ServiceAccounts`, and the signer's binding.

@@ -6,6 +6,7 @@
 mod act;
 pub mod vain;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -20,7 +21,7 @@ use crate::api::record::{RecordEvent, RecordReason};
 use crate::api::stage::Stage;
 use crate::journal::append::Entry;
 use crate::journal::forum::{Forum, Wish, latest_end};
-use crate::journal::wanted::review;
+use crate::journal::wanted::lapses_at;
 use crate::journal::{Broken, Journal, Opening};
 use crate::policy::consent::Voice;
 use crate::policy::{Agreement, Problem};
@@ -303,13 +304,14 @@ impl<'a> Hearing<'a> {
         Ok(Entry::of_grant(RecordEvent::Attested, Some(RecordReason::Decided), message))
     }
 
-    /// Whether what somebody confirmed then is news: nobody has since, or it is the answer to a review that
-    /// came while nobody was there to write down the one before it.
+    /// Whether what somebody confirmed then is news: nobody has since, or it puts off a review although
+    /// somebody has, because it was the answer to one before that.
     fn is_asked_again(&self, made: Timestamp) -> bool {
-        let live = self.journal.openings.iter().filter(|opening| is_live(opening, self.now));
-        let mut reviews = live.filter_map(|opening| review(opening, self.journal));
-        self.journal.consents.attested.last().is_none_or(|last| made > *last)
-            || reviews.any(|review| review.due <= self.now && made > review.begins)
+        let answers = &self.journal.consents.attested;
+        let with: BTreeSet<_> = answers.iter().copied().chain([made]).collect();
+        let mut live = self.journal.openings.iter().filter(|opening| is_live(opening, self.now));
+        answers.last().is_none_or(|last| made > *last)
+            || live.any(|opening| lapses_at(opening, &with) > lapses_at(opening, answers))
     }
 
     fn sponsor(&self, act: Act<'a>) -> Heard {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
 use super::decide::Pods;
-use super::decide::confined::AllUnconfined;
+use super::decide::confined::{AllUnconfined, Unconfined};
 use super::hear::vain::InVain;
 use super::weigh::Weighed;
 use crate::api::{PartnerGrant, Stage, name};
@@ -170,16 +170,15 @@ impl Memory {
     }
 
     /// Takes what of a grant can't be confined as it has to be, of which this was known before.
-    pub(super) fn note_unconfined(&self, before: &AllUnconfined, now: &AllUnconfined) {
-        if before == now {
+    pub(super) fn note_unconfined(&self, before: &AllUnconfined, known: &AllUnconfined, now: Timestamp) {
+        if before == known {
             return;
         }
         let mut unconfined = lock(&self.unconfined);
-        if unconfined.len() >= REMEMBERED {
-            unconfined.clear();
-        }
-        unconfined.retain(|place, _| !before.contains_key(place));
-        unconfined.extend(now.clone());
+        // What is still there was tried again since; what isn't is told by nobody.
+        let is_old = |one: &Unconfined| now.duration_since(one.last) >= retry::LONGEST.saturating_mul(2);
+        unconfined.retain(|place, one| !before.contains_key(place) && !is_old(one));
+        unconfined.extend(known.clone());
     }
 
     /// Takes that no pods are left.

@@ -128,7 +128,7 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
 
 /// Takes step after step, looking again with `refresh` after each, until there is none left, one
 /// has to wait, or one fails. One that closes and fails lets the rest of what closes go on; the
-/// first failure is given then.
+/// first refusal is given then, or else the first failure.
 pub(super) async fn walk(
     scene: &mut Scene<'_>,
     names: &Names,
@@ -152,7 +152,7 @@ pub(super) async fn walk(
             Ok(true) => {}
             Ok(false) => break,
             Err(error) => {
-                failure = failure.or(Some(error));
+                failure = Some(WriteError::graver(failure, error));
                 if scene.failed.len() == failed {
                     break;
                 }
@@ -242,37 +242,37 @@ fn or_left<T>(came: Result<T, WriteError>, namespace: &str, scene: &mut Scene<'_
     came
 }
 
-/// Applies each of these objects, and gives the first error then.
+/// Applies each of these objects, and gives the gravest error then.
 async fn confine(
     objects: &[Arc<Wanted>],
     scene: &mut Scene<'_>,
     context: &Context,
 ) -> Result<(), WriteError> {
-    let mut came = Ok(());
+    let mut came = None;
     for object in objects {
         if let Err(error) = context.writer.apply(object).await {
             scene.failed.insert(object.key.clone());
-            came = came.and(Err(error));
+            came = Some(WriteError::graver(came, error));
         }
     }
-    came
+    came.map_or(Ok(()), Err)
 }
 
-/// Deletes each of these objects, and gives the first error then.
+/// Deletes each of these objects, and gives the gravest error then.
 async fn delete(doomed: &[Doomed], scene: &mut Scene<'_>, context: &Context) -> Result<(), WriteError> {
-    let mut came = Ok(());
+    let mut came = None;
     let mut gone = Vec::new();
     for one in doomed {
         match context.writer.delete(&one.key, &one.uid).await {
             Ok(()) => gone.push(one),
             Err(error) => {
                 scene.failed.insert(one.key.clone());
-                came = came.and(Err(error));
+                came = Some(WriteError::graver(came, error));
             }
         }
     }
     expired(&gone, scene, context);
-    came
+    came.map_or(Ok(()), Err)
 }
 
 async fn set_finalizer(step: &Step, scene: &mut Scene<'_>, context: &Context) -> Result<(), WriteError> {

@@ -32,8 +32,9 @@ pub struct Consents {
     pub quarantined: Option<(String, Timestamp)>,
     /// When somebody last released it.
     pub released_at: Option<Timestamp>,
-    /// Whenever somebody confirmed that the grant is still wanted.
-    pub attested: Vec<Timestamp>,
+    /// Whenever somebody confirmed that the grant is still wanted: when they did, not when that was written
+    /// down, or what was written down late would answer a review that came since.
+    pub attested: BTreeSet<Timestamp>,
     /// Whether somebody ended the grant as a whole, so that nothing opens any more.
     pub is_expired: bool,
     /// For each stage that people agreed to: the revisions that they last agreed to.
@@ -124,7 +125,7 @@ impl Consents {
                 self.quarantined = None;
                 self.released_at = Some(record.at.0);
             }
-            RecordEvent::Attested => self.attested.push(record.at.0),
+            RecordEvent::Attested => self.attest(record)?,
             RecordEvent::Opened => self.opened(record)?,
             RecordEvent::Extended => self.use_up(record),
             RecordEvent::Shortened => {
@@ -154,6 +155,12 @@ impl Consents {
             let count = self.asked_last.map_or(0, |(count, _)| count);
             self.asked_last = Some((count.saturating_add(1), record.at.0));
         }
+    }
+
+    /// Somebody confirms; nobody confirms what is still to come, whatever the clocks say.
+    fn attest(&mut self, record: &GrantRecordSpec) -> Option<()> {
+        self.attested.insert(record.decision.as_ref()?.made.0.min(record.at.0));
+        Some(())
     }
 
     /// Somebody agrees; whoever agrees again, agrees anew.

@@ -56,8 +56,8 @@ pub struct Narrowed {
     pub stood: Option<String>,
     /// How often that was written down, and when it was last; `None`: never.
     pub written: Option<(u32, Timestamp)>,
-    /// How reviews are asked for, and since when they are at least that soon: each sooner than the one
-    /// before it. What else changes meanwhile doesn't put any of them off.
+    /// How reviews are asked for, and since when they are at least that soon, the oldest first: none is as soon
+    /// as one after it. What else changes meanwhile doesn't put any of them off.
     pub reviewed: Vec<(Reviewed, Timestamp)>,
 }
 
@@ -88,17 +88,28 @@ impl Reviewed {
     fn is_as_soon_as(self, other: Self) -> bool {
         self.every <= other.every && self.lapse() <= other.lapse()
     }
+
+    /// No sooner than either of two.
+    fn eased(self, other: Self) -> Self {
+        let (every, lapse) = (self.every.max(other.every), self.lapse().max(other.lapse()));
+        Self { every, grace: lapse.saturating_sub(every) }
+    }
 }
 
 impl Narrowed {
-    /// Since when reviews are asked for, once they are asked for so; `None`: none are.
+    /// Since when reviews are asked for, once they are asked for so; `None`: none are. What was asked for before
+    /// is asked for still, as far as it is now: else one that can't be compared with it would put it off.
     fn reviewed_since(&self, asked: Option<Reviewed>, at: Timestamp) -> Vec<(Reviewed, Timestamp)> {
         let Some(asked) = asked else { return Vec::new() };
-        let mut known = self.reviewed.iter();
-        let since = known.find(|(known, _)| known.is_as_soon_as(asked)).map_or(at, |(_, since)| *since);
-        let is_longer = |known: &Reviewed| asked.is_as_soon_as(*known) && *known != asked;
-        let longer = self.reviewed.iter().copied().filter(|(known, _)| is_longer(known));
-        longer.chain([(asked, since)]).collect()
+        let known = self.reviewed.iter().map(|(known, since)| (known.eased(asked), *since));
+        let mut reviews: Vec<(Reviewed, Timestamp)> = Vec::new();
+        // Oldest first: what is no sooner than one that is older says nothing new.
+        for (review, since) in known.chain([(asked, at)]) {
+            if !reviews.iter().any(|(older, _)| older.is_as_soon_as(review)) {
+                reviews.push((review, since));
+            }
+        }
+        reviews
     }
 }
 

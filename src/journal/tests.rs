@@ -78,6 +78,7 @@ fn only_what_people_decide_takes_a_decision() {
         uid: "decision".to_owned(),
         by: "rosa".to_owned(),
         on_behalf_of: None,
+        made: Time(at(0)),
         until: None,
     };
     for (event, makes_sense) in [

@@ -1,6 +1,9 @@
 //! What every opening should be now: open, held, or closed. `comity run` acts on it and
 //! `comity sign` signs by it, each from its own reading of the journal and the operands.
 
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::opening::Reviewed;
@@ -173,42 +176,33 @@ pub fn gives_way_at(
     Some(heir.opened_at.checked_add(overlap).unwrap_or(opening.end))
 }
 
-/// A review that an opening waits for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Review {
-    /// From when on an answer is one to this review, and to none before it.
-    pub begins: Timestamp,
-    /// When it is due.
-    pub due: Timestamp,
-    /// When access ends where nobody answers.
-    pub lapses: Timestamp,
+/// When an opening ends because nobody has confirmed that it is still wanted; `None`: never.
+pub fn review_lapses_at(opening: &Opening, journal: &Journal) -> Option<Timestamp> {
+    lapses_at(opening, &journal.consents.attested)
 }
 
-/// The review of an opening that lapses first; `None`: none is asked for. What was asked for since counts
-/// from when that was first written down, whatever else changed after it.
-pub fn review(opening: &Opening, journal: &Journal) -> Option<Review> {
+/// The same, if it was confirmed whenever `answers` says. What was asked for since it was opened counts from
+/// when that was first written down, whatever else changed after it.
+pub fn lapses_at(opening: &Opening, answers: &BTreeSet<Timestamp>) -> Option<Timestamp> {
     let agreed = Reviewed::by(&opening.policy).map(|asked| (asked, opening.opened_at));
     let since =
         opening.narrowed.reviewed.iter().map(|(asked, since)| (*asked, opening.opened_at.max(*since)));
     let reviews = agreed.into_iter().chain(since);
-    reviews
-        .map(|(asked, since)| next_review(asked, since, opening, journal))
-        .min_by_key(|review| review.lapses)
+    reviews.map(|(asked, since)| review_lapses(asked, since, opening, answers)).min()
 }
 
-/// The review after the last answer: answered in time, the next is due so long after that; answered late,
-/// when it would have been, had it been answered in time.
-fn next_review(asked: Reviewed, since: Timestamp, opening: &Opening, journal: &Journal) -> Review {
+/// When the review after the last answer lapses: answered in time, the next is due so long after that;
+/// answered late, when it would have been, had it been answered in time.
+fn review_lapses(
+    asked: Reviewed,
+    since: Timestamp,
+    opening: &Opening,
+    answers: &BTreeSet<Timestamp>,
+) -> Timestamp {
     let after = |moment: Timestamp, span| moment.checked_add(span).unwrap_or(opening.end);
-    let answers = journal.consents.attested.iter().filter(|answered| **answered > since);
+    let answers = answers.range((Bound::Excluded(since), Bound::Unbounded));
     let begins = answers.fold(since, |begins, answered| after(begins, asked.every).min(*answered));
-    let due = after(begins, asked.every);
-    Review { begins, due, lapses: after(due, asked.grace) }
-}
-
-/// When an opening ends because nobody has confirmed that it is still wanted; `None`: never.
-pub fn review_lapses_at(opening: &Opening, journal: &Journal) -> Option<Timestamp> {
-    review(opening, journal).map(|review| review.lapses)
+    after(after(begins, asked.every), asked.grace)
 }
 
 /// Whether an opening was closed because a later stage, which the grant still reaches to, took

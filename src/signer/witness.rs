@@ -163,6 +163,7 @@ impl Witness<'_> {
         let digest = spec.digest.as_ref().map(|digest| digest.as_str().to_owned());
         let end = record.expires_at.as_ref();
         let is_same = stamp == Some(by)
+            && decision.metadata.creation_timestamp.as_ref() == Some(&taken.made)
             && spec.action == action(record)
             && (spec.stage, &digest) == (record.stage, &record.digest)
             && spec.on_behalf_of == taken.on_behalf_of

@@ -92,9 +92,9 @@ async fn found(caller: &Caller, asked: &Asked) -> Result<(Chest, Ledger), Failur
         here(ledger) && ledger.owner.contract == asked.contract && ledger.owner.stage == asked.stage
     };
     let mut named: Vec<(Chest, Ledger)> = all.iter().filter(|(_, ledger)| meant(ledger)).cloned().collect();
-    if named.len() > 1 {
-        // One for each contract that ever had this name: what the others signed is of another contract.
-        let stands = of_today(caller, asked).await?;
+    // One for each contract that ever had this name: what the others signed is of another contract.
+    let is_plain = named.len() < 2;
+    if let Some(stands) = of_today(caller, asked, is_plain).await? {
         named.retain(|(chest, _)| *chest == stands);
     }
     if let Some(found) = named.pop() {
@@ -120,19 +120,24 @@ async fn found(caller: &Caller, asked: &Asked) -> Result<(Chest, Ledger), Failur
     .into())
 }
 
-/// Where the authorities of the contract that stands today are kept.
-async fn of_today(caller: &Caller, asked: &Asked) -> Result<Chest, Failure> {
+/// Where the authorities of the contract that stands today are kept; `None`: there is one ledger at most, so it
+/// `is_plain` which is meant, and the contract is gone or can't be read.
+async fn of_today(caller: &Caller, asked: &Asked, is_plain: bool) -> Result<Option<Chest>, Failure> {
     let Asked { contract, stage, .. } = asked;
     let found: Result<SharingContract, CallError> = caller.get(contract).await;
-    let found = found.map_err(|error| {
-        let message = format!(
-            "there were several contracts {contract} one after the other, and each has a CA of its own for {stage}; \
-             which one stands can't be read: {error}; ask somebody who may read SharingContracts in namespace {}",
-            caller.namespace
-        );
-        Failure::from(Stop::new(REFUSED, message))
-    })?;
-    Ok(Chest::of(&found.uid().unwrap_or_default(), *stage))
+    match found {
+        Ok(found) => Ok(Some(Chest::of(&found.uid().unwrap_or_default(), *stage))),
+        Err(CallError::Absent { .. } | CallError::Forbidden { .. }) if is_plain => Ok(None),
+        Err(error) => {
+            let message = format!(
+                "there were several contracts {contract} one after the other, and each has a CA of its own for \
+                 {stage}; which one stands can't be told: {error}; ask somebody who may read SharingContracts in \
+                 namespace {}",
+                caller.namespace
+            );
+            Err(Stop::new(REFUSED, message).into())
+        }
+    }
 }
 
 /// Who may not is told before they are asked anything.

@@ -147,6 +147,7 @@ impl Told {
             uid: format!("uid-{}", journal.next),
             by: by.to_owned(),
             on_behalf_of: Some(group.into()),
+            made: Time(self.reading.now),
             until: None,
         };
         let stage = stage.map(|stage| (stage, self.agreed().digest));

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde_json::json;
 
 use super::line::History;
@@ -34,6 +34,7 @@ fn life(uid: &str) -> Vec<GrantRecordSpec> {
             uid: format!("decision-{message}"),
             by: "olga@retail.example".to_owned(),
             on_behalf_of: stage.map(|_| "security".into()),
+            made: Time(begun),
             until: None,
         }),
         ..Entry::of_grant(event, Some(RecordReason::Decided), message)

@@ -73,9 +73,12 @@ impl Inspector {
         let kept: BTreeSet<&Key> =
             confinement.map(|object| &object.key).filter(|key| !is_path(key)).collect();
         let unwanted_when_closed = doomed(&here, |key| is_confinement(key) && !kept.contains(key));
+        let confinement = part(&blueprint.confinement, &here, is_confinement, &mut says);
+        let too_wide = |object: &&Arc<Wanted>| !is_path(&object.key) || here.contains_key(&object.key);
         Standing {
             namespace: namespace_standing(site, live, |found| says(&blueprint.namespace, found)),
-            confinement: part(&blueprint.confinement, &here, is_confinement, &mut says),
+            too_wide: confinement.missing.iter().filter(too_wide).cloned().collect(),
+            confinement,
             without_paths: Part { missing: Vec::new(), stray: unwanted_when_closed },
             identities: part(&blueprint.identities, &here, is_identity, &mut says),
             certificates: certificates(site, &here),

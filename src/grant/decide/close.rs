@@ -32,11 +32,25 @@ pub(super) fn shut(view: &View<'_>) -> Option<Step> {
         if let Some(step) = shut_place(view, place, gate) {
             return Some(step);
         }
-        if !has_failed(view, place) {
+        if !has_failed(view, place) || is_stopped(view, place, reason) {
             records = records.or_else(|| record_of(view, place, gate, reason));
         }
     }
     records.filter(|_| view.records == Records::Writable).map(|entry| Step::Record(Box::new(entry)))
+}
+
+/// Whether a place that can't be confined takes no pods and no people any more, though a path is left that
+/// somebody refuses to let go: `comity sign` goes by the journal, and is to stop too.
+fn is_stopped(view: &View<'_>, place: &Place<'_>, reason: RecordReason) -> bool {
+    let standing = &place.standing;
+    let is_shut = matches!(
+        standing.namespace,
+        NamespaceStanding::Ours { pods_closed: true, .. } | NamespaceStanding::Ours { terminating: true, .. }
+    );
+    reason == RecordReason::Unconfined
+        && is_shut
+        && standing.all_bindings.is_empty()
+        && !view.failed.contains(&Key::namespace(place.namespace))
 }
 
 /// Closes access to one place. What fails doesn't leave open what comes after it.

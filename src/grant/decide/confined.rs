@@ -18,7 +18,7 @@ pub struct Unconfined {
     pub since: Timestamp,
     /// When it was last tried.
     pub last: Timestamp,
-    /// Why not, in the API server's words.
+    /// Why not, in the API server's words, as they were at first: they may differ each time.
     pub why: String,
 }
 
@@ -29,7 +29,7 @@ impl Unconfined {
     /// The same after it was tried again; `before` is what was known of it.
     #[must_use]
     pub fn tried(before: Option<&Self>, since: Timestamp, now: Timestamp, why: String) -> Self {
-        Self { since: before.map_or(since, |before| before.since), last: now, why }
+        before.map_or(Self { since, last: now, why }, |before| Self { last: now, ..before.clone() })
     }
 
     /// Whether nobody may use it now.

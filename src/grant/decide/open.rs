@@ -109,10 +109,9 @@ fn open_place(view: &View<'_>, place: &Place<'_>) -> Result<Option<Step>, Waitin
         Recorded::Closed { .. } => return Ok(Some(Step::Record(Box::new(Entry::reopened(opening))))),
         // Whether it can be confined by now is seen before anybody is told that it is open.
         Recorded::Suspended { reason: RecordReason::Unconfined, .. }
-            if standing.namespace != NamespaceStanding::Absent
-                && !standing.confinement.missing.is_empty() =>
+            if standing.namespace != NamespaceStanding::Absent && !standing.too_wide.is_empty() =>
         {
-            return Ok(Some(Step::Apply(standing.confinement.missing.clone())));
+            return Ok(Some(Step::Apply(standing.too_wide.clone())));
         }
         Recorded::Suspended { .. } => {
             let message = format!("access to {} is opened again; its end stands", opening.stage);

@@ -70,6 +70,7 @@ impl<'a> Act<'a> {
             uid: self.decision.uid().unwrap_or_default(),
             by: self.person.to_owned(),
             on_behalf_of: self.decision.spec.on_behalf_of.clone(),
+            made: Time(self.made),
             until: until.map(Time),
         }
     }

@@ -23,10 +23,10 @@ pub(super) fn note_confined(
     failure: Option<&WriteError>,
     context: &Context,
 ) {
+    let refusal = failure.filter(|error| error.is_refusal()).map(ToString::to_string);
     if failure.is_none() && scene.aside.unconfined.is_empty() {
         return;
     }
-    let why = failure.filter(|error| error.is_refusal()).map(ToString::to_string);
     let view = scene.view(names);
     let mut known = scene.aside.unconfined.clone();
     for place in &view.places {
@@ -36,13 +36,15 @@ pub(super) fn note_confined(
             continue;
         }
         let is_tried = changes.iter().any(|key| scene.failed.contains(key) || is_applied(decision, key));
-        let since = since(place, scene).filter(|_| is_tried && view.wanted(place) == Wanted::Open);
-        if let (Some(why), Some(since)) = (&why, since) {
-            let tried = Unconfined::tried(known.get(place.namespace), since, scene.now, why.clone());
+        let before = known.get(place.namespace);
+        let since = before.map(|before| before.since).or_else(|| since(place, scene));
+        let since = since.filter(|_| is_tried && view.wanted(place) == Wanted::Open);
+        if let (Some(why), Some(since)) = (&refusal, since) {
+            let tried = Unconfined::tried(before, since, scene.now, why.clone());
             known.insert(place.namespace.to_owned(), tried);
         }
     }
-    context.memory.note_unconfined(&scene.aside.unconfined, &known);
+    context.memory.note_unconfined(&scene.aside.unconfined, &known, scene.now);
     scene.aside.unconfined = known;
 }
 
@@ -51,7 +53,7 @@ fn changes(place: &Place<'_>) -> BTreeSet<Key> {
     let standing = &place.standing;
     let parts = [&standing.confinement, &standing.identities, &standing.bindings];
     let stray = parts.iter().flat_map(|part| &part.stray).map(|doomed| doomed.key.clone());
-    stray.chain(standing.confinement.missing.iter().map(|wanted| wanted.key.clone())).collect()
+    stray.chain(standing.too_wide.iter().map(|wanted| wanted.key.clone())).collect()
 }
 
 /// Whether this is what was to be applied last.

@@ -65,11 +65,11 @@ fn held(view: &View<'_>) -> Option<Situation> {
         return Some(Situation { reason, message, kind: SituationKind::Moving });
     }
     let holding = view.places.iter().find_map(|place| match view.wanted(place) {
-        Wanted::Held(reason) => Some((place.opening.map(|opening| opening.stage), reason)),
+        Wanted::Held(reason) => Some((place, reason)),
         _ => None,
     });
-    let stage =
-        holding.and_then(|(stage, _)| stage).map_or_else(String::new, |stage| format!("{stage} is closed: "));
+    let opening = holding.and_then(|(place, _)| place.opening);
+    let stage = opening.map_or_else(String::new, |opening| format!("{} is closed: ", opening.stage));
     let quarantined = view.journal.as_ref().ok().and_then(|journal| journal.consents.quarantined.as_ref());
     if let Some((by, since)) = quarantined {
         let message = format!(
@@ -82,8 +82,8 @@ fn held(view: &View<'_>) -> Option<Situation> {
         let message = format!("{stage}spec.suspend is true; every end stands");
         return Some(Situation { reason: Reason::Suspended, message, kind: SituationKind::Settled });
     }
-    if matches!(holding, Some((_, RecordReason::Unconfined))) {
-        return unconfined(view, &stage);
+    if let Some((place, RecordReason::Unconfined)) = holding {
+        return unconfined(view, place, &stage);
     }
     holding.map(|_| Situation {
         reason: Reason::PolicyChanged,
@@ -97,8 +97,8 @@ fn held(view: &View<'_>) -> Option<Situation> {
 }
 
 /// What is closed because somebody refuses to let it be confined as it has to be.
-fn unconfined(view: &View<'_>, stage: &str) -> Option<Situation> {
-    let why = &view.unconfined.values().next()?.why;
+fn unconfined(view: &View<'_>, place: &Place<'_>, stage: &str) -> Option<Situation> {
+    let why = &view.unconfined.get(place.namespace)?.why;
     let message = format!(
         "{stage}what confines it couldn't be made as narrow as it has to be: {why}; it is tried again every half minute, \
          and the end stands"

@@ -108,6 +108,35 @@ fn of_two_reviews_that_nobody_was_there_to_hear_each_was_answered() {
 }
 
 #[test]
+fn two_answers_to_one_late_review_dont_answer_the_next_one() {
+    let mut world = reviewed();
+    // It was due in second 30. Nobody is there to write down what two people say, until the next one is due.
+    for made in [35, 36] {
+        world.now = at(made);
+        world.decisions.push(Arc::new(decision(&world, DecisionAction::Attest, "olga")));
+    }
+    world.now = at(62);
+    world.settle();
+    assert!(world.any_access());
+    assert!(world.decide().look_again.contains(&at(76)), "said in second 36, it counts from then");
+    world.now = at(76);
+    world.settle();
+    assert!(!world.any_access());
+}
+
+#[test]
+fn what_was_said_first_counts_although_it_is_heard_last() {
+    let mut world = reviewed();
+    for (made, lapses) in [(39, 70), (32, 79)] {
+        world.now = at(made);
+        world.decisions.push(Arc::new(decision(&world, DecisionAction::Attest, "olga")));
+        world.now = at(39);
+        world.settle();
+        assert!(world.decide().look_again.contains(&at(lapses)), "{made}");
+    }
+}
+
+#[test]
 fn who_answers_late_doesnt_put_off_the_next_review() {
     let mut world = reviewed();
     // It was due in second 30, so the next one is in second 60, and may take ten more. That one is answered

@@ -240,6 +240,7 @@ fn each_value_of_a_record_counts_in_its_digest() {
             uid: "6f0c".to_owned(),
             by: "olga".to_owned(),
             on_behalf_of: Some("security".into()),
+            made: World::story().contract.spec.time.not_after,
             until: Some(World::story().contract.spec.time.not_after),
         }),
     };

@@ -136,14 +136,18 @@ impl Look<'_> {
         let moments = self.ledger.authorities.iter().flat_map(|entry| {
             let life = entry.certificate.lifetime();
             let end = life.not_after();
+            // When a clock that was ahead has been overtaken.
+            let begin = rotation::later(life.not_before(), -SET_BACK);
             match entry.phase {
                 Phase::Prepared => vec![
+                    begin,
                     rotation::later(entry.published_at, rotation::margin(life)),
                     rotation::ripe_at(entry.published_at, life, ttl),
                     end,
                 ],
                 Phase::Active => {
                     vec![
+                        begin,
                         rotation::prepare_at(life),
                         rotation::take_over_at(life),
                         rotation::later(end, -ttl),

@@ -91,7 +91,8 @@ impl Tale {
         decision.metadata.annotations = Some([(ANNOTATION_DECIDED_BY.to_owned(), by.to_owned())].into());
         self.decisions.push(Arc::new(decision));
         let on_behalf_of = group.map(Into::into);
-        TakenDecision { name: uid.clone(), uid, by: by.to_owned(), on_behalf_of, until: None }
+        let made = Time(self.story.world.now);
+        TakenDecision { name: uid.clone(), uid, by: by.to_owned(), on_behalf_of, made, until: None }
     }
 
     /// Writes down that somebody agreed.
@@ -209,7 +210,12 @@ fn an_approval_that_nobody_gave_isnt_believed() {
     let long_ago = |decision: &mut GrantDecision| {
         decision.metadata.creation_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
     };
-    spoil(&long_ago).is_doubted("lets the word of olga count for longer than it does");
+    spoil(&long_ago).is_doubted("doesn't say what");
+    let all_long_ago = |tale: &mut Tale, taken: &mut TakenDecision| {
+        tale.decisions.iter_mut().for_each(|decision| long_ago(Arc::make_mut(decision)));
+        taken.made = Time(Timestamp::UNIX_EPOCH);
+    };
+    forge(&all_long_ago).is_doubted("lets the word of olga count for longer than it does");
 }
 
 #[test]

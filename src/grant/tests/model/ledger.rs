@@ -58,7 +58,11 @@ impl Ledger {
                 self.quarantined = record.decision.as_ref().map(|decision| decision.by.clone());
             }
             RecordEvent::Released => self.quarantined = None,
-            RecordEvent::Attested => self.attested.push(seconds(record.at.0)),
+            RecordEvent::Attested => {
+                let made = record.decision.iter().map(|decision| seconds(decision.made.0));
+                self.attested.extend(made);
+                self.attested.sort_unstable();
+            }
             RecordEvent::Ended => self.ended = true,
             _ => {}
         }

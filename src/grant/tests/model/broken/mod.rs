@@ -183,7 +183,10 @@ impl Broken {
         match self {
             Self::EndCountedFromNow => openings.iter_mut().for_each(|one| count_anew(one, now)),
             Self::FirstEndCuts => openings.iter_mut().for_each(|one| one.end = first_end(one)),
-            Self::ReviewIgnored => journal.consents.attested = vec![now; 1000],
+            Self::ReviewIgnored => {
+                let each = |seconds| now.checked_sub(SignedDuration::from_secs(seconds)).ok();
+                journal.consents.attested = (0..1000).filter_map(each).collect();
+            }
             Self::ExtendedByOne | Self::NobodyAsked | Self::WeakenedRuleUsed => {
                 for_each_policy(openings, |policy| policy.approvals.clear());
             }
