@@ -1,5 +1,6 @@
 //! `GrantDecision`: one human act about a grant. Immutable; who decided is stamped by admission.
 
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::grant::PartnerGrant;
 use super::record::GrantIdentity;
 use super::stage::Stage;
-use super::value::{Name, OpeningDigest, Text};
+use super::value::{ContentDigest, Name, OpeningDigest, Text};
 
 /// One human act about a grant. It never changes, and what it did is in the grant's journal: deleting
 /// it afterwards undoes nothing. Who decided is the annotation `comity.dev/decided-by`, which the API
@@ -70,6 +71,14 @@ use super::value::{Name, OpeningDigest, Text};
     validation = (
         "!(self.action in ['Sponsor', 'Countersign']) || (has(self.digest) && !has(self.stage))",
         "Sponsor and Countersign are about the whole request: give its digest, and leave stage out"
+    ),
+    validation = (
+        "(self.action == 'Enrol') == has(self.enrolment)",
+        "enrolment says which workload may enrol, and by which token: give it with Enrol, and leave it out of any other action"
+    ),
+    validation = (
+        "self.action != 'Enrol' || (has(self.stage) && has(self.digest))",
+        "Enrol is about what is open: give its stage and its digest"
     )
 )]
 pub struct GrantDecisionSpec {
@@ -89,8 +98,34 @@ pub struct GrantDecisionSpec {
     /// With `Extend` and `Shorten`: the new end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
+    /// With `Enrol`: which workload may enrol, by which token, until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolment: Option<Enrolment>,
     /// Why, for who reads the journal.
     pub reason: Text,
+}
+
+/// That one workload of the partner's may enrol once: whoever shows the token gets its first certificate.
+#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Enrolment {
+    /// The workload, as the grant names it.
+    pub workload: Name,
+    /// The SHA-256 of the token. The token itself is written down nowhere.
+    pub token_digest: ContentDigest,
+    /// Until when the token may be used: 12 hours after this was decided at the latest, whatever is said here.
+    pub expires_at: Time,
+}
+
+impl Enrolment {
+    /// How long a token may be used at the most.
+    pub const LONGEST: SignedDuration = SignedDuration::from_hours(12);
+
+    /// Until when its token may be used, if it was decided at `made`.
+    pub fn until(&self, made: Timestamp) -> Timestamp {
+        let latest = made.checked_add(Self::LONGEST).unwrap_or(made);
+        self.expires_at.0.min(latest)
+    }
 }
 
 impl GrantDecision {
@@ -129,7 +164,7 @@ pub enum DecisionAction {
     Sponsor,
     /// The rehearsal is to run again.
     Rehearse,
-    /// Something of the partner's may enrol for its first certificate.
+    /// A workload on the partner's side may enrol once for its first certificate.
     Enrol,
     /// The partner agrees too.
     Countersign,
@@ -194,7 +229,8 @@ impl DecisionAction {
     }
 }
 
-/// What came of a decision: `Taken=True` and the number of the record, or `Taken=False` and why not.
+/// What came of a decision: `Taken=True` and the number of the record (`Enrol` makes none), or
+/// `Taken=False` and why not.
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GrantDecisionStatus {
@@ -224,6 +260,20 @@ mod tests {
         }
         let verbs: std::collections::BTreeSet<_> = DecisionAction::ALL.map(DecisionAction::verb).into();
         assert_eq!(verbs.len(), DecisionAction::ALL.len());
+    }
+
+    #[test]
+    fn no_token_is_good_for_longer_than_half_a_day() {
+        let made: Timestamp = "2026-12-01T00:00:00Z".parse().expect("a time");
+        let until = |hours| {
+            let (digest, end) =
+                (format!("sha256:{}", "0".repeat(64)), made + SignedDuration::from_hours(hours));
+            let (workload, token_digest) = ("scorer".into(), digest.as_str().into());
+            Enrolment { workload, token_digest, expires_at: Time(end) }.until(made)
+        };
+        assert_eq!(until(1), made + SignedDuration::from_hours(1));
+        assert_eq!(until(9000), made + Enrolment::LONGEST);
+        assert_eq!(until(-1), made - SignedDuration::from_hours(1));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub(super) mod ask;
 mod conduct;
+mod enrol;
 mod foresee;
 mod outcome;
 mod preview;
@@ -24,6 +25,7 @@ use crate::api::stage::Stage;
 use crate::api::value::Text;
 use ask::Said;
 use conduct::{Manner, conduct};
+pub(super) use enrol::EnrolArguments;
 use wish::{EndWish, Wish};
 
 /// What every decision is given with.
@@ -62,7 +64,7 @@ impl Common {
     /// Decides.
     fn decide(self, grant: String, wish: Wish) -> Result<ExitCode, Failure> {
         let (person, said, timeout) = self.parts();
-        to_its_end(conduct(person, grant, wish, Manner { said, timeout }))
+        to_its_end(conduct(person, grant, wish, Manner { said, timeout, shown: None }))
     }
 }
 
@@ -91,7 +93,7 @@ struct Request {
 impl Request {
     fn decide(self, action: DecisionAction, end: Option<EndWish>) -> Result<ExitCode, Failure> {
         let Self { grant, stage, on_behalf_of: group, digest, common } = self;
-        common.decide(grant, Wish { action, stage, end, group, digest })
+        common.decide(grant, Wish { action, stage, end, group, digest, enrolment: None })
     }
 }
 
@@ -107,7 +109,7 @@ struct Whole {
 
 impl Whole {
     fn decide(self, action: DecisionAction) -> Result<ExitCode, Failure> {
-        let wish = Wish { action, stage: None, end: None, group: None, digest: None };
+        let wish = Wish { action, stage: None, end: None, group: None, digest: None, enrolment: None };
         self.common.decide(self.grant, wish)
     }
 }
@@ -215,8 +217,14 @@ impl ShortenArguments {
     /// Shortens.
     pub(super) fn shorten(self) -> Result<ExitCode, Failure> {
         let end = self.end.wish();
-        let wish =
-            Wish { action: DecisionAction::Shorten, stage: self.stage, end, group: None, digest: None };
+        let wish = Wish {
+            action: DecisionAction::Shorten,
+            stage: self.stage,
+            end,
+            group: None,
+            digest: None,
+            enrolment: None,
+        };
         self.common.decide(self.grant, wish)
     }
 }
@@ -241,8 +249,14 @@ pub(super) struct ExpireArguments {
 impl ExpireArguments {
     /// Ends it.
     pub(super) fn expire(self) -> Result<ExitCode, Failure> {
-        let wish =
-            Wish { action: DecisionAction::Expire, stage: self.stage, end: None, group: None, digest: None };
+        let wish = Wish {
+            action: DecisionAction::Expire,
+            stage: self.stage,
+            end: None,
+            group: None,
+            digest: None,
+            enrolment: None,
+        };
         self.common.decide(self.grant, wish)
     }
 }
@@ -315,7 +329,14 @@ impl SponsorArguments {
     /// Sponsors it.
     pub(super) fn sponsor(self) -> Result<ExitCode, Failure> {
         let digest = self.digest;
-        let wish = Wish { action: DecisionAction::Sponsor, stage: None, end: None, group: None, digest };
+        let wish = Wish {
+            action: DecisionAction::Sponsor,
+            stage: None,
+            end: None,
+            group: None,
+            digest,
+            enrolment: None,
+        };
         self.common.decide(self.grant, wish)
     }
 }

@@ -7,9 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 use kube::runtime::reflector::ObjectRef;
 
+use crate::api::decision::DecisionAction;
 use crate::api::{GrantDecision, PartnerGrant};
 use crate::cluster::catalogue::Catalogue;
 use crate::grant::build::Installation;
+use crate::grant::hear::enrol::Allowed;
 use crate::grant::hear::{Hearing, Unheard};
 use crate::grant::observe;
 use crate::journal::{Broken, Journal};
@@ -23,6 +25,8 @@ const KEPT_FOR: SignedDuration = SignedDuration::from_secs(1);
 pub enum Outcome {
     /// This record of the journal took it.
     Taken(i64),
+    /// It stands by itself, and makes no record: somebody may enrol by it.
+    Stands(Allowed),
     /// It will be taken next.
     Pending,
     /// It changes nothing, or nothing yet, and why.
@@ -95,11 +99,19 @@ impl Ground {
         let Some(hearing) = hearing.map(|hearing| hearing.among(&[], self.quarantined_again)) else {
             return Outcome::NoJournal;
         };
+        if decision.spec.action == DecisionAction::Enrol && self.is_going_on() {
+            return hearing.enrolment(decision).map_or_else(Outcome::Unheard, Outcome::Stands);
+        }
         match (hearing.record_of(decision), hearing.hear(decision)) {
             (Some(record), _) => Outcome::Taken(record),
             (None, Ok(_)) => Outcome::Pending,
             (None, Err(unheard)) => Outcome::Unheard(unheard),
         }
+    }
+
+    /// Whether the grant hasn't ended.
+    fn is_going_on(&self) -> bool {
+        self.journal.as_ref().is_ok_and(|journal| journal.ended.is_none())
     }
 }
 

@@ -7,6 +7,7 @@ use super::observe::{Outcome, Scene};
 use crate::api::condition::{ConditionType, Finding, Reason, merge};
 use crate::api::decision::GrantDecisionStatus;
 use crate::grant::hear::Unheard;
+use crate::grant::hear::enrol::Allowed;
 use crate::plan::situation::Situation;
 
 /// The status that a decision should have.
@@ -14,7 +15,7 @@ pub fn status(scene: &Scene, old: &[Condition], now: Timestamp) -> GrantDecision
     let generation = scene.decision.metadata.generation;
     let taken = taken(&scene.outcome);
     let situation = match &scene.outcome {
-        Outcome::Taken(_) => Situation::settled(taken.reason, taken.message.clone()),
+        Outcome::Taken(_) | Outcome::Stands(_) => Situation::settled(taken.reason, taken.message.clone()),
         Outcome::Pending | Outcome::Unheard(Unheard { until: Some(_), .. }) => {
             Situation::moving(taken.reason, taken.message.clone())
         }
@@ -35,6 +36,12 @@ fn taken(outcome: &Outcome) -> Finding {
     match outcome {
         Outcome::Taken(record) => {
             let message = format!("record {record} of the journal; deleting the decision undoes nothing");
+            Finding::yes(ConditionType::Taken, Reason::Taken, message)
+        }
+        Outcome::Stands(Allowed { workload, until }) => {
+            let message = format!(
+                "workload {workload} may enrol once, by its token, until {until}; delete the decision to take that back"
+            );
             Finding::yes(ConditionType::Taken, Reason::Taken, message)
         }
         Outcome::Pending => no(Reason::ConsentPending, "it is about to be written into the journal"),

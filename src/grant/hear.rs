@@ -4,6 +4,7 @@
 //! depends on what is applied first. What is in the journal is never taken again.
 
 mod act;
+pub mod enrol;
 pub mod vain;
 
 use std::collections::BTreeSet;
@@ -82,7 +83,11 @@ impl<'a> Hearing<'a> {
             DecisionAction::Release => self.release(act),
             DecisionAction::Attest => self.attest(act),
             DecisionAction::Sponsor => self.sponsor(act),
-            DecisionAction::Rehearse | DecisionAction::Enrol | DecisionAction::Countersign => {
+            DecisionAction::Enrol => unheard(
+                Reason::NothingToDecide,
+                "it is no line of the journal: whoever enrols goes by it itself",
+            ),
+            DecisionAction::Rehearse | DecisionAction::Countersign => {
                 unheard(Reason::NotSupported, "nothing acts on this kind of decision yet")
             }
         }?;

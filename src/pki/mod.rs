@@ -23,6 +23,7 @@ pub mod profile;
 pub mod requested;
 pub mod rotation;
 pub mod spiffe;
+pub mod token;
 pub mod trust;
 
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use key::{PrivateKey, SecretPem};
 pub use lifetime::Lifetime;
 pub use requested::RequestedKey;
 pub use spiffe::SpiffeId;
+pub use token::Token;
 pub use trust::{Belief, Trust};
 
 use sha2::{Digest as _, Sha256};

@@ -39,6 +39,7 @@ impl Decider {
             digest: None,
             on_behalf_of: None,
             expires_at: None,
+            enrolment: None,
             reason: "read the request and its digest".into(),
         };
         let mut decision = GrantDecision::new("", spec);

@@ -65,6 +65,7 @@ impl Story<'_> {
             digest: is(&[Approve, Deny, Extend, Sponsor]).then(|| digest.into()),
             on_behalf_of: is(&[Approve, Extend]).then(|| act.group.into()),
             expires_at: is(&[Extend, Shorten]).then_some(Time(end)),
+            enrolment: None,
             reason: "as the dice fell".into(),
         };
         let mut decision = GrantDecision::new("", spec);

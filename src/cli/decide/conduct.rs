@@ -40,6 +40,8 @@ pub(super) struct Manner {
     pub(super) said: Said,
     /// How long to wait for what comes of it; `None`: not at all.
     pub(super) timeout: Option<Duration>,
+    /// What is shown once it is written, and never again.
+    pub(super) shown: Option<Page>,
 }
 
 /// Decides, and tells what came of it.
@@ -58,6 +60,9 @@ pub(super) async fn conduct(person: Person, name: String, wish: Wish, manner: Ma
     let (from, to) = (std::io::stdin(), std::io::stderr());
     let reason = ask(manner.said, &title(&choice, &name), &mut BufReader::new(from), &mut { to })?;
     let made = write(&caller, &decision(&picture, &choice, reason), wish.action).await?;
+    if let Some(shown) = &manner.shown {
+        told.show(shown)?;
+    }
     let Some(timeout) = manner.timeout else {
         let written = format!("Written as {}; what comes of it: {} status {name}", made.name_any(), called());
         return told.line(Style::Plain, &written);

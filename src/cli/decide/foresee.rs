@@ -37,6 +37,7 @@ pub(super) fn decision(picture: &Picture<'_>, choice: &Choice, reason: Text) -> 
         digest: choice.digest.as_deref().map(Into::into),
         on_behalf_of: choice.group.as_deref().map(Into::into),
         expires_at: choice.end.map(Time),
+        enrolment: choice.enrolment.clone(),
         reason,
     };
     let mut decision = GrantDecision::new("", spec);
@@ -52,11 +53,12 @@ pub(super) fn decision(picture: &Picture<'_>, choice: &Choice, reason: Text) -> 
     decision
 }
 
-/// The line that Comity would write, or why it would write none. `None`: what it goes by may not be read.
+/// The line that Comity would write, or why it would write none. `None`: what it goes by may not be read, or
+/// it stands without a line.
 pub(super) fn foresee(picture: &Picture<'_>, decision: &GrantDecision) -> Option<Result<Entry, Unheard>> {
-    use DecisionAction::{Expire, Quarantine, Release, Shorten};
+    use DecisionAction::{Enrol, Expire, Quarantine, Release, Shorten};
     let journal = picture.sound_journal()?;
-    let by_journal = matches!(decision.spec.action, Expire | Quarantine | Release | Shorten);
+    let by_journal = matches!(decision.spec.action, Enrol | Expire | Quarantine | Release | Shorten);
     let nothing = Err(Vec::new());
     let agreement = match &picture.agreement {
         Some(agreement) => agreement,
@@ -71,6 +73,10 @@ pub(super) fn foresee(picture: &Picture<'_>, decision: &GrantDecision) -> Option
     let quarantined_again = None;
     let Picture { made_again, now, .. } = *picture;
     let hearing = Hearing { journal, agreement, made_again, quarantined_again, now };
+    if made.spec.action == Enrol {
+        // It adds no line.
+        return hearing.enrolment(&made).err().map(Err);
+    }
     Some(hearing.hear(&made))
 }
 

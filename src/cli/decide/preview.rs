@@ -38,6 +38,10 @@ pub(super) fn preview(
         DecisionAction::Extend | DecisionAction::Shorten => moves(&mut page, picture, choice, watch),
         _ => affected(&mut page, picture, choice, watch),
     }
+    if let Some(enrolment) = &choice.enrolment {
+        fact(&mut page, "workload", enrolment.workload.as_str());
+        fact(&mut page, "token until", watch.tell(enrolment.expires_at.0));
+    }
     consequence(&mut page, picture, choice, watch);
     others(&mut page, picture, choice, foreseen);
     page
@@ -85,7 +89,9 @@ fn meant(picture: &Picture<'_>, choice: &Choice) -> Vec<Live> {
 
 /// What it comes to, in a sentence.
 fn consequence(page: &mut Page, picture: &Picture<'_>, choice: &Choice, watch: &Watch) {
-    use DecisionAction::{Approve, Attest, Deny, Expire, Extend, Quarantine, Release, Shorten, Sponsor};
+    use DecisionAction::{
+        Approve, Attest, Deny, Enrol, Expire, Extend, Quarantine, Release, Shorten, Sponsor,
+    };
     let stage = choice.stage.map_or_else(|| "the grant".to_owned(), |stage| stage.to_string());
     let (style, said) = match choice.action {
         Approve if is_next(picture, choice.stage) => {
@@ -105,6 +111,11 @@ fn consequence(page: &mut Page, picture: &Picture<'_>, choice: &Choice, watch: &
         Release => (Style::Warn, "Access is given again, within the ends that stand".to_owned()),
         Attest => (Style::Plain, "Access goes on until the next review is due, or its end".to_owned()),
         Sponsor => (Style::Plain, "You take responsibility for the request, and can't approve it".to_owned()),
+        Enrol => (
+            Style::Warn,
+            "Whoever has the token gets a certificate of that workload, once, about a key of their own"
+                .to_owned(),
+        ),
         _ => return,
     };
     page.styled(style, format!("  {said}."));

@@ -21,7 +21,7 @@ use crate::journal::append::Entry;
 use DecisionAction::{Approve, Attest, Deny, Expire, Extend, Quarantine, Release, Shorten, Sponsor};
 
 fn wish(action: DecisionAction) -> Wish {
-    Wish { action, stage: None, end: None, group: None, digest: None }
+    Wish { action, stage: None, end: None, group: None, digest: None, enrolment: None }
 }
 
 fn of(action: DecisionAction, stage: Stage) -> Wish {

@@ -2,10 +2,11 @@
 //! until when, and for which group. What can't be told for sure is asked back. Pure.
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 
 use crate::api::condition::{ConditionType, whole_seconds};
-use crate::api::decision::DecisionAction;
+use crate::api::decision::{DecisionAction, Enrolment};
 use crate::api::stage::Stage;
 use crate::cli::grant::{Picture, Seen};
 use crate::cli::person::{MISUSED, REFUSED, Stop, UNCHANGED};
@@ -20,6 +21,30 @@ pub(in crate::cli) struct Wish {
     pub(in crate::cli) end: Option<EndWish>,
     pub(in crate::cli) group: Option<String>,
     pub(in crate::cli) digest: Option<String>,
+    pub(in crate::cli) enrolment: Option<Enrolling>,
+}
+
+/// Who is to enrol.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::cli) struct Enrolling {
+    /// The workload.
+    pub(in crate::cli) workload: String,
+    /// The SHA-256 of the token.
+    pub(in crate::cli) token_digest: String,
+    /// For how long the token may be used.
+    pub(in crate::cli) within: SignedDuration,
+}
+
+impl Enrolling {
+    /// As a decision says it that is made now.
+    pub(super) fn said(&self, now: Timestamp) -> Enrolment {
+        let until = now.checked_add(self.within).unwrap_or(now);
+        Enrolment {
+            workload: self.workload.as_str().into(),
+            token_digest: self.token_digest.as_str().into(),
+            expires_at: Time(whole_seconds(until)),
+        }
+    }
 }
 
 /// When something is to end.
@@ -41,14 +66,23 @@ pub(super) struct Choice {
     pub(super) digest: Option<String>,
     pub(super) end: Option<Timestamp>,
     pub(super) group: Option<String>,
+    pub(super) enrolment: Option<Enrolment>,
 }
 
 /// Works out what is to be decided.
 pub(super) fn choose(picture: &Picture<'_>, wish: &Wish) -> Result<Choice, Stop> {
-    use DecisionAction::{Approve, Attest, Deny, Expire, Extend, Quarantine, Release, Shorten, Sponsor};
+    use DecisionAction::{
+        Approve, Attest, Deny, Enrol, Expire, Extend, Quarantine, Release, Shorten, Sponsor,
+    };
     is_alive(picture, wish.action)?;
-    let mut choice =
-        Choice { action: wish.action, stage: wish.stage, digest: None, end: None, group: wish.group.clone() };
+    let mut choice = Choice {
+        action: wish.action,
+        stage: wish.stage,
+        digest: None,
+        end: None,
+        group: wish.group.clone(),
+        enrolment: wish.enrolment.as_ref().map(|enrolling| enrolling.said(picture.now)),
+    };
     match wish.action {
         Approve | Deny => {
             choice.digest = Some(todays(picture, wish)?);
@@ -60,6 +94,10 @@ pub(super) fn choose(picture: &Picture<'_>, wish: &Wish) -> Result<Choice, Stop>
         }
         Shorten => choice.stage = Some(the_open(picture, wish)?),
         Sponsor => choice.digest = Some(todays(picture, wish)?),
+        Enrol => {
+            let stage = the_open(picture, wish)?;
+            (choice.stage, choice.digest) = (Some(stage), Some(the_newest(picture, stage)?));
+        }
         Expire if picture.live().is_empty() && wish.stage.is_some() => {
             return Err(Stop::new(UNCHANGED, "nothing of that stage is open"));
         }
@@ -148,6 +186,12 @@ fn the_open(picture: &Picture<'_>, wish: &Wish) -> Result<Stage, Stop> {
         (None, []) => Err(Stop::new(REFUSED, "nothing is open, and what is over has no other end")),
         (None, several) => Err(Stop::new(MISUSED, format!("{} are open: name one", listed(several)))),
     }
+}
+
+/// The digest that a stage was opened with last.
+fn the_newest(picture: &Picture<'_>, stage: Stage) -> Result<String, Stop> {
+    let live = picture.live().into_iter().rfind(|live| live.stage == stage);
+    live.map(|live| live.digest).ok_or_else(|| Stop::new(REFUSED, format!("{stage} isn't open")))
 }
 
 /// The new end, as a moment.

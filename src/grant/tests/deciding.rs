@@ -58,6 +58,7 @@ pub fn decision(world: &World, action: DecisionAction, person: &str) -> GrantDec
         digest: None,
         on_behalf_of: None,
         expires_at: None,
+        enrolment: None,
         reason: "looked at".into(),
     };
     let number = 1000 * world.records.len() + world.decisions.len();

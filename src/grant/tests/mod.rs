@@ -8,6 +8,7 @@ mod conductor;
 mod consent;
 mod crash;
 mod deciding;
+mod enrolment;
 mod flood;
 mod late;
 mod life;

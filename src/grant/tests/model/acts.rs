@@ -185,6 +185,7 @@ pub fn object(story: &Story, grant: usize, number: usize, decided: &Decided) -> 
         digest,
         on_behalf_of: decided.act.group().map(|group| group.name().into()),
         expires_at: decided.act.hours().map(|hours| Time(at(hours * HOUR))),
+        enrolment: None,
         reason: match decided.act {
             Act::ApproveAs(_, who, _) => format!("I am {}", who.name()).as_str().into(),
             _ => "looked at".into(),
