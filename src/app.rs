@@ -3,13 +3,14 @@
 
 mod admission;
 mod authorities;
+mod counting;
 mod pods;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use counting::counted;
 use futures::TryFuture;
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::future::{Either, LocalBoxFuture};
@@ -21,22 +22,21 @@ use kube::runtime::reflector::Store;
 use kube::{Client, Resource};
 use tokio::net::TcpListener;
 
-use crate::api::{GrantDecision, Stage, name};
+use crate::api::{GrantDecision, name};
 use crate::cluster::admission::Admission;
 use crate::cluster::apply::{WriteError, Writer};
 use crate::cluster::catalogue::Catalogue;
 use crate::cluster::clock::Clock;
 use crate::cluster::concern::{Queue, Queues};
-use crate::cluster::event::{self, Events};
+use crate::cluster::event::Events;
 use crate::cluster::feed::{Feeds, Watched};
 use crate::cluster::pace::Pace;
 use crate::cluster::status::{self, Statuses};
 use crate::cluster::watch::Watches;
 use crate::decision::observe::Bench;
 use crate::grant::build::Installation;
-use crate::grant::reconcile::Appended;
-use crate::ops::http::{Served, serve};
-use crate::ops::metric::{Append, Kind};
+use crate::ops::http::{Served, Tally, serve};
+use crate::ops::metric::Kind;
 use crate::ops::shutdown::Shutdown;
 use crate::ops::trace::TraceIds;
 use crate::ops::{Health, Metrics, Settings};
@@ -120,7 +120,7 @@ pub async fn run(settings: Settings) -> Result<(), AppError> {
         feeds.filled().await;
         futures::join!(granting, contracts, datasets, partners, boundaries, decisions, leftovers);
     };
-    until_told(&settings, &station, work).await
+    until_told(&settings, &station, ("run", counting::grants(&stores)), work).await
 }
 
 /// Runs `comity sign` until it is told to stop.
@@ -131,6 +131,7 @@ pub async fn sign(settings: Settings) -> Result<(), AppError> {
     let watched = Watched { kinds: &kinds, admission: Admission::default() };
     let (mut feeds, queues) = Feeds::start(&client, watched, station.sight());
     let context = Arc::new(signing(&settings, client.clone(), &feeds, &station.clock, &station.metrics));
+    let tally = counting::certificates(&context);
     let authorities = station.keep_authorities(&settings, &client, Arc::clone(&context));
     let pods = station.answer_pods(&settings, client, Arc::clone(&context));
     let store = feeds.catalogue.grants.clone();
@@ -145,7 +146,7 @@ pub async fn sign(settings: Settings) -> Result<(), AppError> {
         feeds.filled().await;
         futures::join!(control, pods, authorities);
     };
-    until_told(&settings, &station, work).await
+    until_told(&settings, &station, ("sign", tally), work).await
 }
 
 /// What every pass over a grant needs.
@@ -186,45 +187,6 @@ fn signing(
         events: Events::start(client, name::SIGN, counted(metrics)),
         meter: Box::new(metrics.clone()),
         memory: signer::reconcile::Memory::default(),
-    }
-}
-
-/// Counts events by their reasons.
-fn counted(metrics: &Metrics) -> event::Count {
-    let metrics = metrics.clone();
-    Box::new(move |reason| metrics.told(reason))
-}
-
-impl grant::reconcile::Meter for Metrics {
-    fn open_now(&self, openings: &BTreeMap<Stage, usize>) {
-        Self::open_now(self, openings);
-    }
-
-    fn expired(&self, lag: Duration) {
-        Self::expired(self, lag);
-    }
-
-    fn heard(&self, decisions: u64) {
-        Self::heard(self, decisions);
-    }
-
-    fn appended(&self, outcome: Appended) {
-        let outcome = match outcome {
-            Appended::Written => Append::Written,
-            Appended::Conflict => Append::Conflict,
-            Appended::Failed => Append::Failed,
-        };
-        Self::appended(self, outcome);
-    }
-}
-
-impl signer::reconcile::Meter for Metrics {
-    fn issued(&self, took: Duration) {
-        Self::issued(self, took);
-    }
-
-    fn refused(&self) {
-        Self::refused(self);
     }
 }
 
@@ -362,12 +324,15 @@ fn installation(settings: &Settings) -> Installation {
 async fn until_told(
     settings: &Settings,
     station: &Station,
+    (process, tally): (&'static str, Tally),
     work: impl Future<Output = ()>,
 ) -> Result<(), AppError> {
     let address = settings.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;
     #[expect(clippy::disallowed_methods, reason = "the clock is read here, at the edge")]
     let served = Served {
+        process,
+        tally,
         health: station.health.clone(),
         metrics: station.metrics.clone(),
         clock: || Timestamp::now(),

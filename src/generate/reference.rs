@@ -4,6 +4,7 @@
 mod kind;
 mod word;
 
+pub use self::word::reasons;
 use super::{GenerateError, GeneratedFile, crd};
 
 /// What stands under the title of every page.

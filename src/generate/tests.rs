@@ -44,25 +44,64 @@ fn what_is_installed_asks_no_admission_of_a_webhook() {
     assert!(!install.contains("WebhookConfiguration"));
 }
 
-/// Helm's own word for it, where there is a Helm.
-#[test]
-fn what_helm_renders_by_default_is_what_is_installed() {
+/// The chart, rendered with these settings by Helm itself; `None`, and a word about `what`, where there is no Helm.
+fn rendered(settings: &[&str], what: &str) -> Option<String> {
     let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/comity");
     // Without a cluster Helm believes in the Kubernetes that it was built with.
     let rendered = Command::new("helm")
         .args(["template", "comity", "--namespace", "comity-system"])
         .args(["--api-versions", admission::mutation::NEEDS])
+        .args(settings.iter().map(|setting| format!("--set={setting}")))
         .arg(chart)
         .output();
     let Ok(rendered) = rendered else {
-        eprintln!("SKIPPED: no helm on the PATH, so install.yaml wasn't compared with what Helm renders");
-        return;
+        eprintln!("SKIPPED: no helm on the PATH (https://helm.sh/docs/intro/install), so {what}");
+        return None;
     };
     assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
+    Some(String::from_utf8_lossy(&rendered.stdout).into_owned())
+}
+
+/// Helm's own word for it, where there is a Helm.
+#[test]
+fn what_helm_renders_by_default_is_what_is_installed() {
+    let skipped = "install.yaml wasn't compared with what Helm renders";
+    let Some(rendered) = rendered(&[], skipped) else { return };
     let mut installed = by_name(&install::file().expect("install.yaml").contents);
     // Helm makes the namespace by itself.
     assert!(installed.remove("Namespace  comity-system").is_some());
-    assert_eq!(by_name(&String::from_utf8_lossy(&rendered.stdout)), installed);
+    assert_eq!(by_name(&rendered), installed);
+}
+
+/// What people watch Comity by is off, and where it is on it is what the files say.
+#[test]
+fn what_helm_renders_for_who_watches_is_what_the_files_say() {
+    let settings = ["scrape", "alerts", "dashboard"].map(|part| format!("monitoring.{part}.enabled=true"));
+    let mut settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    settings.push("monitoring.labels.release=prometheus");
+    let Some(rendered) = rendered(&settings, "nobody looked at alerts and dashboard as rendered") else {
+        return;
+    };
+    let objects = by_name(&rendered);
+    let object = |kind: &str, name: &str| objects[&format!("{kind} comity-system {name}")].clone();
+    let rules: Value =
+        serde_saphyr::from_str(include_str!("../../charts/comity/files/alerts.yaml")).expect("YAML");
+    let rule = object("PrometheusRule", "comity");
+    assert_eq!(rule["spec"], rules);
+    let monitor = object("PodMonitor", "comity");
+    for object in [&rule, &monitor] {
+        assert_eq!(object["metadata"]["labels"]["release"], "prometheus");
+    }
+    let dashboard = object("ConfigMap", "comity-dashboard");
+    assert_eq!(dashboard["metadata"]["labels"]["grafana_dashboard"], "1");
+    assert_eq!(dashboard["data"]["comity.json"], include_str!("../../charts/comity/files/dashboard.json"));
+    let port = &monitor["spec"]["podMetricsEndpoints"][0]["port"];
+    let chosen = monitor["spec"]["selector"]["matchLabels"].as_object().expect("labels");
+    for deployment in deployment::objects() {
+        let pod = &deployment["spec"]["template"];
+        assert!(chosen.iter().all(|(label, value)| pod["metadata"]["labels"][label] == *value));
+        assert_eq!(pod["spec"]["containers"][0]["ports"][0]["name"], *port);
+    }
 }
 
 #[test]

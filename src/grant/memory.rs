@@ -11,7 +11,7 @@ use super::decide::Pods;
 use super::decide::confined::{AllUnconfined, Unconfined};
 use super::hear::vain::InVain;
 use super::weigh::Weighed;
-use crate::api::{PartnerGrant, Stage, name};
+use crate::api::{PartnerGrant, name};
 use crate::plan::objects::{Kind, LiveObjects};
 use crate::plan::retry;
 
@@ -30,8 +30,6 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 pub struct Memory {
     /// By grant: whether it carries the finalizer since a version that no watch has told of yet.
     finalized: Mutex<HashMap<String, (bool, u64)>>,
-    /// By grant: the stages that give access.
-    open: Mutex<HashMap<String, Vec<Stage>>>,
     /// By namespace: how often pods were found to be still ending, and when to look again.
     ending: Mutex<HashMap<String, (u32, Timestamp)>>,
     /// By namespace: which of its pods aren't allowed any more.
@@ -77,19 +75,6 @@ impl Memory {
             finalized.clear();
         }
         finalized.insert(grant.uid().unwrap_or_default(), (present, number(version)));
-    }
-
-    /// Takes which stages of a grant give access. Gives how many of each do now, if that changed.
-    pub(super) fn note_open(&self, uid: &str, stages: &[Stage]) -> Option<BTreeMap<Stage, usize>> {
-        let mut open = lock(&self.open);
-        let before =
-            if stages.is_empty() { open.remove(uid) } else { open.insert(uid.to_owned(), stages.to_vec()) };
-        if before.as_deref().unwrap_or_default() == stages {
-            return None;
-        }
-        let mut counts = BTreeMap::new();
-        open.values().flatten().for_each(|stage| *counts.entry(*stage).or_default() += 1);
-        Some(counts)
     }
 
     /// What is remembered of pods in the namespaces of `live`.
@@ -214,6 +199,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Stage;
 
     #[test]
     fn what_is_ending_is_looked_for_ever_more_seldom_until_it_is_gone() {

@@ -1,7 +1,8 @@
 //! What is counted and timed of grants. Who counts is for the process to say.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::api::Stage;
 
@@ -16,10 +17,21 @@ pub enum Appended {
     Failed,
 }
 
+/// An opening that gives access now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct OpenNow {
+    /// Its stage.
+    pub stage: Stage,
+    /// When it ends.
+    pub until: Timestamp,
+    /// When it is closed before that unless somebody confirms that it is still wanted; `None`: never.
+    pub lapses: Option<Timestamp>,
+}
+
 /// What is counted and timed of grants.
 pub trait Meter: std::fmt::Debug + Send + Sync {
-    /// So many openings give access now, by stage.
-    fn open_now(&self, openings: &BTreeMap<Stage, usize>);
+    /// These openings of a grant, named by its UID, give access now; none: it has none.
+    fn open_now(&self, grant: &str, openings: &[OpenNow]);
     /// Bindings were deleted so long after the recorded end of their opening.
     fn expired(&self, lag: Duration);
     /// So many decisions were heard.

@@ -30,11 +30,11 @@ use super::clause;
 use super::decide::{Decision, Records, Step, decide};
 use super::gate::Waiting;
 use super::memory::Memory;
-pub use super::meter::{Appended, Meter};
+pub use super::meter::{Appended, Meter, OpenNow};
 use super::observe::{Names, Scene};
-use super::status::status;
+use super::status::{open_for, status};
+use crate::api::PartnerGrant;
 use crate::api::condition::Reason;
-use crate::api::{PartnerGrant, Stage};
 use crate::cluster::apply::{WriteError, Writer};
 use crate::cluster::catalogue::Catalogue;
 use crate::cluster::clock::Clock;
@@ -332,7 +332,7 @@ async fn say(
     let enforcement = clause::enforcement(&view, scene);
     let new = status(&view, decision, old, grant.metadata.generation, enforcement);
     let is_gone = grant.metadata.deletion_timestamp.is_some() && !scene.finalized;
-    context.note_open(&names.uid, &new.open_stages);
+    context.meter.open_now(&names.uid, &open_for(&view));
     if is_gone {
         context.statuses.forget(grant);
         return Ok(());
@@ -348,14 +348,5 @@ fn warn_of_unguarded(grant: &PartnerGrant, old: &[Condition], new: &[Condition],
         |all: &[Condition]| all.iter().find(|one| one.reason == unguarded).map(|one| one.message.clone());
     if let Some(message) = found(new).filter(|_| found(old).is_none()) {
         context.events.tell(grant, true, "Unguarded", &message);
-    }
-}
-
-impl Context {
-    /// Takes which stages of a grant give access.
-    pub(super) fn note_open(&self, uid: &str, stages: &[Stage]) {
-        if let Some(counts) = self.memory.note_open(uid, stages) {
-            self.meter.open_now(&counts);
-        }
     }
 }

@@ -9,12 +9,13 @@ mod change;
 mod situation;
 
 use super::decide::{Decision, Place, View};
+use super::meter::OpenNow;
 use crate::api::condition::{ConditionType, Finding, Reason, merge};
 use crate::api::enforcement::EnforcedClause;
 use crate::api::grant::{OpeningState, OpeningStatus, PartnerGrantStatus};
 use crate::api::record::RecordReason;
 use crate::api::stage::Stage;
-use crate::journal::wanted::Wanted;
+use crate::journal::wanted::{Wanted, review_lapses_at};
 use crate::journal::{Opening, Recorded};
 use situation::{Situation, SituationKind, refused, situation};
 
@@ -53,6 +54,15 @@ fn open_now<'a>(view: &View<'a>) -> Vec<&'a Opening> {
         .collect();
     open.sort_by_key(|opening| opening.stage);
     open
+}
+
+/// The same, with the times at which they end and at which a review that nobody answers closes them.
+pub(super) fn open_for(view: &View<'_>) -> Vec<OpenNow> {
+    let lapses = |opening| review_lapses_at(opening, view.journal.as_ref().ok()?);
+    open_now(view)
+        .into_iter()
+        .map(|opening| OpenNow { stage: opening.stage, until: view.until(opening), lapses: lapses(opening) })
+        .collect()
 }
 
 fn findings(

@@ -1,6 +1,8 @@
 //! What a process serves over HTTP: `/livez`, `/readyz` and `/metrics`. Nothing of it is secret,
 //! and nothing can be changed through it.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -16,9 +18,23 @@ use super::shutdown::Shutdown;
 /// What the media type of metrics is (OpenMetrics 1.0).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// What is counted when somebody asks, and not as it happens.
+#[derive(Clone)]
+pub struct Tally(pub Arc<dyn Fn(&Metrics, Timestamp) + Send + Sync>);
+
+impl std::fmt::Debug for Tally {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Tally")
+    }
+}
+
 /// What is served.
 #[derive(Clone, Debug)]
 pub struct Served {
+    /// Which process this is.
+    pub process: &'static str,
+    /// What else is counted when somebody asks for metrics.
+    pub tally: Tally,
     /// Behind `/livez` and `/readyz`.
     pub health: Health,
     /// Behind `/metrics`.
@@ -50,7 +66,10 @@ async fn ready(State(served): State<Served>) -> impl IntoResponse {
 }
 
 async fn metrics(State(served): State<Served>) -> impl IntoResponse {
-    let failing = served.health.watches().failing((served.clock)());
+    let now = (served.clock)();
+    served.metrics.ready(served.process, served.health.not_ready(now).is_empty());
+    (served.tally.0)(&served.metrics, now);
+    let failing = served.health.watches().failing(now);
     served.metrics.watches(failing.iter().map(|(kind, lasting)| (*kind, lasting.is_some())));
     served.metrics.unreadable(served.health.watches().unreadable().into_iter());
     match served.metrics.text() {
@@ -100,7 +119,9 @@ mod tests {
     }
 
     fn served() -> Served {
-        Served { health: Health::default(), metrics: Metrics::new(), clock: at_one_minute }
+        let tally = Tally(Arc::new(|metrics: &Metrics, _| metrics.late(7)));
+        let (health, metrics) = (Health::default(), Metrics::new());
+        Served { process: "run", tally, health, metrics, clock: at_one_minute }
     }
 
     #[tokio::test]

@@ -1,12 +1,14 @@
 //! What is counted and timed. Every label is an enum, so nobody outside can make their number grow.
 
 mod label;
+mod opening;
 
 use std::collections::BTreeMap;
 use std::fmt::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,9 +18,12 @@ use prometheus_client::registry::Registry;
 
 pub use self::label::{Append, Kind, Outcome, Signing, Verb};
 use self::label::{
-    AppendLabel, KindLabel, ReasonLabel, ReconcileLabels, SigningLabel, StageLabel, VerbLabel, WatchLabel,
+    AppendLabel, GrantLabel, KindLabel, ProcessLabel, ReasonLabel, ReconcileLabels, SigningLabel, SoonLabels,
+    StageLabel, VerbLabel, WatchLabel,
 };
+use self::opening::{Openings, WITHIN};
 use crate::api::stage::Stage;
+use crate::grant::meter::OpenNow;
 
 /// A metric as the reference lists it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -62,6 +67,24 @@ const OPENINGS: Description = Description {
     type_: "gauge",
     labels: &["stage"],
     help: "Openings that give access now, by stage",
+};
+const ENDING: Description = Description {
+    name: "comity_openings_ending",
+    type_: "gauge",
+    labels: &["stage", "within"],
+    help: "Openings that give access now and end within this time, by stage",
+};
+const LAPSING: Description = Description {
+    name: "comity_reviews_lapsing",
+    type_: "gauge",
+    labels: &["stage", "within"],
+    help: "Openings that are closed within this time unless somebody confirms that they are still wanted, by stage",
+};
+const GRANTS: Description = Description {
+    name: "comity_grants",
+    type_: "gauge",
+    labels: &["reason"],
+    help: "Grants, by the reason of their condition Ready",
 };
 const EXPIRY_LAG: Description = Description {
     name: "comity_expiry_lag_seconds",
@@ -108,20 +131,39 @@ const UNREADABLE: Description = Description {
     help: "Objects of a kind that are stored and that Comity can't read, so that they count as absent; the log names them",
 };
 
+const LATE: Description = Description {
+    name: "comity_certificates_late",
+    type_: "gauge",
+    labels: &[],
+    help: "Open stages of which a certificate should have been renewed more than two minutes ago",
+};
+
+const READY: Description = Description {
+    name: "comity_ready",
+    type_: "gauge",
+    labels: &["process"],
+    help: "Whether the process can do its work: 1 where /readyz says so",
+};
+
 /// Every metric, in the order in which the reference lists them.
-pub const DESCRIPTIONS: [Description; 12] = [
+pub const DESCRIPTIONS: [Description; 17] = [
     RECONCILES,
     RECONCILE_SECONDS,
     REQUESTS,
     EVENTS,
     OPENINGS,
+    ENDING,
+    LAPSING,
+    GRANTS,
     EXPIRY_LAG,
     HEARD,
     JOURNAL_APPENDS,
     CERTIFICATES,
     SIGNING_SECONDS,
+    LATE,
     WATCHES,
     UNREADABLE,
+    READY,
 ];
 
 /// Everything that is counted and timed. A clone counts into the same.
@@ -132,14 +174,20 @@ pub struct Metrics {
     reconcile_seconds: Family<KindLabel, Histogram, fn() -> Histogram>,
     requests: Family<VerbLabel, Counter>,
     events: Family<ReasonLabel, Counter>,
+    known: Arc<Openings>,
     openings: Family<StageLabel, Gauge>,
+    ending: Family<SoonLabels, Gauge>,
+    lapsing: Family<SoonLabels, Gauge>,
+    grants: Family<GrantLabel, Gauge>,
     expiry_lag: Histogram,
     heard: Counter,
     appends: Family<AppendLabel, Counter>,
     certificates: Family<SigningLabel, Counter>,
     signing_seconds: Histogram,
+    late: Gauge,
     watches: Family<WatchLabel, Gauge>,
     unreadable: Family<WatchLabel, Gauge>,
+    ready: Family<ProcessLabel, Gauge>,
 }
 
 impl Default for Metrics {
@@ -157,15 +205,22 @@ impl Metrics {
             reconcile_seconds: Family::new_with_constructor(fine),
             requests: Family::default(),
             events: Family::default(),
+            known: Arc::default(),
             openings: Family::default(),
+            ending: Family::default(),
+            lapsing: Family::default(),
+            grants: Family::default(),
             expiry_lag: coarse(),
             heard: Counter::default(),
             appends: Family::default(),
             certificates: Family::default(),
             signing_seconds: fine(),
+            late: Gauge::default(),
             watches: Family::default(),
             unreadable: Family::default(),
+            ready: Family::default(),
         };
+        metrics.begin();
         let mut registry = Registry::default();
         metrics.register(&mut registry);
         metrics.registry = Arc::new(registry);
@@ -178,13 +233,28 @@ impl Metrics {
         registry.register(REQUESTS.name, REQUESTS.help, self.requests.clone());
         registry.register(EVENTS.name, EVENTS.help, self.events.clone());
         registry.register(OPENINGS.name, OPENINGS.help, self.openings.clone());
+        registry.register(ENDING.name, ENDING.help, self.ending.clone());
+        registry.register(LAPSING.name, LAPSING.help, self.lapsing.clone());
+        registry.register(GRANTS.name, GRANTS.help, self.grants.clone());
         registry.register(EXPIRY_LAG.name, EXPIRY_LAG.help, self.expiry_lag.clone());
         registry.register(HEARD.name, HEARD.help, self.heard.clone());
         registry.register(JOURNAL_APPENDS.name, JOURNAL_APPENDS.help, self.appends.clone());
         registry.register(CERTIFICATES.name, CERTIFICATES.help, self.certificates.clone());
         registry.register(SIGNING_SECONDS.name, SIGNING_SECONDS.help, self.signing_seconds.clone());
+        registry.register(LATE.name, LATE.help, self.late.clone());
         registry.register(WATCHES.name, WATCHES.help, self.watches.clone());
         registry.register(UNREADABLE.name, UNREADABLE.help, self.unreadable.clone());
+        registry.register(READY.name, READY.help, self.ready.clone());
+    }
+
+    /// Shows the first of what people are warned of as a rise: from none to one, and not from nothing.
+    fn begin(&self) {
+        for outcome in [Signing::Issued, Signing::Refused] {
+            drop(self.certificates.get_or_create(&SigningLabel { outcome }));
+        }
+        for outcome in [Append::Written, Append::Conflict, Append::Failed] {
+            drop(self.appends.get_or_create(&AppendLabel { outcome }));
+        }
     }
 
     /// A reconcile has finished.
@@ -203,13 +273,40 @@ impl Metrics {
         self.events.get_or_create(&ReasonLabel { reason }).inc();
     }
 
-    /// So many openings give access now; a stage that isn't named has none.
-    pub fn open_now(&self, openings: &BTreeMap<Stage, usize>) {
+    /// These openings of a grant, named by its UID, give access now; none: it has none.
+    pub fn open_now(&self, grant: &str, openings: &[OpenNow]) {
+        self.known.note(grant, openings);
+    }
+
+    /// Counts the openings that give access, and those that end soon, as of `now`.
+    pub fn count_openings(&self, now: Timestamp) {
         for stage in Stage::ALL {
-            let count = openings.get(&stage).copied().unwrap_or_default();
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            self.openings.get_or_create(&StageLabel { stage: stage.lower() }).set(count);
+            let count = self.known.count(stage, now);
+            let stage = stage.lower();
+            self.openings.get_or_create(&StageLabel { stage }).set(count.open);
+            for (place, (within, _)) in WITHIN.iter().enumerate() {
+                let labels = SoonLabels { stage, within };
+                self.ending.get_or_create(&labels).set(count.ending[place]);
+                self.lapsing.get_or_create(&labels).set(count.lapsing[place]);
+            }
         }
+    }
+
+    /// So many grants stand for each of these reasons; what isn't named has none.
+    pub fn grants(&self, counts: &BTreeMap<String, i64>) {
+        for (reason, count) in counts {
+            self.grants.get_or_create(&GrantLabel { reason: reason.clone() }).set(*count);
+        }
+    }
+
+    /// So many stages wait for a certificate for too long.
+    pub fn late(&self, stages: usize) {
+        self.late.set(i64::try_from(stages).unwrap_or(i64::MAX));
+    }
+
+    /// Whether this process can do its work.
+    pub fn ready(&self, process: &'static str, is_ready: bool) {
+        self.ready.get_or_create(&ProcessLabel { process }).set(i64::from(is_ready));
     }
 
     /// An opening's bindings were deleted so long after its recorded end.
@@ -271,5 +368,7 @@ fn coarse() -> Histogram {
     Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0])
 }
 
+#[cfg(test)]
+mod monitoring;
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,9 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(20);
 /// The shortest and the longest wait for that right.
 const WAITS: [SignedDuration; 2] = [SignedDuration::from_millis(50), SignedDuration::from_secs(1)];
 
+/// How long after a certificate should have been renewed it is late.
+const LATE: SignedDuration = SignedDuration::from_mins(2);
+
 /// What is counted and timed of signing.
 pub trait Meter: Send + Sync {
     /// A certificate was made, and how long that took.
@@ -200,6 +203,16 @@ impl Memory {
         upkeep::waits_for_the_gate(opening, site, since, now)
     }
 
+    /// How many open stages there are of which a certificate should long have been renewed.
+    pub fn late(&self, now: Timestamp) -> usize {
+        let remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_late = |seen: &&Seen| {
+            let is_open = seen.opening.open && now < seen.opening.end;
+            is_open && seen.renew_at.is_some_and(|due| now.duration_since(due) > LATE)
+        };
+        remembered.seen.values().filter(is_late).count()
+    }
+
     fn note(&self, place: String, seen: Seen) -> Timestamp {
         let next = upkeep::next_look(&seen);
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -275,6 +288,25 @@ mod tests {
         let again = Opening { open: true, ..opening.clone() };
         assert_eq!(memory.waits_for_the_gate(&again, &site, now), None);
         assert!(waits(6).is_some(), "it was open again since");
+    }
+
+    #[test]
+    fn a_certificate_is_late_where_a_stage_is_open_and_its_renewal_is_long_due() {
+        let (memory, now) = (Memory::default(), testing::now());
+        let opening = testing::opening();
+        let seen = |place: &str, renew_at, opening: &Opening| {
+            let site = testing::site(opening);
+            memory.note(place.to_owned(), Seen { at: now, opening: opening.clone(), renew_at, site })
+        };
+        let due = now + SignedDuration::from_mins(10);
+        seen("due", Some(due), &opening);
+        seen("none", None, &opening);
+        seen("closed", Some(due), &Opening { open: false, ..opening.clone() });
+        seen("over", Some(due), &Opening { end: due, ..opening.clone() });
+        assert_eq!((memory.late(due), memory.late(due + LATE)), (0, 0));
+        assert_eq!(memory.late(due + LATE + SignedDuration::from_millis(1)), 1);
+        seen("due", Some(due + SignedDuration::from_hours(1)), &opening);
+        assert_eq!(memory.late(due + LATE + SignedDuration::from_millis(1)), 0, "it was renewed");
     }
 
     #[test]

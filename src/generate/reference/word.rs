@@ -28,6 +28,11 @@ pub(super) fn page() -> GeneratedFile {
     GeneratedFile { path: "docs/reference/words.md".to_owned(), contents }
 }
 
+/// The reasons that a condition may have.
+pub fn reasons() -> Vec<String> {
+    words::<Reason>().into_iter().map(|(word, _)| word).collect()
+}
+
 /// A table of the words of one enum.
 fn section<Words: JsonSchema>(heading: &str, column: &str) -> String {
     let rows: Vec<String> =

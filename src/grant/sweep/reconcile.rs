@@ -49,7 +49,7 @@ async fn clear(names: &Names, context: &Context) -> Result<Duration, WriteError>
     if context.writer.is_standing(&names.namespace, &names.grant, &names.uid).await? {
         return Ok(SOON);
     }
-    context.note_open(&names.uid, &[]);
+    context.meter.open_now(&names.uid, &[]);
     let now = context.clock.now();
     let grant = ghost(names, Time(now));
     let mut scene = scene(&grant, names, context, now);

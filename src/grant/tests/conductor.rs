@@ -22,7 +22,7 @@ async fn one_opening_takes_these_requests_in_this_order() {
     let mut play = Play::new();
     let requests = play.open().await;
     insta::assert_snapshot!(requests.join("\n"));
-    assert_eq!(play.counts.taken(), ["Written", "Written", "open {Sandbox: 1}"]);
+    assert_eq!(play.counts.taken(), ["Written", "Written", "open [Sandbox until 2026-12-08T00:00:00Z]"]);
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn one_closing_takes_these_requests_in_this_order() {
     play.known.certificates_go(&play.place().unwrap());
     requests.extend(play.pass().await);
     insta::assert_snapshot!(requests.join("\n"));
-    assert_eq!(play.counts.taken(), ["Written", "open {}", "Written"]);
+    assert_eq!(play.counts.taken(), ["Written", "open []", "Written"]);
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn how_late_an_end_was_is_counted_once() {
     let end = play.context.catalogue.records.journal(&namespace, &uid).unwrap().openings[0].end;
     play.context.clock.saw(end);
     play.pass().await;
-    assert_eq!(play.counts.taken(), ["expired", "Written", "open {}"]);
+    assert_eq!(play.counts.taken(), ["expired", "Written", "open []"]);
     play.pass().await;
     assert_eq!(play.counts.taken(), Vec::<String>::new());
 }
@@ -217,7 +217,7 @@ async fn each_of_several_is_deleted_although_the_first_cant_be() {
     assert_eq!(play.counts.taken(), Vec::<String>::new(), "it isn't recorded as suspended yet");
     play.pass().await;
     assert!(play.api.get(&first).is_none());
-    assert_eq!(play.counts.taken(), ["Written", "open {}"]);
+    assert_eq!(play.counts.taken(), ["Written", "open []"]);
 }
 
 #[tokio::test]

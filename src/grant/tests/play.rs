@@ -17,7 +17,7 @@ use crate::cluster::pace::Pace;
 use crate::cluster::status::Statuses;
 use crate::grant::build::Installation;
 use crate::grant::memory::Memory;
-use crate::grant::reconcile::{Appended, Context, Halted, Meter, reconcile};
+use crate::grant::reconcile::{Appended, Context, Halted, Meter, OpenNow, reconcile};
 use crate::testing::api::FakeApi;
 use crate::testing::known::{Known, now};
 
@@ -25,7 +25,7 @@ pub(super) const GRANT: &str = "/apis/comity.dev/v1alpha1/namespaces/risk-data/p
 
 /// What was counted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counts(Arc<Mutex<Vec<String>>>, Arc<AtomicU64>);
+pub(super) struct Counts(Arc<Mutex<Vec<String>>>, Arc<AtomicU64>, Arc<Mutex<BTreeMap<String, Vec<OpenNow>>>>);
 
 impl Counts {
     fn note(&self, what: String) {
@@ -43,8 +43,12 @@ impl Counts {
 }
 
 impl Meter for Counts {
-    fn open_now(&self, openings: &BTreeMap<Stage, usize>) {
-        self.note(format!("open {openings:?}"));
+    fn open_now(&self, grant: &str, openings: &[OpenNow]) {
+        let before = self.2.lock().unwrap().insert(grant.to_owned(), openings.to_vec()).unwrap_or_default();
+        if before != openings {
+            let told = openings.iter().map(|opening| format!("{} until {}", opening.stage, opening.until));
+            self.note(format!("open [{}]", told.collect::<Vec<_>>().join(", ")));
+        }
     }
 
     fn expired(&self, _: Duration) {

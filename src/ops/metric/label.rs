@@ -147,6 +147,25 @@ pub(super) struct StageLabel {
     pub(super) stage: &'static str,
 }
 
+/// The label of what ends soon.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct SoonLabels {
+    pub(super) stage: &'static str,
+    pub(super) within: &'static str,
+}
+
+/// The label of grants. Reasons are those of conditions.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct GrantLabel {
+    pub(super) reason: String,
+}
+
+/// The label of a process of Comity's.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct ProcessLabel {
+    pub(super) process: &'static str,
+}
+
 /// The label of watches. Kinds are words of the program's own.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct WatchLabel {

@@ -3,12 +3,22 @@
 use super::*;
 
 /// Everything touched once.
-fn touched() -> String {
+pub(super) fn touched() -> String {
+    let now = Timestamp::UNIX_EPOCH;
+    let opening = |days: i64| {
+        let until = now + jiff::SignedDuration::from_hours(24 * days);
+        OpenNow { stage: Stage::Sandbox, until, lapses: None }
+    };
     let metrics = Metrics::new();
     metrics.reconciled(Kind::Grant, Outcome::Waiting, Duration::from_millis(7));
     metrics.requested(Verb::Apply);
     metrics.told("Opened");
-    metrics.open_now(&BTreeMap::from([(Stage::Sandbox, 3)]));
+    metrics.open_now("one", &[opening(1), opening(2)]);
+    metrics.open_now("other", &[opening(60)]);
+    metrics.count_openings(now);
+    metrics.grants(&BTreeMap::from([("Open".to_owned(), 2), ("Ended".to_owned(), 0)]));
+    metrics.late(1);
+    metrics.ready("run", true);
     metrics.expired(Duration::from_millis(120));
     metrics.appended(Append::Written);
     metrics.issued(Duration::from_millis(2));
@@ -44,6 +54,14 @@ fn what_happened_is_what_is_counted() {
         "comity_events_total{reason=\"Opened\"} 1",
         "comity_openings{stage=\"sandbox\"} 3",
         "comity_openings{stage=\"production\"} 0",
+        "comity_openings_ending{stage=\"sandbox\",within=\"1d\"} 1",
+        "comity_openings_ending{stage=\"sandbox\",within=\"30d\"} 2",
+        "comity_reviews_lapsing{stage=\"sandbox\",within=\"30d\"} 0",
+        "comity_grants{reason=\"Open\"} 2",
+        "comity_grants{reason=\"Ended\"} 0",
+        "comity_certificates_late 1",
+        "comity_ready{process=\"run\"} 1",
+        "comity_journal_appends_total{outcome=\"failed\"} 0",
         "comity_expiry_lag_seconds_bucket{le=\"0.25\"} 1",
         "comity_expiry_lag_seconds_bucket{le=\"0.1\"} 0",
         "comity_journal_appends_total{outcome=\"written\"} 1",
