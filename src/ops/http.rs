@@ -18,9 +18,12 @@ use super::shutdown::Shutdown;
 /// What the media type of metrics is (OpenMetrics 1.0).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// What counts into metrics, as of a moment.
+pub type Count = dyn Fn(&Metrics, Timestamp) + Send + Sync;
+
 /// What is counted when somebody asks, and not as it happens.
 #[derive(Clone)]
-pub struct Tally(pub Arc<dyn Fn(&Metrics, Timestamp) + Send + Sync>);
+pub struct Tally(pub Arc<Count>);
 
 impl std::fmt::Debug for Tally {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
