@@ -36,6 +36,29 @@ fn the_story_is_agreed_on_at_every_promotion() {
     }
 }
 
+/// What kustomize makes of each overlay is tried in `tests/gitops.rs`, where there is a kustomize.
+#[test]
+fn what_is_shared_from_git_is_agreed_on_in_every_overlay() {
+    let folder = "examples/gitops";
+    let mut world = World::default();
+    world.overlay_files(&format!("{folder}/platform"));
+    world.overlay_files(&format!("{folder}/base"));
+    let stages = ["sandbox", "rehearsal", "production"].map(|overlay| {
+        let patch = files(&format!("{folder}/overlays/{overlay}")).remove(0);
+        let mut grant = files(&format!("{folder}/base"))
+            .into_iter()
+            .flat_map(|file| file.documents)
+            .find(|document| document["kind"] == "PartnerGrant")
+            .expect("a grant");
+        assert_eq!(patch.documents[0]["metadata"], grant["metadata"], "{}", patch.name);
+        grant["spec"]["stage"] = patch.documents[0]["spec"]["stage"].clone();
+        world.overlay(&[grant]);
+        world.agreed(&patch.name);
+        world.grant().spec.stage.to_string()
+    });
+    assert_eq!(stages, ["Sandbox", "Rehearsal", "Production"]);
+}
+
 #[test]
 fn what_is_not_accepted_says_why() {
     let mut told = 0;

@@ -10,6 +10,7 @@ mod crash;
 mod deciding;
 mod enrolment;
 mod flood;
+mod health;
 mod late;
 mod life;
 mod loss;
