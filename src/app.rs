@@ -4,6 +4,7 @@
 mod admission;
 mod authorities;
 mod counting;
+mod enrolment;
 mod pods;
 
 use std::path::Path;
@@ -63,10 +64,12 @@ const PULSE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// The address is taken, or isn't this machine's.
-    #[error("can't listen on {address}: choose another with --listen")]
+    #[error("can't listen on {address}: choose another with {flag}")]
     Listen {
         /// The address.
         address: std::net::SocketAddr,
+        /// What says so.
+        flag: &'static str,
         /// Why not.
         source: std::io::Error,
     },
@@ -133,6 +136,7 @@ pub async fn sign(settings: Settings) -> Result<(), AppError> {
     let context = Arc::new(signing(&settings, client.clone(), &feeds, &station.clock, &station.metrics));
     let tally = counting::certificates(&context);
     let authorities = station.keep_authorities(&settings, &client, Arc::clone(&context));
+    let enrolment = station.serve_enrolment(&settings, &client, &context).await?;
     let pods = station.answer_pods(&settings, client, Arc::clone(&context));
     let store = feeds.catalogue.grants.clone();
     let control = station.control(
@@ -144,7 +148,7 @@ pub async fn sign(settings: Settings) -> Result<(), AppError> {
     );
     let work = async {
         feeds.filled().await;
-        futures::join!(control, pods, authorities);
+        futures::join!(control, pods, authorities, enrolment);
     };
     until_told(&settings, &station, ("sign", tally), work).await
 }
@@ -328,7 +332,11 @@ async fn until_told(
     work: impl Future<Output = ()>,
 ) -> Result<(), AppError> {
     let address = settings.listen;
-    let listener = TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;
+    let listener = TcpListener::bind(address).await.map_err(|source| AppError::Listen {
+        address,
+        flag: "--listen",
+        source,
+    })?;
     #[expect(clippy::disallowed_methods, reason = "the clock is read here, at the edge")]
     let served = Served {
         process,

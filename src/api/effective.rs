@@ -131,8 +131,7 @@ impl EffectivePolicy {
 
     /// The workloads that may have certificates, whoever makes their keys.
     pub fn certified(&self) -> &[Workload] {
-        let by_pod = self.workloads_with(KeyDelivery::PodCertificate);
-        if by_pod.is_empty() { self.workloads_with(KeyDelivery::Secret) } else { by_pod }
+        if self.security.key_delivery.is_empty() { &[] } else { &self.workloads }
     }
 
     /// The workloads whose keys may be delivered in this way: all of them, or none.

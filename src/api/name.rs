@@ -31,6 +31,8 @@ pub const LABEL_PURPOSE: &str = "comity.dev/purpose";
 pub const LABEL_WORKLOAD: &str = "comity.dev/workload";
 /// Label on a ConfigMap in Comity's own namespace: what it says about CAs ([`LEDGER`], [`ORDER`]).
 pub const LABEL_AUTHORITY: &str = "comity.dev/authority";
+/// Marks what `comity sign` keeps of enrolments: of which sort it is.
+pub const LABEL_ENROLMENT: &str = "comity.dev/enrolment";
 /// Label on everything that Comity applies, for the tools that read it.
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
@@ -42,6 +44,13 @@ pub const PODS_CLOSED: &str = "Closed";
 pub const LEDGER: &str = "ledger";
 /// Value of [`LABEL_AUTHORITY`]: what somebody wants done with them.
 pub const ORDER: &str = "order";
+/// The value of [`LABEL_ENROLMENT`] of what says that a token was used.
+pub const USED: &str = "used";
+/// The public ConfigMap in Comity's own namespace that says where the enrolment endpoint is, and which anchor its
+/// certificate is verified against.
+pub const ENROLMENT_CONFIG_MAP: &str = "comity-trust-enrolment";
+/// The Secret in Comity's own namespace with the key of that anchor.
+pub const ENROLMENT_SECRET: &str = "comity-ca-enrolment";
 /// Value of [`LABEL_CLOSING`].
 pub const CLOSING: &str = "true";
 /// Value of [`LABEL_SHARES`] and [`LABEL_DATASET_INGRESS`] where the platform says yes.
@@ -66,6 +75,8 @@ pub const ANNOTATION_COMPARED: &str = "comity.dev/compared";
 /// Annotation on an authority's Secret: its number, for people.
 pub const ANNOTATION_NUMBER: &str = "comity.dev/number";
 
+/// On a `CertificateSigningRequest`: for which workload it was filed. Nothing goes by it.
+pub const ANNOTATION_ENROLS: &str = "comity.dev/enrols";
 /// Annotation on a decision: who decided, as the API server knows them. Stamped by admission.
 pub const ANNOTATION_DECIDED_BY: &str = "comity.dev/decided-by";
 /// Annotation on a grant: who asked for it, as [`super::stamp::Writers`]. Kept by admission.
@@ -254,6 +265,11 @@ pub const CA_ORDER: &str = "comity-order-";
 /// grant's journal with what people decided.
 pub fn consent_config_map(grant_uid: &str) -> String {
     format!("comity-trust-consent-{grant_uid}")
+}
+
+/// The ConfigMap in Comity's own namespace by which `comity sign` remembers that a token was used.
+pub fn enrolled_config_map(decision_uid: &str) -> String {
+    format!("comity-trust-enrolled-{decision_uid}")
 }
 
 /// The SPIFFE ID of a workload (SPIFFE-ID, sections 2.1 to 2.4).

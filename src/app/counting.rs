@@ -55,6 +55,10 @@ impl signer::reconcile::Meter for Metrics {
     fn refused(&self) {
         Self::refused(self);
     }
+
+    fn answered(&self, word: &'static str) {
+        Self::answered(self, word);
+    }
 }
 
 /// Counts how grants stand, and which of their openings end soon.

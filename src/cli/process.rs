@@ -76,6 +76,7 @@ impl ProcessArguments {
             system_namespace: self.system_namespace,
             trust_domain: self.trust_domain,
             authority_lifetime: DEFAULT_AUTHORITY_LIFETIME,
+            enrolment: None,
             workers: 1,
             cluster_cidrs: Vec::new(),
             dns_namespace: String::new(),

@@ -1,14 +1,16 @@
 //! `comity sign`: holds the CA keys, and signs the certificates of workloads.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Args;
 use jiff::SignedDuration;
 
 use super::process::{ProcessArguments, to_the_end};
+use super::value::{self, Endpoint};
 use super::{Failure, moment};
 use crate::app;
-use crate::ops::Settings;
+use crate::ops::{self, Settings};
 
 /// Hold the CA keys, sign the certificates of workloads, publish what they are verified against
 #[derive(Args, Debug)]
@@ -19,6 +21,16 @@ pub(super) struct Arguments {
     #[arg(env = "COMITY_CA_LIFETIME", hide_env_values = true)]
     ca_lifetime: SignedDuration,
 
+    /// Where workloads on the partner's side enrol (HTTPS); without it, nowhere
+    #[arg(long, value_name = "ADDR:PORT", value_parser = value::address, requires = "enrol_url")]
+    #[arg(env = "COMITY_ENROL_LISTEN", hide_env_values = true)]
+    enrol_listen: Option<SocketAddr>,
+
+    /// Where they find it, as `https://HOST` or `https://HOST:PORT`; its certificate is for that host
+    #[arg(long, value_name = "URL", value_parser = value::endpoint, requires = "enrol_listen")]
+    #[arg(env = "COMITY_ENROL_URL", hide_env_values = true)]
+    enrol_url: Option<Endpoint>,
+
     #[command(flatten)]
     process: ProcessArguments,
 }
@@ -28,6 +40,9 @@ impl Arguments {
     pub(super) fn sign(self) -> Result<ExitCode, Failure> {
         self.process.start_logs()?;
         let authority_lifetime = self.ca_lifetime;
-        to_the_end(app::sign(Settings { authority_lifetime, ..self.process.settings() }))
+        let enrolment = self.enrol_listen.zip(self.enrol_url).map(|(listen, found)| {
+            ops::settings::Endpoint { listen, url: found.url, names: vec![found.host] }
+        });
+        to_the_end(app::sign(Settings { authority_lifetime, enrolment, ..self.process.settings() }))
     }
 }

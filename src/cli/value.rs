@@ -31,6 +31,29 @@ pub(super) fn stage(text: &str) -> Result<Stage, String> {
     found.ok_or_else(|| "it is sandbox, rehearsal or production".to_owned())
 }
 
+/// Where something is served.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Endpoint {
+    /// As it is called.
+    pub(super) url: String,
+    /// The host in it: a name, or an address.
+    pub(super) host: String,
+}
+
+/// An address of the form `https://HOST` or `https://HOST:PORT`, and nothing after it.
+pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {
+    let wrong = || "write it as https://enrol.example.org or https://enrol.example.org:8443".to_owned();
+    let uri: http::Uri = text.parse().map_err(|_discarded| wrong())?;
+    let is_plain = uri.scheme_str() == Some("https") && uri.path_and_query().is_none_or(|path| path == "/");
+    let authority = uri.authority().filter(|authority| is_plain && !authority.as_str().contains('@'));
+    let authority = authority.ok_or_else(wrong)?;
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    if host.is_empty() || !host.is_ascii() {
+        return Err(wrong());
+    }
+    Ok(Endpoint { url: format!("https://{authority}"), host: host.to_lowercase() })
+}
+
 /// A SPIFFE trust domain.
 pub(super) fn trust_domain(text: &str) -> Result<String, String> {
     SpiffeId::of_trust_domain(text).map(|_id| text.to_owned()).map_err(|error| error.to_string())
@@ -88,6 +111,26 @@ mod tests {
         assert_eq!(cidr("fd00:0:0::/48").as_deref(), Ok("fd00::/48"));
         for bad in ["10.0.0.0", "10.0.0.0/x", "x/8", "10.0.0.0/-1", "10.0.0.0/33", "::/129", "10.1.0.0/8"] {
             assert!(cidr(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_a_host_and_nothing_else() {
+        let host = |text: &str| endpoint(text).map(|found| (found.url, found.host));
+        let found = |url: &str, host: &str| Ok((url.to_owned(), host.to_owned()));
+        assert_eq!(
+            host("https://Enrol.example.org"),
+            found("https://Enrol.example.org", "enrol.example.org")
+        );
+        assert_eq!(
+            host("https://enrol.example.org:8443/"),
+            found("https://enrol.example.org:8443", "enrol.example.org")
+        );
+        assert_eq!(host("https://[2001:db8::1]:8443"), found("https://[2001:db8::1]:8443", "2001:db8::1"));
+        for bad in
+            ["", "enrol.example.org", "http://a", "https://", "https://a/b", "https://a?b", "https://a@b"]
+        {
+            assert!(endpoint(bad).is_err(), "{bad}");
         }
     }
 

@@ -16,8 +16,27 @@ pub struct Template {
     pub file: &'static str,
     /// What is in it.
     pub text: String,
-    /// The API that a cluster has to serve for it, if not every one does.
-    pub needs: Option<&'static str>,
+    /// Where it is rendered, if not everywhere.
+    pub only: Option<Only>,
+}
+
+/// Where something is rendered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Only {
+    /// Where the cluster serves this API.
+    Serves(&'static str),
+    /// Where enrolment is served.
+    Enrolment,
+}
+
+impl Only {
+    /// As Helm has it.
+    fn condition(self) -> String {
+        match self {
+            Self::Serves(api) => format!(".Capabilities.APIVersions.Has \"{api}\""),
+            Self::Enrolment => template::ENROLMENT_ENABLED.to_owned(),
+        }
+    }
 }
 
 /// All of the templates, in the order in which they are to be applied.
@@ -26,13 +45,25 @@ pub fn templates() -> Result<Vec<Template>, GenerateError> {
     [
         ("definitions.yaml", definitions, None),
         ("rbac.yaml", rbac::objects(template::NAMESPACE), None),
-        ("stamps.yaml", admission::stamps(template::NAMESPACE), Some(admission::mutation::NEEDS)),
+        (
+            "stamps.yaml",
+            admission::stamps(template::NAMESPACE),
+            Some(Only::Serves(admission::mutation::NEEDS)),
+        ),
         ("admission.yaml", admission::objects(template::NAMESPACE), None),
         ("deployments.yaml", deployment::objects(), None),
+        ("enrolment.yaml", enrolment(), Some(Only::Enrolment)),
     ]
     .into_iter()
-    .map(|(file, objects, needs)| Ok(Template { file, text: template::documents(&objects)?, needs }))
+    .map(|(file, objects, only)| Ok(Template { file, text: template::documents(&objects)?, only }))
     .collect()
+}
+
+/// What there is only where enrolment is served.
+fn enrolment() -> Vec<Value> {
+    let mut objects = rbac::process::enrolment(template::NAMESPACE);
+    objects.push(deployment::enrolment());
+    objects
 }
 
 /// Helm upgrades a definition that is a template, and with this doesn't delete it, and with it
@@ -48,7 +79,10 @@ pub fn files() -> Result<Vec<GeneratedFile>, GenerateError> {
     let mut files = vec![GeneratedFile { path: format!("{FOLDER}/Chart.yaml"), contents: chart() }];
     files.extend(templates()?.iter().map(|template| GeneratedFile {
         path: format!("{FOLDER}/templates/{}", template.file),
-        contents: template::where_served(template.needs, &template::for_helm(&template.text)),
+        contents: template::only_where(
+            template.only.map(Only::condition).as_deref(),
+            &template::for_helm(&template.text),
+        ),
     }));
     Ok(files)
 }

@@ -8,6 +8,11 @@ use crate::api::name;
 /// The port for probes and metrics.
 const PORT: u16 = 8080;
 
+/// The port for enrolment.
+const ENROLMENT_PORT: u16 = 8443;
+/// What it is called.
+const ENROLMENT: &str = "enrolment";
+
 /// Both Deployments.
 pub fn objects() -> Vec<Value> {
     [(name::RUN, "run", template::RUN_RESOURCES), (name::SIGN, "sign", template::SIGN_RESOURCES)]
@@ -48,7 +53,7 @@ fn pod(name: &str, process: &str, resources: &str) -> Value {
             "image": template::IMAGE,
             "imagePullPolicy": template::PULL_POLICY,
             "args": arguments(process),
-            "ports": [{"name": "http", "containerPort": PORT}],
+            "ports": ports(process),
             "livenessProbe": probe("/livez", 3),
             "readinessProbe": probe("/readyz", 1),
             "resources": resources,
@@ -58,6 +63,33 @@ fn pod(name: &str, process: &str, resources: &str) -> Value {
                 "capabilities": {"drop": ["ALL"]},
             },
         }],
+    })
+}
+
+fn ports(process: &str) -> Vec<Value> {
+    let mut ports = vec![json!({"name": "http", "containerPort": PORT})];
+    if process == "sign" {
+        // In one line, which is there or not.
+        let port = json!({"containerPort": ENROLMENT_PORT, "name": ENROLMENT});
+        ports.push(json!(format!("{}{port}", template::ENROLMENT_ITEM)));
+    }
+    ports
+}
+
+/// The Service before enrolment. Where callers come in through nodes, their addresses stay, so that nobody uses
+/// up what is another's.
+pub fn enrolment() -> Value {
+    let mut labels = super::labels();
+    labels["app.kubernetes.io/component"] = json!("sign");
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "comity-enrolment", "namespace": template::NAMESPACE, "labels": super::labels()},
+        "spec": {
+            "type": template::ENROLMENT_SERVICE,
+            "selector": labels,
+            "ports": [{"name": "https", "port": 443, "targetPort": ENROLMENT}],
+        },
     })
 }
 
@@ -71,6 +103,9 @@ fn arguments(process: &str) -> Vec<String> {
     ];
     if process == "sign" {
         arguments.push(format!("--ca-lifetime={}", template::CA_LIFETIME));
+        let where_enrolment = template::ENROLMENT_ITEM;
+        arguments.push(format!("{where_enrolment}--enrol-listen=0.0.0.0:{ENROLMENT_PORT}"));
+        arguments.push(format!("{where_enrolment}--enrol-url={}", template::ENROLMENT_URL));
     }
     if process == "run" {
         arguments.push(format!("--cluster-cidr={}", template::CLUSTER_CIDRS));

@@ -15,7 +15,8 @@ pub fn file() -> Result<GeneratedFile, GenerateError> {
         message: error.to_string(),
     })?;
     let mut text = template::documents(&[namespace()])?;
-    for template in chart::templates()? {
+    let is_default = |template: &chart::Template| template.only != Some(chart::Only::Enrolment);
+    for template in chart::templates()?.into_iter().filter(is_default) {
         text.push_str(template.text.strip_prefix(HEADER).unwrap_or(&template.text));
     }
     let contents = template::with_defaults(&text, &values, name::DEFAULT_SYSTEM_NAMESPACE, chart::VERSION);

@@ -28,6 +28,16 @@ pub const RUN_RESOURCES: &str = "__runResources__";
 /// The resources of `comity sign`.
 pub const SIGN_RESOURCES: &str = "__signResources__";
 
+/// Where workloads on the partner's side find enrolment.
+pub const ENROLMENT_URL: &str = "__enrolmentUrl__";
+/// Of which type its Service is.
+pub const ENROLMENT_SERVICE: &str = "__enrolmentService__";
+
+/// What there is only where enrolment is served: an item of a list, of which the line is left out elsewhere.
+pub const ENROLMENT_ITEM: &str = "__whereEnrolment__";
+/// The value that says whether it is.
+pub const ENROLMENT_ENABLED: &str = ".Values.enrolment.enabled";
+
 /// All of the blanks.
 pub const BLANKS: &[&str] = &[
     NAMESPACE,
@@ -41,6 +51,9 @@ pub const BLANKS: &[&str] = &[
     CA_LIFETIME,
     RUN_RESOURCES,
     SIGN_RESOURCES,
+    ENROLMENT_URL,
+    ENROLMENT_SERVICE,
+    ENROLMENT_ITEM,
 ];
 
 /// Objects as one YAML text, each after a `---`.
@@ -61,6 +74,8 @@ pub fn documents(objects: &[Value]) -> Result<String, GenerateError> {
 pub fn for_helm(text: &str) -> String {
     // A `{{` of our own, in the description of a field say, isn't Helm's to read.
     let text = text.replace("{{", "{{ \"{{\" }}");
+    let text =
+        where_enrolment(&text, |line| format!("{{{{- if {ENROLMENT_ENABLED} }}}}\n{line}\n{{{{- end }}}}\n"));
     fill(&text, |blank| {
         let expression = match blank {
             NAMESPACE => "{{ .Release.Namespace }}",
@@ -74,17 +89,32 @@ pub fn for_helm(text: &str) -> String {
             CA_LIFETIME => "{{ .Values.sign.caLifetime }}",
             RUN_RESOURCES => "{{ toJson .Values.run.resources }}",
             SIGN_RESOURCES => "{{ toJson .Values.sign.resources }}",
+            ENROLMENT_URL => "{{ .Values.enrolment.url }}",
+            // A Service that nodes let in hides who calls, unless it is told not to.
+            ENROLMENT_SERVICE => {
+                "{{ .Values.enrolment.serviceType }}{{ if ne .Values.enrolment.serviceType \"ClusterIP\" }}\n  \
+                 externalTrafficPolicy: Local{{ end }}"
+            }
             _ => return None,
         };
         Some(expression.to_owned())
     })
 }
 
-/// A template of Helm's that renders only where the cluster serves the API that it `needs`.
-pub fn where_served(needs: Option<&str>, template: &str) -> String {
-    needs.map_or_else(
+/// The text with each line that is there only where enrolment is served as `there` writes it.
+fn where_enrolment(text: &str, there: impl Fn(&str) -> String) -> String {
+    let line = |line: &str| {
+        let is_of_enrolment = line.contains(ENROLMENT_ITEM);
+        if is_of_enrolment { there(&line.replace(ENROLMENT_ITEM, "")) } else { format!("{line}\n") }
+    };
+    text.lines().map(line).collect()
+}
+
+/// A template of Helm's that renders only where this holds.
+pub fn only_where(condition: Option<&str>, template: &str) -> String {
+    condition.map_or_else(
         || template.to_owned(),
-        |api| format!("{{{{- if .Capabilities.APIVersions.Has \"{api}\" }}}}\n{template}{{{{- end }}}}\n"),
+        |condition| format!("{{{{- if {condition} }}}}\n{template}{{{{- end }}}}\n"),
     )
 }
 
@@ -96,7 +126,8 @@ pub fn with_defaults(text: &str, values: &Value, namespace: &str, version: &str)
         let words = values.pointer(pointer)?.as_array()?.iter().filter_map(Value::as_str);
         Some(words.collect::<Vec<_>>().join(","))
     };
-    fill(text, |blank| match blank {
+    let text = where_enrolment(text, |_| String::new());
+    fill(&text, |blank| match blank {
         NAMESPACE => Some(namespace.to_owned()),
         IMAGE => {
             let tag = word("/image/tag").filter(|tag| !tag.is_empty()).unwrap_or_else(|| version.to_owned());

@@ -23,6 +23,7 @@ fn yaml_says_what_the_objects_say() {
         admission::stamps(template::NAMESPACE),
         admission::objects(template::NAMESPACE),
         deployment::objects(),
+        rbac::process::enrolment(template::NAMESPACE),
     ]
     .concat();
     let written = template::documents(&objects).expect("YAML");
@@ -114,6 +115,31 @@ fn only_what_every_cluster_serves_is_rendered_everywhere() {
         assert_eq!(stamps(&file.contents), guarded, "{}", file.path);
     }
     assert!(stamps(&install::file().expect("install.yaml").contents));
+}
+
+#[test]
+fn nothing_of_enrolment_is_rendered_where_it_is_off() {
+    let off = |text: &str| {
+        let mut depth = 0;
+        let mut shown = Vec::new();
+        for line in text.lines() {
+            depth += usize::from(line.starts_with("{{- if "));
+            if depth == 0 {
+                shown.push(line.to_owned());
+            }
+            depth -= usize::from(line.starts_with("{{- end "));
+        }
+        shown.join("\n")
+    };
+    let speaks =
+        |text: &str| text.contains("enrol-") || text.contains("comity-enrolment") || text.contains("8443");
+    let files = chart::files().expect("every type can be written");
+    let of_admission = |path: &str| path.ends_with("admission.yaml") || path.ends_with("definitions.yaml");
+    for file in files.iter().filter(|file| !of_admission(&file.path)) {
+        assert!(!speaks(&off(&file.contents)), "{}", file.path);
+    }
+    assert_eq!(files.iter().filter(|file| speaks(&file.contents)).count(), 2, "in two files, where it is on");
+    assert!(!install::file().expect("install.yaml").contents.contains("enrol-listen"));
 }
 
 /// What a chart's values may be, and what they are by default, name the same things.

@@ -233,7 +233,7 @@ fn is_used(spec: &Value, path: &str) -> bool {
     }
 }
 
-/// Says of keys how they are delivered and how they aren't yet, and of all that certificates hold that
+/// Says of keys how they are delivered and how they can't be, and of all that certificates hold that
 /// there are none where the contract names no way that there is.
 fn refine_certificates(told: &mut [EnforcedClause], security: &Security) {
     let (ways, lacking) = deliveries(security);
@@ -251,7 +251,7 @@ fn refine_certificates(told: &mut [EnforcedClause], security: &Security) {
             if clause.state != EnforcementState::NotUsed {
                 clause.state = EnforcementState::DeclaredOnly;
             }
-            let mend = "name Secret or PodCertificate to have them made";
+            let mend = "name a way that there is, as Secret, to have them made";
             clause.message = Some(format!("{why}: no workload gets a certificate; {mend}"));
         } else if ways.is_empty() && clause.by.contains(&Certificate) {
             clause.by.retain(|by| *by != Certificate);
@@ -275,7 +275,10 @@ fn deliveries(security: &Security) -> (Vec<String>, Vec<String>) {
                 "nodes make keys that never leave them, where the API server has PodCertificateRequests"
                     .to_owned(),
             ),
-            KeyDelivery::CertificateSigningRequest => lacking.push(format!("{way:?} isn't built yet")),
+            KeyDelivery::CertificateSigningRequest => ways.push(
+                "workloads on the partner's side enrol with keys of their own, where comity sign serves enrolment"
+                    .to_owned(),
+            ),
         }
     }
     (ways, lacking)

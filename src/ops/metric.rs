@@ -117,6 +117,13 @@ const SIGNING_SECONDS: Description = Description {
     help: "How long making a key and signing its certificate took",
 };
 
+const ENROLMENTS: Description = Description {
+    name: "comity_enrolments",
+    type_: "counter",
+    labels: &["reason"],
+    help: "Calls of the enrolment endpoint that were answered: Issued, or why not",
+};
+
 const WATCHES: Description = Description {
     name: "comity_watch_failing",
     type_: "gauge",
@@ -146,7 +153,7 @@ const READY: Description = Description {
 };
 
 /// Every metric, in the order in which the reference lists them.
-pub const DESCRIPTIONS: [Description; 17] = [
+pub const DESCRIPTIONS: [Description; 18] = [
     RECONCILES,
     RECONCILE_SECONDS,
     REQUESTS,
@@ -161,6 +168,7 @@ pub const DESCRIPTIONS: [Description; 17] = [
     CERTIFICATES,
     SIGNING_SECONDS,
     LATE,
+    ENROLMENTS,
     WATCHES,
     UNREADABLE,
     READY,
@@ -185,6 +193,7 @@ pub struct Metrics {
     certificates: Family<SigningLabel, Counter>,
     signing_seconds: Histogram,
     late: Gauge,
+    enrolments: Family<ReasonLabel, Counter>,
     watches: Family<WatchLabel, Gauge>,
     unreadable: Family<WatchLabel, Gauge>,
     ready: Family<ProcessLabel, Gauge>,
@@ -216,6 +225,7 @@ impl Metrics {
             certificates: Family::default(),
             signing_seconds: fine(),
             late: Gauge::default(),
+            enrolments: Family::default(),
             watches: Family::default(),
             unreadable: Family::default(),
             ready: Family::default(),
@@ -242,6 +252,7 @@ impl Metrics {
         registry.register(CERTIFICATES.name, CERTIFICATES.help, self.certificates.clone());
         registry.register(SIGNING_SECONDS.name, SIGNING_SECONDS.help, self.signing_seconds.clone());
         registry.register(LATE.name, LATE.help, self.late.clone());
+        registry.register(ENROLMENTS.name, ENROLMENTS.help, self.enrolments.clone());
         registry.register(WATCHES.name, WATCHES.help, self.watches.clone());
         registry.register(UNREADABLE.name, UNREADABLE.help, self.unreadable.clone());
         registry.register(READY.name, READY.help, self.ready.clone());
@@ -333,6 +344,11 @@ impl Metrics {
     /// A certificate was refused.
     pub fn refused(&self) {
         self.certificates.get_or_create(&SigningLabel { outcome: Signing::Refused }).inc();
+    }
+
+    /// Somebody who called the enrolment endpoint was answered this word of the program's own.
+    pub fn answered(&self, reason: &'static str) {
+        self.enrolments.get_or_create(&ReasonLabel { reason }).inc();
     }
 
     /// Whether the watch of each of these kinds fails.

@@ -20,6 +20,8 @@ pub struct Settings {
     pub trust_domain: String,
     /// How long an authority lives, unless what it signs lives for more than a sixth of it.
     pub authority_lifetime: SignedDuration,
+    /// Where workloads on the partner's side enrol; `None`: nowhere.
+    pub enrolment: Option<Endpoint>,
     /// How many objects of a kind are worked on at once.
     pub workers: u16,
     /// The cluster's own networks (pods, services, nodes), which no egress may reach.
@@ -28,4 +30,15 @@ pub struct Settings {
     pub dns_namespace: String,
     /// The labels of the pods of the cluster's DNS.
     pub dns_selector: BTreeMap<String, String>,
+}
+
+/// Where callers from outside are served.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Endpoint {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where callers find it.
+    pub url: String,
+    /// The host names and addresses that they may call it by.
+    pub names: Vec<String>,
 }

@@ -11,7 +11,7 @@ use super::anchor::Anchor;
 use super::error::PkiError;
 use super::lifetime::Lifetime;
 use super::spiffe::SpiffeId;
-use super::{fingerprint, hexadecimal, only_certificate};
+use super::{LONGEST_PEM, fingerprint, hexadecimal, only_certificate};
 
 /// What workloads' and authorities' certificates both say.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -40,8 +40,15 @@ impl Leaf {
     ///
     /// Says nothing about who signed it: ask [`Leaf::signed_by`].
     pub fn parse(pem: &[u8]) -> Result<Self, PkiError> {
-        let der = only_certificate(pem)?;
-        let (rest, certificate) = X509Certificate::from_der(&der).map_err(|_discarded| PkiError::NotX509)?;
+        Self::read(&only_certificate(pem)?)
+    }
+
+    /// The same in DER, as it comes over a connection.
+    pub fn read(der: &[u8]) -> Result<Self, PkiError> {
+        if der.len() > LONGEST_PEM {
+            return Err(PkiError::NotX509);
+        }
+        let (rest, certificate) = X509Certificate::from_der(der).map_err(|_discarded| PkiError::NotX509)?;
         if !rest.is_empty() {
             return Err(PkiError::NotX509);
         }
@@ -49,7 +56,7 @@ impl Leaf {
         let id = SpiffeId::workload(&facts.name)?;
         check_workload(&certificate)?;
         let authority_key = authority_key(&certificate)?;
-        Ok(Self { id, facts, authority_key, der: der.clone() })
+        Ok(Self { id, facts, authority_key, der: der.to_vec() })
     }
 
     /// Whom the certificate is about.

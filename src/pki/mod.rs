@@ -22,6 +22,7 @@ pub mod policy;
 pub mod profile;
 pub mod requested;
 pub mod rotation;
+pub mod server;
 pub mod spiffe;
 pub mod token;
 pub mod trust;

@@ -5,6 +5,8 @@
 //! for its pod, and makes its node drop the certificate that still works: so a pod that has one is
 //! never refused for what stands, but left waiting, and what it has ends by itself.
 
+pub mod outside;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::lifetime::{Lifetime, SHORTEST_OF_POD, SHORTEST_TTL_OF_POD};
@@ -61,6 +63,8 @@ pub struct Stage {
     pub doubt: Option<String>,
     /// Whether the contract lets nodes make keys.
     pub delivers: bool,
+    /// Whether it lets workloads on the partner's side enrol, with keys of their own.
+    pub enrols: bool,
     /// Of which ServiceAccount its workloads are, each.
     pub accounts: Vec<String>,
     /// How long a credential may live.

@@ -55,6 +55,14 @@ fn common(id: &SpiffeId, lifetime: Lifetime) -> Result<CertificateParams, PkiErr
     let name = id.as_str().try_into().map_err(|_discarded| PkiError::Library("write the SPIFFE ID"))?;
     let mut params = CertificateParams::default();
     params.subject_alt_names = vec![SanType::URI(name)];
+    of_ours(params, lifetime)
+}
+
+/// What every certificate of ours says: a serial number, which key signed it, and from when until when.
+pub(super) fn of_ours(
+    mut params: CertificateParams,
+    lifetime: Lifetime,
+) -> Result<CertificateParams, PkiError> {
     params.serial_number = Some(serial()?);
     params.use_authority_key_identifier_extension = true;
     // The type of these is of a crate that nothing else here needs, hence the long way round.

@@ -1,6 +1,8 @@
 //! Public keys that somebody else made, and asks to have certified. Whoever asks isn't trusted: what
 //! isn't of a listed kind, or says anything beside the key, is refused in words.
 
+mod signed;
+
 use rcgen::SubjectPublicKeyInfo as SignableKey;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::oid_registry::{OID_EC_P256, OID_NIST_EC_P384, OID_NIST_EC_P521};
@@ -58,6 +60,9 @@ pub enum KeyRefusal {
     /// A point that isn't one of its curve's.
     #[error("a public key that isn't a whole point of its curve")]
     Point,
+    /// Not signed with the key that it holds.
+    #[error("the request isn't signed with the key that it holds, or by an algorithm that isn't taken")]
+    NotItsOwn,
     /// Of no listed kind.
     #[error("a key that is neither RSA (3072 or 4096 bits), ECDSA (P-256, P-384 or P-521) nor Ed25519")]
     Kind,
@@ -103,6 +108,12 @@ impl RequestedKey {
             Ok(([], info)) => Self::of_info(&info),
             _ => Err(KeyRefusal::Unreadable("a public key")),
         }
+    }
+
+    /// SHA-256 of the `SubjectPublicKeyInfo` in hexadecimal digits: the same for the same key, and no other.
+    pub fn fingerprint(&self) -> String {
+        use rcgen::PublicKeyData as _;
+        super::fingerprint(&self.info.subject_public_key_info())
     }
 
     /// Of which kind it is.

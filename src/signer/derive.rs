@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::opening::Opening;
+use super::opening::{Makers, Opening};
 use super::witness::Doubt;
 use crate::api::PartnerGrant;
 use crate::api::contract::KeyDelivery;
@@ -90,7 +90,7 @@ fn opening(
         ttl: ttl(policy).filter(|_| terms.is_some()).unwrap_or_default(),
         workloads: names(policy.workloads_with(KeyDelivery::Secret)),
         every_workload: names(&policy.workloads),
-        delivers_to_pods: policy.security.key_delivery.contains(&KeyDelivery::PodCertificate),
+        makers: Makers::of(&policy.security.key_delivery),
         open: open && terms.is_some(),
         over: false,
         doubt: None,

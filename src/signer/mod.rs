@@ -15,6 +15,7 @@
 //! build    the Secrets and ConfigMaps to be written                               (pure)
 //! upkeep   when to look again                                                     (pure)
 //! pod      certificates about keys that nodes make
+//! enrol    certificates about keys that the partner makes
 //! ```
 
 pub mod authority;
@@ -23,6 +24,7 @@ pub mod ca;
 pub mod custody;
 pub mod decide;
 pub mod derive;
+pub mod enrol;
 pub mod error;
 pub mod heed;
 pub mod keeper;

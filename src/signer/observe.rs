@@ -23,7 +23,9 @@ use super::site::Site;
 use super::talk::{Namespaced, Talk};
 use super::together::Together;
 use crate::api::record::GrantRecordSpec;
-use crate::api::{Dataset, GrantRecord, Partner, PartnerGrant, SharingBoundary, SharingContract, name};
+use crate::api::{
+    Dataset, GrantDecision, GrantRecord, Partner, PartnerGrant, SharingBoundary, SharingContract, name,
+};
 use crate::cluster::catalogue::Catalogue;
 use crate::cluster::services;
 use crate::journal::{Broken, Journal};
@@ -148,6 +150,21 @@ impl Observer {
         let openings = self.cached(&grant, now).openings;
         let opening = openings.into_iter().find(|opening| opening.place() == place);
         opening.map_or(Found::Unknown, |opening| Found::Stage(grant, Box::new(opening)))
+    }
+
+    /// A grant, as the watches last told.
+    pub fn grant(&self, namespace: &str, name: &str) -> Option<Arc<PartnerGrant>> {
+        self.catalogue.grants.get(&ObjectRef::new(name).within(namespace))
+    }
+
+    /// What people decided about just this grant, as the watches last told.
+    pub fn decided(&self, grant: &PartnerGrant) -> Vec<Arc<GrantDecision>> {
+        self.catalogue.docket.about(grant, 0).decisions
+    }
+
+    /// Whether there is a decision with this UID, or was lately, as the watches last told.
+    pub fn knows_decision(&self, uid: &str) -> bool {
+        self.catalogue.docket.decision(uid).is_some()
     }
 
     /// What an opening is, and its namespace, read at this moment.

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::ca::{Chest, Need, Owner};
 use super::site::Site;
 use super::witness::{Doubt, Testimony};
+use crate::api::contract::KeyDelivery;
 use crate::api::name::{self, WorkloadIdentity};
 use crate::api::stage::Stage;
 use crate::pki::{PkiError, SpiffeId};
@@ -40,8 +41,8 @@ pub struct Opening {
     pub workloads: Vec<String>,
     /// All workloads that were agreed to, by name.
     pub every_workload: Vec<String>,
-    /// Whether nodes may make the keys of their pods.
-    pub delivers_to_pods: bool,
+    /// Who may make keys beside the signer.
+    pub makers: Makers,
     /// Whether the stage is to have certificates now: it is open, and neither held nor being closed.
     pub open: bool,
     /// Where it isn't open: whether that is for good, and not for the time being.
@@ -50,6 +51,24 @@ pub struct Opening {
     pub doubt: Option<Doubt>,
     /// Where it was read at this moment: how far its journal is believed.
     pub compared: Option<Testimony>,
+}
+
+/// Who may make keys beside the signer, as the contract says.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Makers {
+    /// Nodes may, those of their pods.
+    pub nodes: bool,
+    /// The partner may: workloads on their side enrol.
+    pub partner: bool,
+}
+
+impl Makers {
+    /// Those who make keys where they are delivered in these ways.
+    pub fn of(ways: &[KeyDelivery]) -> Self {
+        let is_way = |way: KeyDelivery| ways.contains(&way);
+        let (nodes, partner) = (KeyDelivery::PodCertificate, KeyDelivery::CertificateSigningRequest);
+        Self { nodes: is_way(nodes), partner: is_way(partner) }
+    }
 }
 
 impl Opening {
@@ -82,7 +101,8 @@ impl Opening {
 
     /// Whether any of its workloads may have a certificate.
     pub const fn is_certified(&self) -> bool {
-        !self.workloads.is_empty() || self.delivers_to_pods && !self.every_workload.is_empty()
+        let elsewhere = self.makers.nodes || self.makers.partner;
+        !self.workloads.is_empty() || elsewhere && !self.every_workload.is_empty()
     }
 
     /// The SPIFFE ID of one of its workloads.

@@ -37,6 +37,8 @@ pub trait Meter: Send + Sync {
     fn issued(&self, took: Duration);
     /// Nothing may be signed for a stage.
     fn refused(&self);
+    /// Somebody who called the enrolment endpoint was answered this word.
+    fn answered(&self, word: &'static str);
 }
 
 /// What every pass needs.

@@ -112,6 +112,25 @@ impl Talk {
         Ok(())
     }
 
+    /// Makes an object that lives in no namespace, as it then stands.
+    pub async fn create_cluster_wide<K: ClusterWide + Serialize>(&self, object: &K) -> Result<K, SignError> {
+        let what = what::<K>("create", "", "");
+        let request = Request::new(K::url_path(&(), None)).create(&params(), bytes(object, &what)?);
+        let request = request.map_err(|_discarded| SignError::Unreadable { what: what.clone() })?;
+        parse(&self.send(request, &what).await?, &what)
+    }
+
+    /// Writes a part of an object that lives in no namespace over the one that was read, as it then stands.
+    /// Refused if it changed since.
+    pub async fn put_part<K: ClusterWide + Serialize>(&self, part: &str, object: &K) -> Result<K, SignError> {
+        let (_, name) = place(object);
+        let what = what::<K>("answer", "", &name);
+        let request = Request::new(K::url_path(&(), None));
+        let request = request.replace_subresource(part, &name, &params(), bytes(object, &what)?);
+        let request = request.map_err(|_discarded| SignError::Unreadable { what: what.clone() })?;
+        parse(&self.send(request, &what).await?, &what)
+    }
+
     /// Deletes this very object. That it is gone already is just as well.
     pub async fn delete<K: Namespaced>(&self, namespace: &str, doomed: &Doomed) -> Result<(), SignError> {
         let what = what::<K>("delete", namespace, &doomed.name);

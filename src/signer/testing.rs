@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::authority::Terms;
+use super::opening::Makers;
 use super::{Opening, Place, Site, build};
 use crate::api::name;
 use crate::api::record::{GrantIdentity, GrantRecordSpec, RecordEvent, RecordReason};
@@ -36,7 +37,7 @@ pub fn opening() -> Opening {
         ttl: SignedDuration::from_hours(2),
         workloads: vec!["scorer".to_owned(), "trainer".to_owned()],
         every_workload: vec!["scorer".to_owned(), "trainer".to_owned()],
-        delivers_to_pods: true,
+        makers: Makers { nodes: true, partner: true },
         open: true,
         over: false,
         doubt: None,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use kube::ResourceExt as _;
 
 use super::ask::{Said, ask};
+use super::enrol::Secret;
 use super::foresee::{After, after, decision, foresee, is_needless};
 use super::outcome::{Heard, awaited, effect, heard};
 use super::preview::preview;
@@ -34,14 +35,14 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(3);
 
 /// How a decision is made.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Manner {
     /// What was said on the command line.
     pub(super) said: Said,
     /// How long to wait for what comes of it; `None`: not at all.
     pub(super) timeout: Option<Duration>,
     /// What is shown once it is written, and never again.
-    pub(super) shown: Option<Page>,
+    pub(super) shown: Option<Secret>,
 }
 
 /// Decides, and tells what came of it.
@@ -60,8 +61,8 @@ pub(super) async fn conduct(person: Person, name: String, wish: Wish, manner: Ma
     let (from, to) = (std::io::stdin(), std::io::stderr());
     let reason = ask(manner.said, &title(&choice, &name), &mut BufReader::new(from), &mut { to })?;
     let made = write(&caller, &decision(&picture, &choice, reason), wish.action).await?;
-    if let Some(shown) = &manner.shown {
-        told.show(shown)?;
+    if let Some(secret) = &manner.shown {
+        told.show(&secret.shown(&caller, &picture, &choice).await)?;
     }
     let Some(timeout) = manner.timeout else {
         let written = format!("Written as {}; what comes of it: {} status {name}", made.name_any(), called());

@@ -227,6 +227,10 @@ const SIGN_VARIABLES: &[(&str, &str)] = &[
          'certificatesigningrequests/status.certificates.k8s.io']",
     ),
     (
+        "filed",
+        "request.operation == 'CREATE' && variables.what == 'certificatesigningrequests.certificates.k8s.io'",
+    ),
+    (
         "lease",
         "variables.what == 'leases.coordination.k8s.io' && variables.place == $SYSTEM
          && variables.name.startsWith($SIGN_NAME)",
@@ -236,7 +240,7 @@ const SIGN_VARIABLES: &[(&str, &str)] = &[
 const SIGN_VALIDATIONS: &[Validation] = &[
     Validation {
         expression: "variables.secretOfStage || variables.published || variables.authority || variables.bundle ||
-             variables.request || variables.lease || variables.event",
+             variables.request || variables.filed || variables.lease || variables.event",
         message: "comity sign is held to certificates and what it publishes of them",
         say: ON_THE_LIST,
     },
@@ -275,7 +279,7 @@ const SIGN_VALIDATIONS: &[Validation] = &[
         say: "",
     },
     Validation {
-        expression: "!(variables.bundle || variables.request) || [object, oldObject].all(one,
+        expression: "!(variables.bundle || variables.request || variables.filed) || [object, oldObject].all(one,
              one == null || one.spec.?signerName.orValue('').startsWith($SIGNERS))",
         message: "comity sign may only answer for signers of its own (comity.dev/…)",
         say: "",
@@ -284,6 +288,15 @@ const SIGN_VALIDATIONS: &[Validation] = &[
         expression: "variables.what != 'podcertificaterequests/status.certificates.k8s.io' ||
              [object, oldObject].all(one, one == null || one.spec.?signerName.orValue('') == $POD_SIGNER)",
         message: "of the requests of pods comity sign may only answer those for comity.dev/workload",
+        say: "",
+    },
+    Validation {
+        // Who filed it is the API server's to say, and nobody changes it.
+        expression: "!(variables.what.startsWith('certificatesigningrequests')
+             && variables.what.endsWith('.certificates.k8s.io')) || [object, oldObject].all(one, one == null ||
+             (one.spec.?signerName.orValue('') == $OUTSIDE_SIGNER
+             && (variables.filed || one.spec.?username.orValue('') == $SIGN)))",
+        message: "of certificate signing requests comity sign may only file, approve and answer its own for comity.dev/external-workload",
         say: "",
     },
 ];

@@ -19,6 +19,8 @@ pub const ROTATE_VERB: &str = "rotate";
 pub const SIGNER_PREFIX: &str = "comity.dev/";
 /// The one signer that a pod of a stage may ask for a certificate.
 pub const POD_SIGNER: &str = "comity.dev/workload";
+/// The signer of workloads on the partner's side.
+pub const OUTSIDE_SIGNER: &str = "comity.dev/external-workload";
 
 /// The name of the object at hand, which a request for a collection or for a generated name doesn't say.
 const NAME: &str = "(request.operation == 'DELETE' ? oldObject.metadata.name : object.metadata.name)";
@@ -83,6 +85,7 @@ fn constant(word: &str) -> Option<&'static str> {
         "UNKNOWN" => stamp::UNKNOWN,
         "SIGNERS" => SIGNER_PREFIX,
         "POD_SIGNER" => POD_SIGNER,
+        "OUTSIDE_SIGNER" => OUTSIDE_SIGNER,
         "CA_ORDER" => name::CA_ORDER,
         _ => return None,
     })
@@ -175,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_constant_never_breaks_out_of_its_quotes() {
-        for word in ["LABEL_UID", "FINALIZER", "POD_SIGNER", "SIGNER_ROLE"] {
+        for word in ["LABEL_UID", "FINALIZER", "POD_SIGNER", "OUTSIDE_SIGNER", "SIGNER_ROLE"] {
             assert!(constant(word).is_some_and(|text| !text.contains(['\'', '\\'])), "{word}");
         }
     }

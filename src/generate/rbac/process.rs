@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Grant, READ, cluster_role, may, partner};
 use crate::api::name;
 use crate::generate::admission::cel::{
-    CONSENT_GROUP, EXPIRE_VERB, OVERRIDE_RESOURCE, OVERRIDE_VERB, POD_SIGNER,
+    CONSENT_GROUP, EXPIRE_VERB, OUTSIDE_SIGNER, OVERRIDE_RESOURCE, OVERRIDE_VERB, POD_SIGNER,
 };
 
 /// The kinds that both processes read, to tell by themselves what is open.
@@ -83,6 +83,30 @@ pub const SIGNER: &[Grant] = &[
     may(&["get"], "", &["pods", "serviceaccounts"]),
 ];
 
+/// What `comity sign` may ask for beside that where it serves enrolment: to file, approve and answer requests of
+/// one signer. It can't look at those that others filed.
+pub const ENROLMENT: &[Grant] = &[
+    may(&["create"], "certificates.k8s.io", &["certificatesigningrequests"]),
+    may(
+        &["update"],
+        "certificates.k8s.io",
+        &["certificatesigningrequests/approval", "certificatesigningrequests/status"],
+    ),
+    Grant {
+        group: "certificates.k8s.io",
+        resources: &["signers"],
+        names: &[OUTSIDE_SIGNER],
+        verbs: &["approve", "sign"],
+    },
+];
+
+/// What everybody may read who the cluster knows where it serves enrolment: where, and by which anchor.
+const PUBLISHED: &[Grant] =
+    &[Grant { group: "", resources: &["configmaps"], names: &[name::ENROLMENT_CONFIG_MAP], verbs: &["get"] }];
+
+/// The name of what there is for enrolment alone.
+const OF_ENROLMENT: &str = "comity-enrolment";
+
 /// What each process may ask for in Comity's own namespace.
 const RUN_AT_HOME: &[Grant] = &[LEASES];
 const SIGN_AT_HOME: &[Grant] = &[
@@ -116,6 +140,18 @@ pub fn objects(system: &str) -> Vec<Value> {
         .push(cluster_role("comity:override", &[may(&[OVERRIDE_VERB], CONSENT_GROUP, &[OVERRIDE_RESOURCE])]));
     objects.push(cluster_role("comity:expire", &[may(&[EXPIRE_VERB], CONSENT_GROUP, &["partnergrants"])]));
     objects
+}
+
+/// The roles and bindings that there are only where enrolment is served.
+pub fn enrolment(system: &str) -> Vec<Value> {
+    let mut bound = binding("ClusterRoleBinding", "ClusterRole", name::SIGN, system);
+    let mut read = cluster_role(OF_ENROLMENT, PUBLISHED);
+    let mut readers = binding("RoleBinding", "Role", OF_ENROLMENT, system);
+    (bound["metadata"]["name"], bound["roleRef"]["name"]) = (json!(OF_ENROLMENT), json!(OF_ENROLMENT));
+    (read["kind"], read["metadata"]["namespace"]) = (json!("Role"), json!(system));
+    let group = "rbac.authorization.k8s.io";
+    readers["subjects"] = json!([{"apiGroup": group, "kind": "Group", "name": "system:authenticated"}]);
+    vec![cluster_role(OF_ENROLMENT, ENROLMENT), bound, read, readers]
 }
 
 /// Binding is by name: the signer's role and the roles of people, and no other.

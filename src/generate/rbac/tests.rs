@@ -69,6 +69,30 @@ fn signing_is_the_signers_and_for_its_own_signer_only() {
 }
 
 #[test]
+fn what_enrolment_adds_is_one_signer_and_one_config_map() {
+    let objects = process::enrolment("comity-system");
+    let holders: Vec<&Value> = objects.iter().filter(|object| object["rules"].is_array()).collect();
+    let rules: Vec<&Value> = holders.iter().flat_map(|role| role["rules"].as_array().unwrap()).collect();
+    for rule in &rules {
+        let of_signer = holds(rule, "verbs", "sign") || holds(rule, "verbs", "approve");
+        assert!(
+            !of_signer || rule["resourceNames"] == serde_json::json!(["comity.dev/external-workload"]),
+            "{rule}"
+        );
+        let named = rule["resourceNames"] == serde_json::json!(["comity-trust-enrolment"]);
+        assert!(
+            !holds(rule, "resources", "configmaps") || named && rule["verbs"] == serde_json::json!(["get"])
+        );
+        let reads = ["get", "list", "watch", "delete", "patch"].iter().any(|verb| holds(rule, "verbs", verb));
+        assert!(!holds(rule, "apiGroups", "certificates.k8s.io") || !reads, "{rule}");
+        assert!(!rule.to_string().contains('*') && !holds(rule, "resources", "secrets"), "{rule}");
+    }
+    assert_eq!((holders.len(), rules.len()), (2, 4));
+    let installed = super::objects("comity-system");
+    assert!(installed.iter().all(|object| !object.to_string().contains("external-workload")));
+}
+
+#[test]
 fn binding_is_by_name_and_only_of_our_own_roles() {
     let binds: Vec<_> = rules().into_iter().filter(|(_, _, rule)| holds(rule, "verbs", "bind")).collect();
     assert_eq!(binds.len(), 1);

@@ -45,7 +45,7 @@ fn what_certificates_hold_is_said_by_how_keys_are_delivered() {
             "1h",
             "as Secrets; PodCertificate needs a credentialTTL of 2h or more",
         ),
-        (vec![Secret, CertificateSigningRequest], "2h", "; CertificateSigningRequest isn't built yet"),
+        (vec![Secret, CertificateSigningRequest], "2h", "as Secrets; workloads on the partner's side enrol"),
     ] {
         let [delivery, ttl, end] = told_of_certificates(&ways, ttl);
         assert_eq!(delivery.state, EnforcementState::Enforced);
@@ -57,9 +57,8 @@ fn what_certificates_hold_is_said_by_how_keys_are_delivered() {
 
 #[test]
 fn where_no_key_is_delivered_nothing_claims_that_certificates_hold_it() {
-    use KeyDelivery::{CertificateSigningRequest, PodCertificate};
+    use KeyDelivery::PodCertificate;
     for (ways, ttl, why) in [
-        (vec![CertificateSigningRequest], "2h", "CertificateSigningRequest isn't built yet"),
         (vec![PodCertificate], "119m", "PodCertificate needs a credentialTTL of 2h or more"),
         (vec![], "2h", "names no way"),
     ] {

@@ -51,6 +51,8 @@ label!(
         PodCertificates = "PodCertificateRequest",
         /// The authorities of a contract and stage.
         Authorities = "Authorities",
+        /// The endpoint at which workloads on the partner's side enrol.
+        Enrolments = "Enrolments",
         /// What grants left behind that are gone.
         Leftovers = "Leftovers",
     }

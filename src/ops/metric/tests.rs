@@ -23,6 +23,7 @@ pub(super) fn touched() -> String {
     metrics.appended(Append::Written);
     metrics.issued(Duration::from_millis(2));
     metrics.refused();
+    metrics.answered("TokenUsed");
     metrics.watches([("Partner", true), ("Dataset", false)].into_iter());
     metrics.unreadable([("SharingBoundary", 2), ("Partner", 0)].into_iter());
     metrics.text().expect("it can be written")
@@ -67,6 +68,7 @@ fn what_happened_is_what_is_counted() {
         "comity_journal_appends_total{outcome=\"written\"} 1",
         "comity_certificates_total{outcome=\"issued\"} 1",
         "comity_certificates_total{outcome=\"refused\"} 1",
+        "comity_enrolments_total{reason=\"TokenUsed\"} 1",
         "comity_watch_failing{kind=\"Partner\"} 1",
         "comity_watch_failing{kind=\"Dataset\"} 0",
         "comity_unreadable_objects{kind=\"SharingBoundary\"} 2",

@@ -29,6 +29,7 @@ fn standing() -> Standing {
             phase: Phase::Open,
             doubt: None,
             delivers: true,
+            enrols: false,
             accounts: vec!["workload-scorer".to_owned()],
             ttl: SignedDuration::from_hours(6),
             end: now() + SignedDuration::from_hours(48),

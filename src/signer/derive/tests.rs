@@ -35,11 +35,11 @@ fn what_was_opened_has_all_that_its_certificates_say() {
 #[test]
 fn no_key_is_made_where_the_contract_doesnt_let_keys_be_secrets() {
     use crate::api::contract::KeyDelivery::{CertificateSigningRequest, PodCertificate, Secret};
-    for (delivery, workloads, by_pods) in [
-        (vec![], vec![], false),
-        (vec![CertificateSigningRequest], vec![], false),
-        (vec![PodCertificate], vec![], true),
-        (vec![PodCertificate, Secret], vec!["scorer"], true),
+    for (delivery, workloads, by_pods, enrols) in [
+        (vec![], vec![], false, false),
+        (vec![CertificateSigningRequest], vec![], false, true),
+        (vec![PodCertificate], vec![], true, false),
+        (vec![PodCertificate, Secret], vec!["scorer"], true, false),
     ] {
         let mut story = Story { world: World::story(), journal: Journal::empty(), records: Vec::new() };
         story.world.contract.spec.security.key_delivery = delivery;
@@ -48,10 +48,11 @@ fn no_key_is_made_where_the_contract_doesnt_let_keys_be_secrets() {
         let derived = derive(&world.grant, &story.journal, &world.outlook(), world.now);
         let opening = &derived.openings[0];
         assert_eq!(
-            (opening.workloads.iter().map(String::as_str).collect(), opening.delivers_to_pods),
+            (opening.workloads.iter().map(String::as_str).collect(), opening.makers.nodes),
             (workloads, by_pods)
         );
-        assert_eq!(opening.is_certified(), by_pods || !opening.workloads.is_empty());
+        assert_eq!(opening.makers.partner, enrols);
+        assert_eq!(opening.is_certified(), by_pods || enrols || !opening.workloads.is_empty());
         assert_eq!(opening.every_workload, ["scorer"]);
         assert!(opening.open && !opening.over);
     }

@@ -20,7 +20,8 @@ pub fn stage(opening: &Opening, site: Option<&Site>) -> Option<policy::Stage> {
     Some(policy::Stage {
         phase,
         doubt: opening.doubt.as_ref().map(ToString::to_string),
-        delivers: opening.delivers_to_pods,
+        delivers: opening.makers.nodes,
+        enrols: opening.makers.partner,
         accounts: opening.every_workload.iter().map(account).collect(),
         ttl: opening.ttl,
         end: opening.end,

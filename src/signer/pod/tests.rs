@@ -34,6 +34,8 @@ const SYSTEM: &str = "comity-system";
 struct Nothing;
 
 impl Meter for Nothing {
+    fn answered(&self, _: &'static str) {}
+
     fn issued(&self, _took: Duration) {}
     fn refused(&self) {}
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::pki::check::Reason;
 use crate::signer::ca::Slot;
+use crate::signer::opening::Makers;
 use crate::signer::testing::{self, now, opening};
 use crate::signer::witness::Doubt;
 use crate::testing::api::FakeApi;
@@ -290,7 +291,7 @@ async fn a_stage_without_workloads_needs_no_authority() {
     assert!(stage.api.writes().is_empty());
     let mut unheard_of = Stage::new();
     unheard_of.opening.workloads.clear();
-    unheard_of.opening.delivers_to_pods = false;
+    unheard_of.opening.makers = Makers::default();
     unheard_of.tend(now()).await.unwrap();
     assert!(unheard_of.api.writes().is_empty());
 }
