@@ -8,6 +8,9 @@ use crate::generate::GeneratedFile;
 use crate::ops::metric;
 use crate::policy::quota::{self, Most};
 
+/// The book's table of contents, before its commands are filled in. A page that isn't there isn't in the book.
+const SUMMARY: &str = include_str!("reference/summary.txt");
+
 /// Where the manual pages are.
 const MANUAL: &str = "docs/man";
 
@@ -21,6 +24,7 @@ pub fn files() -> Vec<GeneratedFile> {
     ];
     let mut top = command();
     top.build();
+    files.push(file("docs/SUMMARY.md", summary(&commands(&top, OWN_NAME))));
     files.push(file(&format!("{MANUAL}/{OWN_NAME}.1"), manual(&top)));
     for (name, command) in commands(&top, OWN_NAME) {
         let dashed = name.replace(' ', "-");
@@ -28,6 +32,16 @@ pub fn files() -> Vec<GeneratedFile> {
         files.push(file(&format!("{MANUAL}/{dashed}.1"), manual(&command)));
     }
     files
+}
+
+/// The book's table of contents.
+fn summary(commands: &[(String, clap::Command)]) -> String {
+    let mut entries: Vec<String> = commands
+        .iter()
+        .map(|(name, _)| format!("  - [{name}](reference/{}.md)", name.replace(' ', "-")))
+        .collect();
+    entries.sort();
+    SUMMARY.replace("{commands}", &entries.join("\n"))
 }
 
 /// Every command below one, with its whole name: also those that only have others below them.

@@ -1,5 +1,7 @@
 //! Of every clause of a contract it is said what holds it.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::generate::crd;
 
@@ -142,4 +144,23 @@ fn what_nothing_holds_is_told_to_people_and_nothing_else_is() {
     held_by_nothing.extend(LATER.iter().map(|(clause, _)| *clause));
     held_by_nothing.sort_unstable();
     assert_eq!(told, held_by_nothing, "docs/read-a-status.md and CLAUSES differ");
+}
+
+#[test]
+fn whoever_writes_a_contract_reads_of_every_clause_what_holds_it() {
+    let page = include_str!("../../../docs/write-a-contract.md");
+    let (_, list) = page.split_once("<!-- every-clause -->").expect("there is a list");
+    let (list, _) = list.split_once("<!-- /every-clause -->").expect("it ends");
+    let rows = list.lines().filter_map(|line| line.strip_prefix("| `"));
+    let mut told = BTreeMap::new();
+    for row in rows {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let [clauses, _, held, ..] = &cells[..] else { panic!("{row}") };
+        for clause in clauses.split(['`', ',', ' ']).filter(|word| !word.is_empty()) {
+            assert!(told.insert(clause, held.starts_with("nothing")).is_none(), "{clause} is there twice");
+        }
+    }
+    let holders = CLAUSES.iter().map(|(clause, holder)| (*clause, matches!(holder, Nothing(_))));
+    let all: BTreeMap<&str, bool> = holders.chain(LATER.iter().map(|(clause, _)| (*clause, true))).collect();
+    assert_eq!(told, all, "docs/write-a-contract.md and CLAUSES differ");
 }
