@@ -92,7 +92,7 @@ pub async fn run(settings: Settings) -> Result<(), AppError> {
     let station = Station::new(&settings);
     let client = client(settings.kubeconfig.as_deref(), &station).await?;
     let admission = admission::required(&client, &settings.system_namespace).await;
-    let watched = Watched { kinds: &objects::Kind::ALL, admission };
+    let watched = Watched { kinds: &objects::Kind::ALL, doors: false, admission };
     let (mut feeds, queues) = Feeds::start(&client, watched, station.sight());
     let stores = Arc::clone(&feeds.catalogue);
     let judging = Arc::new(status::Context {
@@ -131,7 +131,7 @@ pub async fn sign(settings: Settings) -> Result<(), AppError> {
     let station = Station::new(&settings);
     let client = client(settings.kubeconfig.as_deref(), &station).await?;
     let kinds = [objects::Kind::Namespace];
-    let watched = Watched { kinds: &kinds, admission: Admission::default() };
+    let watched = Watched { kinds: &kinds, doors: true, admission: Admission::default() };
     let (mut feeds, queues) = Feeds::start(&client, watched, station.sight());
     let context = Arc::new(signing(&settings, client.clone(), &feeds, &station.clock, &station.metrics));
     let tally = counting::certificates(&context);

@@ -215,7 +215,7 @@ mod tests {
             (&["run", "--cluster-cidr", "10.0.0.0/33"], "at most 32"),
             (&["run", "--dns-selector", "kube-dns"], "KEY=VALUE"),
             (&["run", "--workers", "0"], "1..="),
-            (&["sign", "--workers", "1"], "unexpected argument"),
+            (&["sign", "--dns-namespace", "x"], "unexpected argument"),
             (&["sign", "--system-namespace", "Comity"], "lower case"),
             (&["generate"], "--write"),
             (&["generate", "--write", "--check"], "cannot be used with"),

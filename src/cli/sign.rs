@@ -31,6 +31,11 @@ pub(super) struct Arguments {
     #[arg(env = "COMITY_ENROL_URL", hide_env_values = true)]
     enrol_url: Option<Endpoint>,
 
+    /// How many grants are looked at, and how many requests of pods are answered, at once
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(env = "COMITY_WORKERS", hide_env_values = true)]
+    workers: u16,
+
     #[command(flatten)]
     process: ProcessArguments,
 }
@@ -39,10 +44,10 @@ impl Arguments {
     /// Runs until it is told to stop.
     pub(super) fn sign(self) -> Result<ExitCode, Failure> {
         self.process.start_logs()?;
-        let authority_lifetime = self.ca_lifetime;
+        let (authority_lifetime, workers) = (self.ca_lifetime, self.workers);
         let enrolment = self.enrol_listen.zip(self.enrol_url).map(|(listen, found)| {
             ops::settings::Endpoint { listen, url: found.url, names: vec![found.host] }
         });
-        to_the_end(app::sign(Settings { authority_lifetime, enrolment, ..self.process.settings() }))
+        to_the_end(app::sign(Settings { authority_lifetime, workers, enrolment, ..self.process.settings() }))
     }
 }

@@ -56,6 +56,8 @@ pub struct Feeds {
 pub struct Watched<'a> {
     /// These kinds of what Comity makes.
     pub kinds: &'a [Kind],
+    /// The `RoleBindings` that let the signer into a stage's namespace, and no others.
+    pub doors: bool,
     /// Comity's own admission policies, as far as this requires any.
     pub admission: Admission,
 }
@@ -99,7 +101,7 @@ impl Feeds {
         feeds.reflect("Dataset", client, dataset_writer, told.clone());
         feeds.reflect("SharingBoundary", client, boundary_writer, told.clone());
         feeds.reflect("GrantDecision", client, decision_writer, told.clone());
-        feeds.the_rest(client, asked.kinds, &told);
+        feeds.the_rest(client, (asked.kinds, asked.doors), &told);
         (feeds, queues)
     }
 
@@ -110,11 +112,15 @@ impl Feeds {
     }
 
     /// Starts the watches on all that isn't one of the kinds that people write.
-    fn the_rest(&mut self, client: &Client, kinds: &[Kind], told: &Concerned) {
+    fn the_rest(&mut self, client: &Client, (kinds, doors): (&[Kind], bool), told: &Concerned) {
         self.records(client, told.clone());
         self.services(client, told.clone());
         for kind in kinds {
-            self.objects(client, *kind, told.clone());
+            self.objects(client, (*kind, chosen(*kind)), told.clone());
+        }
+        if doors {
+            let only = config().fields(&format!("metadata.name={}", name::SIGNER_BINDING));
+            self.objects(client, (Kind::RoleBinding, only), told.clone());
         }
         for part in told.catalogue.admission.parts() {
             self.admission(client, part, told.clone());
@@ -228,14 +234,9 @@ impl Feeds {
         });
     }
 
-    /// Watches a kind of what Comity makes.
-    fn objects(&mut self, client: &Client, kind: Kind, told: Concerned) {
+    /// Watches a kind of what Comity makes, as far as `config` asks for it.
+    fn objects(&mut self, client: &Client, (kind, config): (Kind, watcher::Config), told: Concerned) {
         let api: Api<Readable<DynamicObject>> = Api::all_with(client.clone(), &resource(kind));
-        let config = match kind {
-            Kind::ConfigMap => config().fields(&format!("metadata.name={}", name::TRUST_CONFIG_MAP)),
-            Kind::Namespace | Kind::NetworkPolicy => config(),
-            _ => config().labels(name::LABEL_GRANT_UID),
-        };
         self.follow(kind.api().kind, watcher(api, config), move |news| {
             let objects = &told.catalogue.objects;
             match news {
@@ -315,6 +316,15 @@ impl Feeds {
 /// more memory for a moment than what is kept of it.
 fn config() -> watcher::Config {
     watcher::Config::default().page_size(PAGE)
+}
+
+/// What is watched of a kind of what Comity makes.
+fn chosen(kind: Kind) -> watcher::Config {
+    match kind {
+        Kind::ConfigMap => config().fields(&format!("metadata.name={}", name::TRUST_CONFIG_MAP)),
+        Kind::Namespace | Kind::NetworkPolicy => config(),
+        _ => config().labels(name::LABEL_GRANT_UID),
+    }
 }
 
 /// Says which object can't be read, and why. It counts as one that isn't there.

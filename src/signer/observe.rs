@@ -29,7 +29,7 @@ use crate::api::{
 use crate::cluster::catalogue::Catalogue;
 use crate::cluster::services;
 use crate::journal::{Broken, Journal};
-use crate::plan::objects::Live;
+use crate::plan::objects::{Key, Kind, Live};
 use crate::policy::standing::Outlook;
 use crate::policy::{Operands, OtherGrant};
 
@@ -41,6 +41,8 @@ pub struct Observer {
     consent: Consent,
     /// Those who read what all grants under a contract stand on, by its namespace and name.
     readers: Arc<Together<(String, String), Common>>,
+    /// Those who read a partner, by its name.
+    partners: Arc<Together<String, Option<Partner>>>,
 }
 
 /// Whose a namespace is, as far as the watches told.
@@ -70,7 +72,7 @@ struct Common {
 /// Everything that a grant depends on, as it was just read.
 struct Ground {
     common: Arc<Common>,
-    partner: Option<Partner>,
+    partner: Arc<Option<Partner>>,
     others: Vec<OtherGrant>,
 }
 
@@ -79,7 +81,7 @@ impl Observer {
     /// What it has to remember is kept in the namespace `system`.
     pub fn new(talk: Talk, catalogue: Arc<Catalogue>, system: &str) -> Self {
         let consent = Consent::new(talk.clone(), Arc::clone(&catalogue), system);
-        Self { talk, catalogue, consent, readers: Arc::default() }
+        Self { talk, catalogue, consent, readers: Arc::default(), partners: Arc::default() }
     }
 
     /// What the watches last told of a grant comes to. A journal that is broken opens nothing.
@@ -167,6 +169,16 @@ impl Observer {
         self.catalogue.docket.decision(uid).is_some()
     }
 
+    /// Whether the signer was let into a namespace, as the watches last told.
+    pub fn is_let_in(&self, place: &str) -> bool {
+        let door = Key {
+            kind: Kind::RoleBinding,
+            namespace: place.to_owned(),
+            name: name::SIGNER_BINDING.to_owned(),
+        };
+        self.catalogue.objects.is_known(&door)
+    }
+
     /// What an opening is, and its namespace, read at this moment.
     pub async fn live(
         &self,
@@ -223,13 +235,13 @@ impl Observer {
 
     async fn ground(&self, grant: &PartnerGrant) -> Result<Ground, SignError> {
         let at = grant.namespace().unwrap_or_default();
-        let contract = &grant.spec.contract_ref.name.0;
+        let (contract, partner) = (&grant.spec.contract_ref.name.0, &grant.spec.partner_ref.name.0);
         let (common, partner) = try_join!(
             self.readers.read((at.clone(), contract.clone()), || self.common(&at, contract)),
-            self.talk.get_cluster_wide::<Partner>(&grant.spec.partner_ref.name.0),
+            self.partners.read(partner.clone(), || self.talk.get_cluster_wide::<Partner>(partner)),
         )?;
         let others = self.catalogue.others(grant, true);
-        Ok(Ground { common, partner: partner.filter(is_there), others })
+        Ok(Ground { common, partner, others })
     }
 
     async fn common(&self, at: &str, contract: &str) -> Result<Common, SignError> {
@@ -272,7 +284,7 @@ impl Ground {
         Operands {
             grant,
             contract: common.contract.as_ref(),
-            partner: self.partner.as_ref(),
+            partner: self.partner.as_ref().as_ref().filter(|partner| is_there(*partner)),
             datasets: common.datasets.iter().map(|dataset| (dataset.name_any(), dataset)).collect(),
             services: common.services.iter().map(facts).collect(),
             boundaries: common.boundaries.iter().collect(),

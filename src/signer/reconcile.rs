@@ -112,6 +112,10 @@ impl Context {
             self.memory.forget(&place);
             return Ok(None);
         };
+        // It is told as soon as it is.
+        if !self.observer.is_let_in(&place) {
+            return Ok(Some(upkeep::turn(now, &place)));
+        }
         if let Some(later) = self.memory.waits_for_the_gate(opening, &site, now) {
             return Ok(Some(later));
         }
@@ -130,7 +134,7 @@ impl Context {
         }
     }
 
-    /// The right to act in a new namespace comes with a RoleBinding a moment after it.
+    /// The right to act in a namespace arrives a moment after the RoleBinding that gives it.
     fn denied(&self, place: String, error: SignError, now: Timestamp) -> Result<Timestamp, SignError> {
         let (since, again) = self.memory.note_denied(place, now);
         let Some(again) = again else { return Err(error) };

@@ -63,7 +63,7 @@ pub fn is_due(seen: Option<&Seen>, opening: &Opening, site: &Site, now: Timestam
 }
 
 /// The stage's next turn after `now`: every minute, at the second that is its own.
-fn turn(now: Timestamp, place: &str) -> Timestamp {
+pub fn turn(now: Timestamp, place: &str) -> Timestamp {
     let every = EVERY.as_millis();
     let own = i128::from(draw(place)) % every;
     let since = (i128::from(now.as_millisecond()) - own).rem_euclid(every);

@@ -67,6 +67,13 @@ pub const RUN: &[Grant] = &[
 pub const SIGN: &[Grant] = &[
     may(READ, "comity.dev", WORDS),
     may(READ, "", &["namespaces", "services"]),
+    // Where it is let in, and nothing of any other binding.
+    Grant {
+        group: "rbac.authorization.k8s.io",
+        resources: &["rolebindings"],
+        names: &[name::SIGNER_BINDING],
+        verbs: READ,
+    },
     // What nodes ask for their pods, and answers to it: of its own signer only, which the API server
     // sees to. Where it has no such API the rules say nothing.
     may(READ, "certificates.k8s.io", &["podcertificaterequests"]),
