@@ -42,6 +42,9 @@ struct Options {
     /// How many are worked on at once: by Comity, and by the bare loops.
     #[arg(long, default_value_t = 16)]
     workers: usize,
+    /// Only what opening and narrowing take, and the bare loops: a table with gaps, for whoever works on that.
+    #[arg(long)]
+    brief: bool,
     /// Cargo says so.
     #[arg(long, hide = true)]
     bench: bool,
@@ -61,7 +64,7 @@ async fn main() -> std::process::ExitCode {
 /// Runs every phase and writes what came out.
 async fn measure(options: &Options) -> Result<()> {
     let grants = usize::from(options.grants);
-    let (report, changed) = phases(grants, options.workers).await?;
+    let (report, changed) = phases(grants, options).await?;
     print!("\n{}", report.table());
     let directory = e2e::comity::repository().join("target/bench");
     std::fs::create_dir_all(&directory).explain("make target/bench")?;
@@ -72,7 +75,8 @@ async fn measure(options: &Options) -> Result<()> {
     changed
 }
 
-async fn phases(grants: usize, workers: usize) -> Result<(Report, Result<()>)> {
+async fn phases(grants: usize, options: &Options) -> Result<(Report, Result<()>)> {
+    let workers = options.workers;
     say("a control plane of its own, and Comity in it");
     let cluster = Cluster::start(Settings { audit_bodies: true, ..Settings::default() }).await?;
     let comity = Comity::start(&cluster).await?;
@@ -88,34 +92,51 @@ async fn phases(grants: usize, workers: usize) -> Result<(Report, Result<()>)> {
 
     say("object floor: a bare loop makes the same objects");
     report.object_floor.push(floor::objects(&world, &objects, "floor-a", grants, workers).await?);
+    told(report.object_floor[0].seconds);
 
     start(&comity).await?;
     say("grants, from apply to Active");
     let batch = world::grants("batch", grants, "24h")?;
     let opened = open(&comity, &world, &batch, &mut report).await?;
+    told(report.seconds);
     report.memory_after = rest::memory(&comity)?;
-    say("a quiet minute");
-    report.quiet_writes = rest::quiet(&cluster, &comity).await?;
-    say("a restart");
-    (report.restart_seconds, report.restart_writes) = rest::restart(&cluster, &comity).await?;
-    say("every grant deleted, until nothing is left");
-    report.clearing = world.delete(&batch).await?;
-
-    say("ends, spread over a minute");
-    report.expiry = expiry::measure(&world, grants).await?;
+    if !options.brief {
+        rests_and_ends(&cluster, &comity, &world, &batch, &mut report).await?;
+    }
     stop(&comity).await?;
 
     say("request floor: the same requests, replayed by a bare loop");
     report.request_floor = floor::requests(&world, &opened, workers).await?;
+    told(report.request_floor.seconds);
     say("object floor, again");
     report.object_floor.push(floor::objects(&world, &objects, "floor-b", grants, workers).await?);
-    let changed = changes(&comity, &world.by_people(), &mut report).await;
+    told(report.object_floor[1].seconds);
+    let changed = changes(&comity, &world.by_people(), &mut report, options.brief).await;
     Ok((report, changed))
+}
+
+/// What grants cost that nothing happens to, and how they end.
+async fn rests_and_ends(
+    cluster: &Cluster,
+    comity: &Comity,
+    world: &World,
+    batch: &[PartnerGrant],
+    report: &mut Report,
+) -> Result<()> {
+    say("a quiet minute");
+    report.quiet_writes = rest::quiet(cluster, comity).await?;
+    say("a restart");
+    (report.restart_seconds, report.restart_writes) = rest::restart(cluster, comity).await?;
+    say("every grant deleted, until nothing is left");
+    report.clearing = world.delete(batch).await?;
+    say("ends, spread over a minute");
+    report.expiry = expiry::measure(world, batch.len()).await?;
+    Ok(())
 }
 
 /// What people decide about grants that are live, and a contract that changes under them: last, since
 /// nothing of it is cleared.
-async fn changes(comity: &Comity, world: &World, report: &mut Report) -> Result<()> {
+async fn changes(comity: &Comity, world: &World, report: &mut Report, brief: bool) -> Result<()> {
     start(comity).await?;
     say("grants for which people decide");
     let batch = world::BATCH_DECIDED;
@@ -125,6 +146,10 @@ async fn changes(comity: &Comity, world: &World, report: &mut Report) -> Result<
     let places = consent::rehearsing(world, batch, report.grants).await?;
     say("their contract narrowed, and a bare loop that changes the same objects");
     report.narrowing = narrowing::measure(world, comity, batch, &places, report.workers).await?;
+    told(report.narrowing.comity);
+    if brief {
+        return Ok(());
+    }
     say("approvals, promotions and quarantines, each spread evenly");
     report.consent = consent::measure(world, batch, report.grants).await?;
     Ok(())
@@ -156,4 +181,8 @@ async fn stop(comity: &Comity) -> Result<()> {
 
 fn say(what: &str) {
     eprintln!("• {what}");
+}
+
+fn told(seconds: f64) {
+    eprintln!("  {seconds:.1} s");
 }

@@ -6,6 +6,7 @@ use super::recorded::{Recorded, Request};
 #[derive(Clone, Debug)]
 pub struct Substitute {
     words: Vec<(String, String)>,
+    uid: String,
 }
 
 impl Substitute {
@@ -21,7 +22,7 @@ impl Substitute {
         let told = recorded.requests.iter().flat_map(|request| [&request.uri, &request.body]);
         let derived = told.filter_map(|told| ingress_policy(told));
         words.extend(derived.map(|old| (old.to_owned(), renamed(old, number))));
-        Self { words }
+        Self { words, uid: uid.to_owned() }
     }
 
     /// The request, speaking of the other.
@@ -31,10 +32,22 @@ impl Substitute {
             request.uri = request.uri.replace(old, new);
             request.body = request.body.replace(old, new);
         }
-        if request.method == "PUT" || request.content_type == "application/merge-patch+json" {
-            request.body = without_version(&request.body);
+        if request.method != "POST" {
+            request.body = self.without_version(&request.body);
         }
         request
+    }
+
+    /// A body that insists on no version, and on no UID but that of the other grant: they were another object's.
+    fn without_version(&self, body: &str) -> String {
+        let Ok(mut value) = serde_json::from_str::<serde_json::Value>(body) else { return body.to_owned() };
+        if let Some(metadata) = value["metadata"].as_object_mut() {
+            metadata.remove("resourceVersion");
+            if metadata.get("uid").is_some_and(|uid| uid.as_str() != Some(&self.uid)) {
+                metadata.remove("uid");
+            }
+        }
+        value.to_string()
     }
 }
 
@@ -54,13 +67,4 @@ fn renamed(name: &str, number: usize) -> String {
 fn ingress_policy(told: &str) -> Option<&str> {
     let rest = told.get(told.find("comity-from-")?..)?;
     rest.split(['?', '/', '"']).next()
-}
-
-/// A body that insists on no version: it was another object's.
-fn without_version(body: &str) -> String {
-    let Ok(mut value) = serde_json::from_str::<serde_json::Value>(body) else { return body.to_owned() };
-    if let Some(metadata) = value["metadata"].as_object_mut() {
-        metadata.remove("resourceVersion");
-    }
-    value.to_string()
 }
