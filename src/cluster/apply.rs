@@ -220,7 +220,8 @@ impl Writer {
             // A webhook may say so too, of what is there.
             Err(error) if is_gone(&error) => {
                 if self.lives(key, uid).await? {
-                    return Err(WriteError::new(format!("deleting {}", describe(key)), error));
+                    let (what, why) = (format!("deleting {}", describe(key)), error.to_string());
+                    return Err(WriteError::Forbidden { what, why });
                 }
                 self.catalogue.objects.bury(key, uid);
             }

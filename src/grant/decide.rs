@@ -72,7 +72,7 @@ pub struct View<'a> {
     /// What of Comity's own admission policies isn't in force. No gate opens then: they are what
     /// holds it.
     pub lacking: Option<&'a str>,
-    /// The journal as it will be, where something that closes can't be written down.
+    /// The journal as it will be, where something that closes or refuses can't be written down.
     pub foreseen: Option<&'a Journal>,
     /// The UIDs of decisions whose records were refused in this pass. The others are none the worse for
     /// that.

@@ -1,6 +1,7 @@
-//! What closes by decisions that aren't in the journal yet because they can't be written there. Pure.
+//! What closes, or stays closed, by decisions that aren't in the journal yet because they can't be written there.
+//! Pure.
 //!
-//! Whoever closes access doesn't wait for a record: it is closed by the journal as it will be.
+//! Whoever closes access, or refuses it, doesn't wait for a record: it is decided by the journal as it will be.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,6 +27,11 @@ pub fn closes(decision: &GrantDecision) -> bool {
     matches!(decision.spec.action, Quarantine | Expire | Shorten)
 }
 
+/// Whether a decision gives nothing: it closes, or keeps something from opening.
+fn refuses(decision: &GrantDecision) -> bool {
+    closes(decision) || decision.spec.action == DecisionAction::Deny
+}
+
 /// What can't be written down of what was decided, and how the journal will be with what of it closes.
 #[derive(Clone, Copy, Debug)]
 pub struct Unwritten<'a> {
@@ -44,7 +50,7 @@ impl Unwritten<'_> {
             self.records != Records::Writable || decision.uid().is_some_and(|uid| self.refused.contains(&uid))
         };
         let mut foreseen: Option<Journal> = None;
-        for decision in self.decisions.iter().filter(|decision| closes(decision) && is_stuck(decision)) {
+        for decision in self.decisions.iter().filter(|decision| refuses(decision) && is_stuck(decision)) {
             let known = foreseen.as_ref().unwrap_or(journal);
             // Who made a grant again has no say in what closes it.
             let hearing = Hearing {

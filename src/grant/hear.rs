@@ -154,12 +154,7 @@ impl<'a> Hearing<'a> {
         act.is_todays(forum.agreement)?;
         let digest = &forum.agreement.digest;
         let opening = self.journal.opening(stage, digest).filter(|opening| is_live(opening, self.now));
-        let Some(opening) = opening else {
-            return unheard(
-                Reason::NothingToDecide,
-                format!("{stage} isn't open, and what is over isn't extended"),
-            );
-        };
+        let Some(opening) = opening else { return self.not_extended(stage) };
         if end <= opening.end {
             let message =
                 format!("{stage} is open until {} already: ask for a later end, or Shorten it", opening.end);
@@ -181,6 +176,20 @@ impl<'a> Hearing<'a> {
             format!("{} agrees that {stage} ends at {end}: {}", act.person, act.decision.spec.reason);
         let entry = about(RecordEvent::Approved, stage, digest, message);
         Ok(Entry { decision: Some(act.taken(until)), end: Some(end), ..entry })
+    }
+
+    /// Why nothing is extended that isn't open with today's digest.
+    fn not_extended(&self, stage: Stage) -> Heard {
+        let mut live = self.journal.openings.iter().filter(|opening| is_live(opening, self.now));
+        let message = if live.any(|opening| opening.stage == stage) {
+            format!(
+                "{stage} is open for what was agreed to before, and something has changed since: its end stands; ask \
+                 for a longer duration in the grant, and what is agreed today opens beside it"
+            )
+        } else {
+            format!("{stage} isn't open, and what is over isn't extended")
+        };
+        unheard(Reason::NothingToDecide, message)
     }
 
     /// Ends come earlier: at the moment that was decided, or at `at`.

@@ -96,14 +96,22 @@ impl<'a> Forum<'a> {
         if wish.end.is_none() {
             return self.rule(wish.stage);
         }
-        let opening = self.journal.opening(wish.stage, &self.agreement.digest);
-        let asked = opening.into_iter().flat_map(|opening| &opening.policy.approvals);
+        let asked = self.opened_by(wish.stage).iter().flat_map(|opening| &opening.policy.approvals);
         let asked = asked.filter(|approval| approval.stage == wish.stage).map(ConsentRule::of_approval);
         let now = self.agreement.stages.get(&wish.stage).map(|terms| terms.consent.clone());
         let rule = asked.chain([now]).try_fold(ConsentRule::default(), |rule, next| Some(rule.join(&next?)));
         // Moving an end is a decision even where opening was none.
         let one = ConsentRule { required: 1, ..ConsentRule::default() };
         Some(rule?.join(&one))
+    }
+
+    /// What is open of a stage with today's digest, and all whose rules were asked before it opened.
+    fn opened_by(&self, stage: Stage) -> &'a [Opening] {
+        let openings = &self.journal.openings;
+        let is_it = |opening: &Opening| opening.stage == stage && opening.digest == self.agreement.digest;
+        let Some(at) = openings.iter().position(is_it) else { return &[] };
+        let before = openings.iter().take(at).rposition(|opening| opening.stage == stage);
+        openings.get(before.unwrap_or_default()..=at).unwrap_or_default()
     }
 
     /// Who agrees, of those who may.

@@ -83,6 +83,11 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
     if let Some(later) = context.memory.has_to_wait(&places, now) {
         return Ok(Action::requeue(retry::until_earliest([later], now).unsigned_abs()));
     }
+    // While a stage is made there is much news of its grant, and none of it matters before this.
+    if !places.iter().any(|place| context.observer.is_let_in(place)) {
+        let turns = places.iter().map(|place| upkeep::turn(now, place));
+        return Ok(Action::requeue(retry::until_earliest(turns, now).unsigned_abs()));
+    }
     let derived = context.observer.cached(&grant, now);
     let mut next = derived.look_again;
     let mut failure = None;

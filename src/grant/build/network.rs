@@ -11,9 +11,21 @@ use crate::api::stage::Stage;
 use crate::plan::objects::{Kind, Wanted};
 use crate::policy::network::Network;
 
-/// Networks that nothing may reach by an egress clause, whatever it says: this machine, the
-/// link (with the clouds' metadata service), and the metadata service's address of its own.
-const NEVER: [&str; 5] = ["127.0.0.0/8", "169.254.0.0/16", "::1/128", "fe80::/10", "fd00:ec2::254/128"];
+/// Networks that nothing may reach by an egress clause, whatever it says: this machine, the link (with the
+/// metadata service of most clouds), both as a NAT64 gateway has them (RFC 6052), and where metadata services
+/// have addresses of their own: AWS and Google Cloud by IPv6, Alibaba Cloud, Azure.
+const NEVER: [&str; 10] = [
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "::1/128",
+    "fe80::/10",
+    "64:ff9b::7f00:0/104",
+    "64:ff9b::a9fe:0/112",
+    "fd00:ec2::254/128",
+    "fd20:ce::254/128",
+    "100.100.100.200/32",
+    "168.63.129.16/32",
+];
 
 /// The policy that denies everything, both ways.
 pub fn default_deny(site: &Site<'_>) -> Vec<Wanted> {

@@ -78,6 +78,11 @@ fn narrowing(view: &View<'_>, place: &Place<'_>) -> Option<Entry> {
 /// Opens the next stage, when its gates are met.
 fn open_next(view: &View<'_>, journal: &Journal) -> (Option<Step>, Option<Waiting>) {
     let Ok(agreement) = &view.outlook.agreement else { return (None, None) };
+    // Where nothing can be written down, what somebody decided may be among it.
+    if view.records != Records::Writable {
+        return (None, None);
+    }
+    let journal = view.foreseen.unwrap_or(journal);
     if view.facts.suspended || journal.consents.quarantined.is_some() || journal.consents.is_expired {
         return (None, None);
     }

@@ -1,10 +1,12 @@
 //! What somebody would try who may write a contract, a decision about another grant, or a record.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::change::{THREE, TWO, less, long, more, open};
-use super::deciding::{ONE, approval, asked, decision, is_open};
+use super::deciding::{ONE, approval, asked, asking, decision, is_open};
 use super::seen::{events, status_of};
 use super::world::World;
 use crate::api::Stage;
@@ -15,7 +17,9 @@ use crate::api::grant::{Person, Role};
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::grant::decide::Step;
 use crate::journal::Opening;
+use crate::journal::forum::Forum;
 use crate::plan::objects::{Key, Kind};
+use crate::policy::consent::ConsentRule;
 
 #[test]
 fn a_decision_is_about_the_grant_that_the_api_server_asked_about() {
@@ -62,6 +66,48 @@ fn a_decision_whose_record_is_refused_mutes_no_other() {
     assert!(!later.any_access(), "what it closes is closed all the same");
     world.decided(decision(&world, DecisionAction::Quarantine, "eve"));
     assert!(world.journal().consents.quarantined.is_some());
+}
+
+#[test]
+fn a_denial_whose_record_is_refused_holds_all_the_same() {
+    let mut world = asked();
+    world.approved("olga", "security");
+    world.refused.insert("poison".to_owned());
+    let mut denial = approval(&world, "rex", "security");
+    denial.metadata.uid = Some("poison".to_owned());
+    denial.spec.action = DecisionAction::Deny;
+    world.decided(denial).approved("per", "data-owners");
+    assert!(!is_open(&world, Stage::Production));
+    let mut mute = asked();
+    mute.unwritable = true;
+    mute.approved("olga", "security").approved("per", "data-owners");
+    assert!(!is_open(&mute, Stage::Production), "nothing opens while nothing can be written down");
+    world.refused.clear();
+    world.settle();
+    assert!(events(&world).iter().any(|(event, _)| *event == RecordEvent::Denied));
+    assert!(!is_open(&world, Stage::Production));
+}
+
+#[test]
+fn an_extension_takes_those_whom_opening_took_although_the_rule_was_weakened_since() {
+    let mut world = asked();
+    world.approved("olga", "security").approved("per", "data-owners");
+    let mut journal = world.journal();
+    let mut weak = asking();
+    weak.digest = "v1:sha256:weak".to_owned();
+    let lenient = ConsentRule { required: 1, ..ConsentRule::default() };
+    let production = weak.stages.get_mut(&Stage::Production).expect("there is one");
+    production.policy.approvals = vec![lenient.to_approval(Stage::Production)];
+    production.consent = lenient;
+    let mut opening = journal.opening(Stage::Production, ONE).expect("it is open").clone();
+    opening.digest.clone_from(&weak.digest);
+    opening.policy = Arc::new(production.policy.clone());
+    let end = opening.end;
+    journal.openings.push(opening);
+    let now = world.now;
+    let forum = Forum { journal: &journal, agreement: &weak, made_again: false, now };
+    let missing = forum.extension(Stage::Production, end).expect_err("nobody has agreed");
+    assert_eq!(missing.people, 2, "it was opened by the old rule");
 }
 
 #[test]
