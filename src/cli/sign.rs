@@ -48,6 +48,6 @@ impl Arguments {
         let enrolment = self.enrol_listen.zip(self.enrol_url).map(|(listen, found)| {
             ops::settings::Endpoint { listen, url: found.url, names: vec![found.host] }
         });
-        to_the_end(app::sign(Settings { authority_lifetime, workers, enrolment, ..self.process.settings() }))
+        to_the_end(app::sign(Settings { authority_lifetime, enrolment, workers, ..self.process.settings() }))
     }
 }
