@@ -16,7 +16,11 @@ mod partner;
 
 #[path = "enrol/crowd.rs"]
 mod crowd;
+#[path = "enrol/introduced.rs"]
+mod introduced;
 #[path = "enrol/refused.rs"]
 mod refused;
+#[path = "enrol/renewal.rs"]
+mod renewal;
 #[path = "enrol/token.rs"]
 mod token;

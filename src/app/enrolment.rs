@@ -13,14 +13,19 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::authorities::terms;
 use super::{AppError, Station, alive};
+use crate::api::name;
+use crate::cluster::asking::{Asking, kept};
 use crate::ops::Settings;
 use crate::ops::front::{Answer, Host, Visit, serve};
 use crate::ops::metric::Kind;
 use crate::ops::settings::Endpoint;
+use crate::ops::shown::Shown;
 use crate::pki::server::Server;
 use crate::signer;
 use crate::signer::enrol::answer::Refusal;
+use crate::signer::enrol::caller::Anchors;
 use crate::signer::enrol::desk::{Call, Desk, SWEPT_EVERY};
 use crate::signer::enrol::own::{Keeper, RENEWED_EVERY};
 use crate::signer::talk::Talk;
@@ -53,34 +58,28 @@ impl Station {
             source,
         })?;
         tracing::info!(address = %listen, url, "serving enrolment");
-        let (system, domain) = (&settings.system_namespace, &settings.trust_domain);
-        let talk = Talk::new(client.clone());
-        let keeper = Keeper::new(talk.clone(), system.clone(), domain.clone(), url);
-        let desk = Desk::new(Arc::clone(signing), talk, system, domain);
+        let (talk, home) = (Talk::new(client.clone()), terms(settings));
+        let keeper = Keeper::new(talk.clone(), home.system.clone(), home.trust_domain.clone(), url);
+        // The ledgers are watched once more, so that nothing has to be read to know who calls.
+        let Asking { store, queue: _, task } =
+            kept(client, &home.system, name::LABEL_AUTHORITY, (&self.clock, self.health.watches()));
+        let desk = Desk::new(Arc::clone(signing), talk, Anchors::new(store), &home);
         let counter = Counter { desk: Arc::new(desk), keeper, names, now: Arc::clone(&signing.now) };
         let telemetry = self.telemetry(Kind::Enrolments);
         Ok(Box::pin(async move {
             // It isn't ready before it has a certificate.
             let (certified, certificate) = watch::channel(counter.certified().await);
             let work = async {
-                let serving = serve(listener, certificate, counter.host());
+                let serving = serve(listener, certificate, Arc::new(Reception(Arc::clone(&counter.desk))));
                 futures::join!(serving, counter.renew(certified), counter.sweep());
             };
             alive(Box::pin(work), telemetry).await;
+            drop(task);
         }))
     }
 }
 
 impl Counter {
-    /// What answers a visit.
-    fn host(&self) -> Host {
-        let desk = Arc::clone(&self.desk);
-        Arc::new(move |visit| -> BoxFuture<'static, Answer> {
-            let desk = Arc::clone(&desk);
-            Box::pin(async move { answer(&desk, visit).await })
-        })
-    }
-
     /// Serves with another certificate from time to time, for ever.
     async fn renew(&self, certified: watch::Sender<Arc<ServerConfig>>) {
         loop {
@@ -122,7 +121,7 @@ fn configuration(server: &Server) -> Result<ServerConfig, rustls::Error> {
         .map_err(|_discarded| rustls::Error::General("its key can't be read".to_owned()))?;
     let mut configuration = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_no_client_auth()
+        .with_client_cert_verifier(Arc::new(Shown(aws_lc_rs::default_provider())))
         .with_single_cert(vec![certificate], key)?;
     configuration.send_tls13_tickets = 0;
     configuration.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
@@ -130,14 +129,27 @@ fn configuration(server: &Server) -> Result<ServerConfig, rustls::Error> {
     Ok(configuration)
 }
 
+/// What answers a visit.
+struct Reception(Arc<Desk>);
+
+impl Host for Reception {
+    fn knows(&self, shown: &[Vec<u8>]) -> bool {
+        self.0.knows(shown)
+    }
+
+    fn answer(self: Arc<Self>, visit: Visit) -> BoxFuture<'static, Answer> {
+        Box::pin(async move { answer(&self.0, visit).await })
+    }
+}
+
 async fn answer(desk: &Desk, visit: Visit) -> Answer {
-    let Visit { from, method, path, headers, body } = visit;
+    let Visit { from, method, path, headers, shown, body } = visit;
     let answered = match body {
-        Some(body) => desk.answer(Call { from, method, path, headers, body }).await,
+        Some(body) => desk.answer(Call { from, method, path, headers, shown, body }).await,
         None => Err(desk.refuse(Refusal::TooLong)),
     };
     match answered {
-        Ok(granted) => Answer { status: http::StatusCode::CREATED, again_in: None, body: granted.body() },
+        Ok(given) => Answer { status: given.status(), again_in: None, body: given.body() },
         Err(refusal) => {
             tracing::info!(%from, reason = refusal.word(), "somebody who enrols was refused");
             Answer { status: refusal.status(), again_in: refusal.again_in(), body: refusal.body() }

@@ -49,6 +49,9 @@ pub struct Visit {
     pub path: String,
     /// The headers.
     pub headers: HeaderMap,
+    /// The chain of certificates that was shown, in DER, the one first whose key was shown too. Whether anybody
+    /// believes it is for others to say.
+    pub shown: Vec<Vec<u8>>,
     /// The body; `None`: more than may be sent.
     pub body: Option<Vec<u8>>,
 }
@@ -65,10 +68,15 @@ pub struct Answer {
 }
 
 /// Whoever answers.
-pub type Host = Arc<dyn Fn(Visit) -> BoxFuture<'static, Answer> + Send + Sync>;
+pub trait Host: Send + Sync + 'static {
+    /// Whether somebody is recognised by the chain of certificates that they show.
+    fn knows(&self, shown: &[Vec<u8>]) -> bool;
+    /// What they are answered.
+    fn answer(self: Arc<Self>, visit: Visit) -> BoxFuture<'static, Answer>;
+}
 
 /// Serves on `listener` for ever, with the certificate that `tls` has at the time.
-pub async fn serve(listener: TcpListener, tls: watch::Receiver<Arc<ServerConfig>>, host: Host) {
+pub async fn serve(listener: TcpListener, tls: watch::Receiver<Arc<ServerConfig>>, host: Arc<dyn Host>) {
     let doors = Arc::new(Doors::default());
     loop {
         match listener.accept().await {
@@ -88,14 +96,19 @@ pub async fn serve(listener: TcpListener, tls: watch::Receiver<Arc<ServerConfig>
 }
 
 /// One connection, from its handshake to its answer.
-async fn attend(stream: TcpStream, tls: TlsAcceptor, place: Place, host: Host) {
+async fn attend(stream: TcpStream, tls: TlsAcceptor, mut place: Place, host: Arc<dyn Host>) {
     let stream = match timeout(HANDSHAKE, tls.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(%error, "a handshake failed"),
         Err(_) => return tracing::debug!("a handshake took too long"),
     };
-    let from = place.source();
-    let service = service_fn(move |request| hear(request, from, Arc::clone(&host)));
+    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let shown: Vec<Vec<u8>> = shown.iter().map(|one| one.to_vec()).collect();
+    if !shown.is_empty() && host.knows(&shown) && !place.recognised() {
+        tracing::debug!("no place is left for who is recognised");
+    }
+    let (from, shown) = (place.source(), Arc::new(shown));
+    let service = service_fn(move |request| hear(request, (from, Arc::clone(&shown)), Arc::clone(&host)));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)
@@ -112,8 +125,8 @@ async fn attend(stream: TcpStream, tls: TlsAcceptor, place: Place, host: Host) {
 
 async fn hear(
     request: Request<Incoming>,
-    from: IpAddr,
-    host: Host,
+    (from, shown): (IpAddr, Arc<Vec<Vec<u8>>>),
+    host: Arc<dyn Host>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let body = match timeout(BODY, Limited::new(body, LONGEST_BODY).collect()).await {
@@ -121,8 +134,9 @@ async fn hear(
         Err(_) => return Ok(response(StatusCode::REQUEST_TIMEOUT, None, String::new())),
     };
     let path = parts.uri.path().to_owned();
-    let visit = Visit { from, method: parts.method, path, headers: parts.headers, body };
-    let Answer { status, again_in, body } = host(visit).await;
+    let shown = shown.as_ref().clone();
+    let visit = Visit { from, method: parts.method, path, headers: parts.headers, shown, body };
+    let Answer { status, again_in, body } = host.answer(visit).await;
     Ok(response(status, again_in, body))
 }
 

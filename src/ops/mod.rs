@@ -8,6 +8,7 @@ pub mod http;
 pub mod metric;
 pub mod request;
 pub mod settings;
+pub mod shown;
 pub mod shutdown;
 pub mod trace;
 

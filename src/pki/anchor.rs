@@ -72,6 +72,12 @@ impl Anchor {
         &self.facts.public_key
     }
 
+    /// The identifier of its key, in hexadecimal digits: what it signs says it, too.
+    pub fn key(&self) -> Option<String> {
+        let (_rest, certificate) = X509Certificate::from_der(&self.der).ok()?;
+        inspect::own_key(&certificate)
+    }
+
     /// Whether both are certificates of the same authority: one key, whatever their lifetimes.
     ///
     /// An authority that is certified anew keeps its key, so what it signed before stays valid.

@@ -10,6 +10,7 @@ use x509_parser::time::ASN1Time;
 use super::anchor::Anchor;
 use super::error::PkiError;
 use super::lifetime::Lifetime;
+use super::profile::Purpose;
 use super::spiffe::SpiffeId;
 use super::{LONGEST_PEM, fingerprint, hexadecimal, only_certificate};
 
@@ -40,11 +41,11 @@ impl Leaf {
     ///
     /// Says nothing about who signed it: ask [`Leaf::signed_by`].
     pub fn parse(pem: &[u8]) -> Result<Self, PkiError> {
-        Self::read(&only_certificate(pem)?)
+        Self::read(&only_certificate(pem)?, Purpose::Both)
     }
 
-    /// The same in DER, as it comes over a connection.
-    pub fn read(der: &[u8]) -> Result<Self, PkiError> {
+    /// The certificate in this DER, as it comes over a connection, if it follows the profile for this purpose.
+    pub fn read(der: &[u8], purpose: Purpose) -> Result<Self, PkiError> {
         if der.len() > LONGEST_PEM {
             return Err(PkiError::NotX509);
         }
@@ -54,7 +55,7 @@ impl Leaf {
         }
         let facts = facts(&certificate)?;
         let id = SpiffeId::workload(&facts.name)?;
-        check_workload(&certificate)?;
+        check_workload(&certificate, purpose)?;
         let authority_key = authority_key(&certificate)?;
         Ok(Self { id, facts, authority_key, der: der.to_vec() })
     }
@@ -122,7 +123,7 @@ pub(super) fn found<'a, T>(
     }
 }
 
-fn check_workload(certificate: &X509Certificate<'_>) -> Result<(), PkiError> {
+fn check_workload(certificate: &X509Certificate<'_>, purpose: Purpose) -> Result<(), PkiError> {
     if certificate.is_ca() {
         return Err(PkiError::OtherProfile("it is an authority's"));
     }
@@ -134,10 +135,20 @@ fn check_workload(certificate: &X509Certificate<'_>) -> Result<(), PkiError> {
         return Err(PkiError::OtherProfile("its key usage is not a workload's"));
     }
     let purposes = found(certificate.extended_key_usage(), "its purposes")?;
-    if !purposes.client_auth || !purposes.server_auth || purposes.any {
-        return Err(PkiError::OtherProfile("it is not for client and server"));
+    let serves = purpose == Purpose::Both;
+    if !purposes.client_auth || purposes.server_auth != serves || purposes.any {
+        return Err(PkiError::OtherProfile("it is not for the ends of a connection that it should be"));
     }
     Ok(())
+}
+
+/// The identifier of its own key that a certificate says, in hexadecimal digits.
+pub(super) fn own_key(certificate: &X509Certificate<'_>) -> Option<String> {
+    use x509_parser::extensions::ParsedExtension;
+    certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::SubjectKeyIdentifier(id) => Some(hexadecimal(id.0)),
+        _ => None,
+    })
 }
 
 fn authority_key(certificate: &X509Certificate<'_>) -> Result<String, PkiError> {

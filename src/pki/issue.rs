@@ -8,7 +8,7 @@ use super::error::PkiError;
 use super::inspect::Leaf;
 use super::key::{PrivateKey, SecretPem};
 use super::lifetime::Lifetime;
-use super::profile;
+use super::profile::{self, Purpose};
 use super::requested::RequestedKey;
 use super::spiffe::SpiffeId;
 
@@ -38,7 +38,7 @@ pub fn issue(
     let anchor = authority.anchor();
     let lifetime = Lifetime::of_leaf(now, ttl, end, anchor.lifetime())?;
     let key = PrivateKey::generate()?;
-    let (certificate, leaf) = sign(authority, id, lifetime, key.pair())?;
+    let (certificate, leaf) = sign(authority, id, (lifetime, Purpose::Both), key.pair())?;
     Ok(Issued { certificate, key: key.pem(), authority: anchor.pem().to_owned(), leaf })
 }
 
@@ -59,11 +59,30 @@ pub fn certify(
     key: &RequestedKey,
     lifetime: Lifetime,
 ) -> Result<Certified, PkiError> {
+    certified(authority, id, key, (lifetime, Purpose::Both))
+}
+
+/// The same for a workload that only calls in.
+pub fn certify_caller(
+    authority: &Authority,
+    id: &SpiffeId,
+    key: &RequestedKey,
+    lifetime: Lifetime,
+) -> Result<Certified, PkiError> {
+    certified(authority, id, key, (lifetime, Purpose::Calling))
+}
+
+fn certified(
+    authority: &Authority,
+    id: &SpiffeId,
+    key: &RequestedKey,
+    (lifetime, purpose): (Lifetime, Purpose),
+) -> Result<Certified, PkiError> {
     speaks_for(authority, id)?;
     if !authority.anchor().lifetime().covers(lifetime) {
         return Err(PkiError::OutlivesAuthority { end: lifetime.not_after() });
     }
-    let (certificate, leaf) = sign(authority, id, lifetime, key.info())?;
+    let (certificate, leaf) = sign(authority, id, (lifetime, purpose), key.info())?;
     Ok(Certified { certificate, leaf })
 }
 
@@ -78,15 +97,15 @@ fn speaks_for(authority: &Authority, id: &SpiffeId) -> Result<(), PkiError> {
 fn sign(
     authority: &Authority,
     id: &SpiffeId,
-    lifetime: Lifetime,
+    (lifetime, purpose): (Lifetime, Purpose),
     key: &impl PublicKeyData,
 ) -> Result<(String, Leaf), PkiError> {
-    let certificate = profile::workload(id, lifetime)?
+    let certificate = profile::workload(id, lifetime, purpose)?
         .signed_by(key, &authority.issuer()?)
-        .map_err(|_discarded| PkiError::Library("sign the certificate"))?
-        .pem();
+        .map_err(|_discarded| PkiError::Library("sign the certificate"))?;
     // Read back, so that what isn't exactly what was wanted never leaves here.
-    let leaf = Leaf::parse(certificate.as_bytes())?;
+    let leaf = Leaf::read(certificate.der(), purpose)?;
+    let certificate = certificate.pem();
     let is_wanted = leaf.id() == id
         && leaf.lifetime() == lifetime
         && leaf.public_key() == key.subject_public_key_info().as_slice();

@@ -16,17 +16,28 @@ const LONGEST_COMMON_NAME: usize = 64;
 /// The longest serial number that X.509 allows, in bytes.
 const SERIAL_BYTES: usize = 20;
 
-/// A workload's certificate: its SPIFFE ID and no other name, for both ends of a connection.
+/// At which end of a connection a workload shows its certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Purpose {
+    /// At both.
+    Both,
+    /// Where it calls, and nowhere else: on the partner's side nobody serves as a stage's workload.
+    Calling,
+}
+
+/// A workload's certificate: its SPIFFE ID and no other name.
 ///
 /// The subject is empty, which makes the SPIFFE ID critical: a verifier that doesn't understand
 /// it must refuse the certificate rather than trust it for nothing in particular.
-pub fn workload(id: &SpiffeId, lifetime: Lifetime) -> Result<CertificateParams, PkiError> {
+pub fn workload(id: &SpiffeId, lifetime: Lifetime, purpose: Purpose) -> Result<CertificateParams, PkiError> {
     let mut params = common(id, lifetime)?;
     params.distinguished_name = DistinguishedName::new();
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages =
-        vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    if purpose == Purpose::Both {
+        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+    }
     Ok(params)
 }
 

@@ -40,6 +40,7 @@ mod tests {
     use x509_parser::prelude::FromDer as _;
 
     use super::*;
+    use crate::pki::profile::Purpose;
     use crate::pki::{Leaf, testing};
 
     #[test]
@@ -52,7 +53,8 @@ mod tests {
         assert_eq!(said.value.general_names.len(), 2);
         assert!(said.critical && !certificate.is_ca());
         assert!(PrivateKey::parse(made.key.reveal().as_bytes()).is_ok());
-        assert!(Leaf::read(&made.certificate).is_err(), "nobody takes it for a workload's");
+        let read = [Purpose::Both, Purpose::Calling].map(|purpose| Leaf::read(&made.certificate, purpose));
+        assert!(read.iter().all(Result::is_err), "nobody takes it for a workload's");
         assert!(server(&authority, &["ä".to_owned()], testing::authority_lifetime()).is_err());
     }
 }

@@ -49,3 +49,8 @@ pub fn requested() -> [Vec<u8>; 2] {
     params.distinguished_name = DistinguishedName::new();
     [params.serialize_request(&pair).unwrap().der().to_vec(), pair.subject_public_key_info()]
 }
+
+/// The one certificate in this PEM, as it comes over a connection.
+pub fn der(pem: &str) -> Vec<u8> {
+    super::only_certificate(pem.as_bytes()).unwrap()
+}

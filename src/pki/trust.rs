@@ -20,6 +20,8 @@ pub enum Belief {
 pub struct Trust {
     members: Vec<(Anchor, Belief)>,
     pem: String,
+    /// The identifiers of their keys.
+    keys: Vec<String>,
     issues_until: Option<Timestamp>,
 }
 
@@ -27,7 +29,8 @@ impl Trust {
     /// These anchors; what is issued now can last until `issues_until`. `None`: nothing is issued.
     pub fn of(members: Vec<(Anchor, Belief)>, issues_until: Option<Timestamp>) -> Self {
         let pem = members.iter().map(|(anchor, _)| anchor.pem()).collect();
-        Self { members, pem, issues_until }
+        let keys = members.iter().filter_map(|(anchor, _)| anchor.key()).collect();
+        Self { members, pem, keys, issues_until }
     }
 
     /// One anchor, which signs.
@@ -48,6 +51,11 @@ impl Trust {
     /// Until when what is issued now can last.
     pub fn issues_until(&self) -> Timestamp {
         self.issues_until.unwrap_or(Timestamp::MAX)
+    }
+
+    /// Whether a key that is called so is one of theirs. It is only said, and proves nothing.
+    pub fn has_key(&self, key: &str) -> bool {
+        self.keys.iter().any(|own| own == key)
     }
 
     /// What is thought of what signed a certificate; `None`: none of these did.
@@ -71,6 +79,8 @@ mod tests {
         assert_eq!(trust.belief(&testing::leaf(&one).leaf), Some(Belief::GivenUp));
         assert_eq!(trust.belief(&testing::leaf(&other).leaf), Some(Belief::Full));
         assert_eq!(trust.belief(&testing::leaf(&stranger).leaf), None);
+        let signed_by = testing::leaf(&one).leaf.authority_key().to_owned();
+        assert!(trust.has_key(&signed_by) && !trust.has_key(testing::leaf(&stranger).leaf.authority_key()));
         assert!(trust.holds(one.anchor()) && !trust.holds(stranger.anchor()));
         assert_eq!(trust.issues_until(), Timestamp::MAX);
     }

@@ -164,6 +164,11 @@ impl Observer {
         self.catalogue.docket.about(grant, 0).decisions
     }
 
+    /// A partner, as the watches last told.
+    pub fn partner(&self, name: &str) -> Option<Arc<Partner>> {
+        self.catalogue.partners.get(&ObjectRef::new(name))
+    }
+
     /// Whether there is a decision with this UID, or was lately, as the watches last told.
     pub fn knows_decision(&self, uid: &str) -> bool {
         self.catalogue.docket.decision(uid).is_some()

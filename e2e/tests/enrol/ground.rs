@@ -77,19 +77,28 @@ impl Ground {
     /// A sandbox that is open for an hour.
     pub async fn begin() -> Result<Self> {
         let (cluster, shared) = shared().await?;
-        Self::on(cluster, shared, "1h").await
+        Self::on(cluster, shared, "").await
+    }
+
+    /// The same for a partner who declared this bundle, of the trust domain `northpay.example`.
+    pub async fn with_bundle(bundle: &str) -> Result<Self> {
+        let (cluster, shared) = shared().await?;
+        let lines = bundle.trim_end().replace('\n', "\n      ");
+        let identity = format!("    trustDomain: northpay.example\n    trustBundle: |\n      {lines}\n");
+        Self::on(cluster, shared, &identity).await
     }
 
     /// The same beside a Comity that nobody else uses.
     pub async fn alone() -> Result<Self> {
         let (cluster, shared) = alone().await?;
-        Self::on(cluster, shared, "1h").await
+        Self::on(cluster, shared, "").await
     }
 
-    async fn on(cluster: Cluster, shared: &'static Shared, time: &'static str) -> Result<Self> {
+    async fn on(cluster: Cluster, shared: &'static Shared, identity: &str) -> Result<Self> {
         let story = Story::without_ground(&cluster).await?;
         let ground =
             story.ground().replace("keyDelivery: [Secret]", "keyDelivery: [CertificateSigningRequest]");
+        let ground = ground.replace("  identity:\n", &format!("  identity:\n{identity}"));
         cluster.apply_yaml(&ground).await?;
         let requesters = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
@@ -98,7 +107,7 @@ impl Ground {
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": OLGA.group}],
         });
         cluster.apply_yaml(&requesters.to_string()).await?;
-        let wish = Wish { times: [time, "1h", "1h"], ..Wish::up_to(Stage::Sandbox) };
+        let wish = Wish::up_to(Stage::Sandbox);
         let grant = story.ask(&wish).await?;
         let opened = story.opened(&wish, Stage::Sandbox).await?;
         usable(&story, &opened.namespace.0).await?;

@@ -81,6 +81,24 @@ impl Partner {
         self.asks(path, token, &more).await
     }
 
+    /// Enrols under this name by a token, and keeps what it got as a file `<name>.crt`.
+    pub async fn enrolled(&self, path: &str, token: &Token, name: &str) -> Result<Answer> {
+        let request = self.request(name).await?;
+        let answer = self.enrols(path, Some(token), &request).await?;
+        std::fs::write(self.directory().join(format!("{name}.crt")), answer.certificate()?)?;
+        Ok(answer)
+    }
+
+    /// Shows the certificate `<name>.crt`, and sends a request for another one, if any.
+    pub async fn shows(&self, path: &str, name: &str, request: Option<&Path>) -> Result<Answer> {
+        let file = |end: &str| self.directory().join(format!("{name}.{end}")).display().to_string();
+        let mut more = vec!["--cert".to_owned(), file("crt"), "--key".to_owned(), file("key")];
+        if let Some(request) = request {
+            more.extend(["--data-binary".to_owned(), format!("@{}", request.display())]);
+        }
+        self.asks(path, None, &more).await
+    }
+
     /// Asks by curl, with these further arguments.
     pub async fn asks(&self, path: &str, token: Option<&Token>, more: &[String]) -> Result<Answer> {
         let mut curl = Command::new("curl");

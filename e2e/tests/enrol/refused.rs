@@ -40,7 +40,9 @@ async fn a_bad_request_is_refused_for_what_it_is_before_anything_else_happens() 
     }
     let huge = partner.directory().join("huge");
     std::fs::write(&huge, vec![b'a'; 1 << 20])?;
-    partner.enrols(&ground.path(), Some(&token), &huge).await?.is(413, "TooLong")?;
+    // Who goes on sending may be hung up on before they listen.
+    let answer = partner.enrols(&ground.path(), Some(&token), &huge).await?;
+    ensure(answer.status == 413 || answer.status == 0, || format!("{answer:?}"))?;
     let header = ["--header".to_owned(), format!("X-Long: {}", "a".repeat(64 * 1024))];
     let answer = partner.asks(&ground.path(), None, &header).await?;
     ensure(answer.status == 431 || answer.status == 0, || format!("{answer:?}"))?;

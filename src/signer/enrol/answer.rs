@@ -31,14 +31,51 @@ impl Granted {
     }
 }
 
+/// What is given.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Given {
+    /// A certificate.
+    Certificate(Granted),
+    /// The anchors of the stage that somebody is certified for, as PEM, and until when they are.
+    Trust(String),
+}
+
+impl Given {
+    /// The HTTP status.
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Certificate(_) => StatusCode::CREATED,
+            Self::Trust(_) => StatusCode::OK,
+        }
+    }
+
+    /// One word, for metrics.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Certificate(_) => "Issued",
+            Self::Trust(_) => "Told",
+        }
+    }
+
+    /// As JSON.
+    pub fn body(&self) -> String {
+        match self {
+            Self::Certificate(granted) => granted.body(),
+            Self::Trust(trust) => format!("{}\n", json!({"trust": trust})),
+        }
+    }
+}
+
 /// Why nothing is given.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// There is nothing at that path.
-    #[error("there is nothing here: POST /v1/enrol/<namespace>/<grant>/<stage>/<workload>")]
+    #[error(
+        "there is nothing here: POST /v1/enrol/<namespace>/<grant>/<stage>/<workload>, POST /v1/renew, GET /v1/trust"
+    )]
     NoSuchPath,
     /// Another method is needed.
-    #[error("that is asked by POST")]
+    #[error("that is asked by another method")]
     OtherMethod,
     /// Too much was sent.
     #[error("more was sent than any request takes")]
@@ -47,8 +84,17 @@ pub enum Refusal {
     #[error("too many requests: ask again in {} seconds", .0.as_secs().max(1))]
     TooOften(SignedDuration),
     /// Nobody knows who asks.
-    #[error("show the token of this very grant: Authorization: Bearer comity-enrol-…")]
+    #[error(
+        "show who you are: by the token of this very grant (Authorization: Bearer comity-enrol-…), or by a certificate \
+         that is valid"
+    )]
     Unknown,
+    /// The certificate was signed by an authority that was given up.
+    #[error("the authority of your certificate was given up: enrol again, by a token")]
+    GivenUp,
+    /// The partner's certificate isn't that workload's.
+    #[error("the last part of your SPIFFE ID has to be the workload's name")]
+    OtherWorkload,
     /// The token is another workload's.
     #[error("this token is for another stage or workload of the grant")]
     Elsewhere,
@@ -86,8 +132,8 @@ impl Refusal {
             Self::OtherMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unknown => StatusCode::UNAUTHORIZED,
-            Self::Elsewhere | Self::Ended(_) | Self::Stage(_) => StatusCode::FORBIDDEN,
+            Self::Unknown | Self::GivenUp => StatusCode::UNAUTHORIZED,
+            Self::OtherWorkload | Self::Elsewhere | Self::Ended(_) | Self::Stage(_) => StatusCode::FORBIDDEN,
             Self::Used => StatusCode::CONFLICT,
             Self::Request(_) => StatusCode::BAD_REQUEST,
             Self::Trouble(_) | Self::Authority(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -102,6 +148,8 @@ impl Refusal {
             Self::TooLong => "TooLong",
             Self::TooOften(_) => "TooOften",
             Self::Unknown => "Unknown",
+            Self::GivenUp => "AuthorityGivenUp",
+            Self::OtherWorkload => "CertificateForAnother",
             Self::Elsewhere => "TokenForAnother",
             Self::Ended(_) => "TokenEnded",
             Self::Used => "TokenUsed",

@@ -13,8 +13,12 @@ const LONGEST_NAME: usize = 63;
 /// What is asked.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Ask {
-    /// A first certificate, by a token.
+    /// A first certificate, by a token or by a certificate of the partner's own.
     Enrol(Target),
+    /// Another certificate, by the one before.
+    Renew,
+    /// The anchors of the stage, by a certificate.
+    Trust,
 }
 
 /// For whom a certificate is asked.
@@ -31,24 +35,50 @@ pub struct Target {
 }
 
 impl Ask {
-    /// What is asked by this method at this path: `POST /v1/enrol/<namespace>/<grant>/<stage>/<workload>`.
+    /// What is asked by this method at this path: `POST /v1/enrol/<namespace>/<grant>/<stage>/<workload>`,
+    /// `POST /v1/renew`, `GET /v1/trust`.
     pub fn of(method: &Method, path: &str) -> Result<Self, Refusal> {
         let parts: Vec<&str> = path.split('/').collect();
-        match parts.as_slice() {
+        let (wanted, ask) = match parts.as_slice() {
+            ["", "v1", "renew"] => (Method::POST, Self::Renew),
+            ["", "v1", "trust"] => (Method::GET, Self::Trust),
             ["", "v1", "enrol", namespace, grant, stage, workload] => {
-                if method != Method::POST {
-                    return Err(Refusal::OtherMethod);
-                }
                 let stage = Stage::ALL.into_iter().find(|one| one.lower() == *stage);
                 let name = |text: &&str| is_name(text).then(|| (*text).to_owned());
                 let target = || {
                     let (namespace, grant, workload) = (name(namespace)?, name(grant)?, name(workload)?);
                     Some(Target { namespace, grant, stage: stage?, workload })
                 };
-                target().map(Self::Enrol).ok_or(Refusal::NoSuchPath)
+                (Method::POST, Self::Enrol(target().ok_or(Refusal::NoSuchPath)?))
             }
-            _ => Err(Refusal::NoSuchPath),
-        }
+            _ => return Err(Refusal::NoSuchPath),
+        };
+        if *method == wanted { Ok(ask) } else { Err(Refusal::OtherMethod) }
+    }
+}
+
+/// What the SPIFFE ID of a workload says of whose it is. It is only where to look: what is found has to have just
+/// this ID.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Named {
+    /// The namespace of the grant.
+    pub namespace: String,
+    /// The grant.
+    pub grant: String,
+    /// The workload.
+    pub workload: String,
+}
+
+impl Named {
+    /// What an ID of this trust domain says.
+    pub fn of(id: &str, trust_domain: &str) -> Option<Self> {
+        let path = id.strip_prefix("spiffe://")?.strip_prefix(trust_domain)?;
+        let parts: Vec<&str> = path.split('/').collect();
+        let ["", "partner", _, "grant", namespace, grant, _, _, workload] = parts.as_slice() else {
+            return None;
+        };
+        let [namespace, grant, workload] = [namespace, grant, workload].map(|part| (*part).to_owned());
+        Some(Self { namespace, grant, workload })
     }
 }
 
@@ -108,6 +138,20 @@ mod tests {
         }
         let other = Ask::of(&Method::GET, "/v1/enrol/a/b/production/scorer");
         assert_eq!(other, Err(Refusal::OtherMethod));
+        assert_eq!(asked("/v1/renew"), Ok(Ask::Renew));
+        assert_eq!(asked("/v1/trust"), Err(Refusal::OtherMethod));
+        assert_eq!(Ask::of(&Method::GET, "/v1/trust"), Ok(Ask::Trust));
+    }
+
+    #[test]
+    fn an_identity_says_where_to_look() {
+        let opening = crate::signer::testing::opening();
+        let id = opening.identity("comity.local", "scorer").unwrap();
+        let named = Named::of(id.as_str(), "comity.local").unwrap();
+        assert_eq!((named.namespace.as_str(), named.grant.as_str()), ("risk-data", "northpay-fraud"));
+        assert_eq!(named.workload, "scorer");
+        assert_eq!(Named::of(id.as_str(), "comity.loca"), None);
+        assert_eq!(Named::of("spiffe://comity.local/scorer", "comity.local"), None);
     }
 
     #[test]

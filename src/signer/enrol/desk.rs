@@ -11,15 +11,18 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
 use tokio::sync::Semaphore;
 
-use super::answer::{Granted, Refusal};
-use super::ask::{Ask, Target, token};
+use super::answer::{Given, Granted, Refusal};
+use super::ask::{Ask, Named, Target, token};
 use super::bound::{Bound, decision_of};
+use super::caller::{Anchors, Caller};
 use super::issue::{By, Order};
 use super::pace::Pace;
 use super::used::Used;
 use crate::api::{GrantDecision, PartnerGrant, name};
+use crate::pki::foreign::vouched;
 use crate::pki::policy::outside;
 use crate::pki::{RequestedKey, Token};
+use crate::signer::authority::Terms;
 use crate::signer::decide::Doomed;
 use crate::signer::error::SignError;
 use crate::signer::opening::Opening;
@@ -27,8 +30,10 @@ use crate::signer::pod::stand;
 use crate::signer::reconcile::Context;
 use crate::signer::talk::Talk;
 
-/// How many who come with a token are worked for at the same time.
+/// How many who aren't certified yet are worked for at the same time.
 const AT_ONCE: usize = 4;
+/// How many who are: nobody else takes their places.
+const CERTIFIED_AT_ONCE: usize = 8;
 /// How often what is remembered of tokens is gone through.
 pub const SWEPT_EVERY: SignedDuration = SignedDuration::from_mins(10);
 
@@ -43,6 +48,8 @@ pub struct Call {
     pub path: String,
     /// The headers.
     pub headers: HeaderMap,
+    /// The chain of certificates that was shown, and whose key was: the certificate first, in DER.
+    pub shown: Vec<Vec<u8>>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -53,8 +60,10 @@ pub struct Desk {
     pub(super) talk: Talk,
     pub(super) trust_domain: String,
     system: String,
+    pub(super) anchors: Anchors,
     paces: Paces,
     places: Semaphore,
+    places_of_certified: Semaphore,
     /// Tokens that were used, by the UID of their decision: it spares requests.
     used: Mutex<HashMap<String, Used>>,
 }
@@ -65,8 +74,11 @@ struct Paces {
     callers: Pace<IpAddr>,
     /// Whoever shows a token that nobody knows.
     strays: Pace<()>,
-    /// Whoever shows a token that is known, by its decision.
+    /// Whoever shows a token that is known, by its decision; whoever shows a certificate of the partner's own, by
+    /// what it says and what they ask for.
     tokens: Pace<String>,
+    /// Whoever shows a certificate that was signed here, once that is known, by the SPIFFE ID in it.
+    certified: Pace<String>,
 }
 
 impl Paces {
@@ -75,29 +87,32 @@ impl Paces {
             callers: Pace::new(20, SignedDuration::from_secs(3)),
             strays: Pace::new(200, SignedDuration::from_millis(100)),
             tokens: Pace::new(3, SignedDuration::from_secs(30)),
+            certified: Pace::new(10, SignedDuration::from_secs(20)),
         }
     }
 }
 
 impl Desk {
-    /// Answers what is asked through `talk`, with what `signing` holds; what it has to remember is kept in the
-    /// namespace `system`.
-    pub fn new(signing: Arc<Context>, talk: Talk, system: &str, trust_domain: &str) -> Self {
+    /// Answers what is asked through `talk`, with what `signing` holds; `home` says where what it has to remember is
+    /// kept, and for which trust domain it signs.
+    pub fn new(signing: Arc<Context>, talk: Talk, anchors: Anchors, home: &Terms) -> Self {
         Self {
             signing,
             talk,
-            system: system.to_owned(),
-            trust_domain: trust_domain.to_owned(),
+            anchors,
+            system: home.system.clone(),
+            trust_domain: home.trust_domain.clone(),
             paces: Paces::new(),
             places: Semaphore::new(AT_ONCE),
+            places_of_certified: Semaphore::new(CERTIFIED_AT_ONCE),
             used: Mutex::default(),
         }
     }
 
     /// Answers a call.
-    pub async fn answer(&self, call: Call) -> Result<Granted, Refusal> {
+    pub async fn answer(&self, call: Call) -> Result<Given, Refusal> {
         let answer = Box::pin(self.weigh(&call)).await;
-        let word = answer.as_ref().map_or_else(Refusal::word, |_| "Issued");
+        let word = answer.as_ref().map_or_else(Refusal::word, Given::word);
         self.signing.meter.answered(word);
         if let Err(Refusal::Trouble(error)) = &answer {
             tracing::warn!(%error, "somebody who enrols can't be served");
@@ -111,15 +126,74 @@ impl Desk {
         refusal
     }
 
-    async fn weigh(&self, call: &Call) -> Result<Granted, Refusal> {
+    /// Whether somebody shows a certificate that was signed here, for a workload on the partner's side.
+    pub fn knows(&self, shown: &[Vec<u8>]) -> bool {
+        self.caller(shown, (self.signing.now)()).is_ok()
+    }
+
+    fn caller(&self, shown: &[Vec<u8>], now: Timestamp) -> Result<Caller, Refusal> {
+        shown.first().map_or(Err(Refusal::Unknown), |der| self.anchors.caller(der, now))
+    }
+
+    async fn weigh(&self, call: &Call) -> Result<Given, Refusal> {
         let now = (self.signing.now)();
-        self.paces.callers.take(call.from, now).map_err(Refusal::TooOften)?;
-        match Ask::of(&call.method, &call.path)? {
-            Ask::Enrol(target) => {
-                let token = token(&call.headers).ok_or(Refusal::Unknown)?;
-                self.enrol(&target, &token, &call.body, now).await
-            }
+        let caller = self.caller(&call.shown, now);
+        // Nobody uses up what is another's by saying that they are.
+        match &caller {
+            Ok(caller) => self.paces.certified.take(caller.leaf.id().to_string(), now),
+            Err(_) => self.paces.callers.take(call.from, now),
         }
+        .map_err(Refusal::TooOften)?;
+        match Ask::of(&call.method, &call.path)? {
+            Ask::Renew => Box::pin(self.renew(&caller?, &call.body, now)).await,
+            Ask::Trust => return Ok(Given::Trust(caller?.trust.pem().to_owned())),
+            Ask::Enrol(target) => match token(&call.headers) {
+                Some(token) => Box::pin(self.enrol(&target, &token, &call.body, now)).await,
+                None => Box::pin(self.introduce(&target, call, now)).await,
+            },
+        }
+        .map(Given::Certificate)
+    }
+
+    /// Another certificate, by the one before. Nothing of what it says is believed but whose it is: what stands
+    /// decides, as at first.
+    async fn renew(&self, caller: &Caller, pem: &[u8], now: Timestamp) -> Result<Granted, Refusal> {
+        let key = RequestedKey::of_signed_request(pem)?;
+        let named = Named::of(caller.leaf.id().as_str(), &self.trust_domain).ok_or(Refusal::Unknown)?;
+        let grant =
+            self.signing.observer.grant(&named.namespace, &named.grant).ok_or(outside::Refusal::NoStage)?;
+        let is_its = |opening: &Opening| {
+            let id = opening.identity(&self.trust_domain, &named.workload);
+            opening.chest() == caller.chest && id.is_ok_and(|id| id == *caller.leaf.id())
+        };
+        let opening = self.opening(&grant, &is_its, &named.workload, now)?;
+        let _place = self.places_of_certified.acquire().await.map_err(|_closed| overrun())?;
+        let by = By::Certificate(caller.leaf.fingerprint());
+        let (workload, key) = (named.workload.as_str(), &key);
+        Box::pin(self.issue(&Order { grant: &grant, opening: &opening, workload, key, pem, by })).await
+    }
+
+    /// A first certificate, by one of the partner's own. What the partner has declared is looked at once, and what
+    /// stands directly before signing has to be that.
+    async fn introduce(&self, target: &Target, call: &Call, now: Timestamp) -> Result<Granted, Refusal> {
+        let grant = self.signing.observer.grant(&target.namespace, &target.grant).ok_or(Refusal::Unknown)?;
+        let partner = self.signing.observer.partner(&grant.spec.partner_ref.name.0);
+        let identity = partner.and_then(|partner| partner.spec.identity.clone()).ok_or(Refusal::Unknown)?;
+        let declared = identity.trust_bundle.as_ref().zip(identity.trust_domain.as_ref());
+        let (bundle, domain) = declared.ok_or(Refusal::Unknown)?;
+        let id = vouched(bundle.as_str(), domain.as_str(), &call.shown, now).ok_or(Refusal::Unknown)?;
+        if id.as_str().rsplit('/').next() != Some(target.workload.as_str()) {
+            return Err(Refusal::OtherWorkload);
+        }
+        let key = RequestedKey::of_signed_request(&call.body)?;
+        let who = format!("{id} for {}", call.path);
+        self.paces.tokens.take(who, now).map_err(Refusal::TooOften)?;
+        let is_open = |opening: &Opening| opening.stage == target.stage && opening.open;
+        let opening = self.opening(&grant, &is_open, &target.workload, now)?;
+        let _place = self.places.acquire().await.map_err(|_closed| overrun())?;
+        let by = By::Partner(id.to_string(), Box::new(identity));
+        let (workload, key, pem) = (target.workload.as_str(), &key, call.body.as_slice());
+        Box::pin(self.issue(&Order { grant: &grant, opening: &opening, workload, key, pem, by })).await
     }
 
     /// A first certificate, by a token. Nothing is read or written for a token that nobody knows, that isn't for
@@ -139,11 +213,12 @@ impl Desk {
             return Err(Refusal::Used);
         }
         self.paces.tokens.take(bound.decision_uid.clone(), now).map_err(Refusal::TooOften)?;
-        let opening = self.opening(&grant, &bound, now)?;
+        let is_meant = |opening: &Opening| opening.stage == bound.stage && opening.digest == bound.digest;
+        let opening = self.opening(&grant, &is_meant, &bound.workload, now)?;
         let _place = self.places.acquire().await.map_err(|_closed| overrun())?;
         self.stands(&decision).await?;
         self.use_up(&bound, &using).await?;
-        let by = By::Token(&bound.decision);
+        let by = By::Token(bound.decision.clone());
         let order = Order { grant: &grant, opening: &opening, workload: &bound.workload, key: &key, pem, by };
         Box::pin(self.issue(&order)).await
     }
@@ -166,14 +241,19 @@ impl Desk {
         })
     }
 
-    /// What is open, as the watches told; refused where that is enough to say no.
-    fn opening(&self, grant: &PartnerGrant, bound: &Bound, now: Timestamp) -> Result<Opening, Refusal> {
-        let openings = self.signing.observer.cached(grant, now).openings;
-        let is_meant = |opening: &Opening| opening.stage == bound.stage && opening.digest == bound.digest;
-        let opening = openings.into_iter().find(is_meant).ok_or(outside::Refusal::NoStage)?;
+    /// What is meant of all that was opened, as the watches told; refused where that is enough to say no.
+    fn opening(
+        &self,
+        grant: &PartnerGrant,
+        is_meant: &dyn Fn(&Opening) -> bool,
+        workload: &str,
+        now: Timestamp,
+    ) -> Result<Opening, Refusal> {
+        let mut openings = self.signing.observer.cached(grant, now).openings.into_iter();
+        let opening = openings.rfind(|opening| is_meant(opening)).ok_or(outside::Refusal::NoStage)?;
         let site = self.signing.observer.cached_site(&opening.place());
         let stage = stand::stage(&opening, site.as_ref());
-        let account = name::workload_service_account(&bound.workload);
+        let account = name::workload_service_account(workload);
         outside::decide(&outside::Case { account: &account, stage: stage.as_ref(), now })?;
         Ok(opening)
     }
@@ -217,6 +297,7 @@ impl Desk {
         }
         let is_there = |uid: &String| self.signing.observer.knows_decision(uid);
         self.remembered().retain(|uid, _| is_there(uid));
+        self.anchors.sweep();
         Ok(())
     }
 

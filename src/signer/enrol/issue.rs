@@ -9,27 +9,42 @@ use kube::ResourceExt as _;
 use super::answer::{Granted, Refusal};
 use super::desk::Desk;
 use super::request::{answered, approved, failed, filed};
-use crate::api::{PartnerGrant, name};
+use crate::api::partner::PartnerIdentity;
+use crate::api::{Partner, PartnerGrant, name};
 use crate::pki::policy::outside;
 use crate::pki::rotation::later;
-use crate::pki::{Certified, Leaf, Lifetime, PkiError, RequestedKey, Trust, certify};
+use crate::pki::{Certified, Leaf, Lifetime, PkiError, RequestedKey, Trust, certify_caller};
 use crate::signer::authority::Issuer;
 use crate::signer::error::SignError;
 use crate::signer::opening::Opening;
 use crate::signer::pod::stand;
 
 /// By what somebody has shown who they are.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum By<'a> {
+#[derive(Clone, Debug)]
+pub(super) enum By {
     /// The token that this decision let be made.
-    Token(&'a str),
+    Token(String),
+    /// A certificate with this SPIFFE ID, that this which the partner declared vouches for.
+    Partner(String, Box<PartnerIdentity>),
+    /// The certificate of before, by its SHA-256.
+    Certificate(String),
 }
 
-impl By<'_> {
+impl By {
     /// In words.
-    fn said(self) -> String {
+    fn said(&self) -> String {
         match self {
             Self::Token(decision) => format!("by the token of {decision}"),
+            Self::Partner(id, _) => format!("by the partner's certificate of {id}"),
+            Self::Certificate(sha256) => format!("by its certificate sha256:{sha256}"),
+        }
+    }
+
+    /// What an Event about it is called.
+    const fn reason(&self) -> &'static str {
+        match self {
+            Self::Token(_) | Self::Partner(..) => "WorkloadEnrolled",
+            Self::Certificate(_) => "WorkloadRenewed",
         }
     }
 }
@@ -41,7 +56,7 @@ pub(super) struct Order<'a> {
     pub(super) workload: &'a str,
     pub(super) key: &'a RequestedKey,
     pub(super) pem: &'a [u8],
-    pub(super) by: By<'a>,
+    pub(super) by: By,
 }
 
 /// What may be signed with.
@@ -75,6 +90,7 @@ impl Desk {
     async fn sign(&self, order: &Order<'_>, request: &CertificateSigningRequest) -> Result<Granted, Refusal> {
         let Order { grant, workload, key, .. } = *order;
         let Ready { issuer, trust, covered } = self.ready(order.opening).await?;
+        self.is_declared_still(order).await?;
         // From here on nothing waits but for what decides: it is read live.
         let now = (self.signing.now)();
         let (opening, site) = Box::pin(self.signing.observer.live(grant, order.opening, now)).await?;
@@ -88,7 +104,7 @@ impl Desk {
         let end = opening.end.min(covered);
         let began = (self.signing.now)();
         let lifetime = Lifetime::of_leaf(now, opening.ttl, end, issuer.authority.anchor().lifetime());
-        let certified = lifetime.and_then(|lifetime| certify(&issuer.authority, &id, key, lifetime));
+        let certified = lifetime.and_then(|lifetime| certify_caller(&issuer.authority, &id, key, lifetime));
         let took = (self.signing.now)().duration_since(began).unsigned_abs();
         let Certified { certificate, leaf } = certified.map_err(|error| match error {
             PkiError::NothingLeft { .. } => Refusal::Stage(outside::Refusal::Over),
@@ -117,6 +133,15 @@ impl Desk {
         is_ready.then_some(Ready { issuer, trust, covered }).ok_or_else(takes_over)
     }
 
+    /// Refused where the partner has declared anything else meanwhile than what vouched for who asks.
+    async fn is_declared_still(&self, order: &Order<'_>) -> Result<(), Refusal> {
+        let By::Partner(_, used) = &order.by else { return Ok(()) };
+        let partner: Option<Partner> =
+            self.talk.get_cluster_wide(&order.grant.spec.partner_ref.name.0).await?;
+        let is_same = partner.is_some_and(|partner| partner.spec.identity.as_ref() == Some(used.as_ref()));
+        is_same.then_some(()).ok_or(Refusal::Unknown)
+    }
+
     /// Says on a request why it gets nothing. It is looked at by nobody else, so trouble with that is no trouble.
     async fn give_up(&self, request: &CertificateSigningRequest, refusal: &Refusal) {
         self.signing.meter.refused();
@@ -137,7 +162,7 @@ impl Desk {
             order.by.said(),
             request.name_any(),
         );
-        self.signing.events.tell(order.grant, false, "WorkloadEnrolled", &note);
+        self.signing.events.tell(order.grant, false, order.by.reason(), &note);
     }
 }
 

@@ -4,6 +4,7 @@
 //! ```text
 //! ask      what is asked, and for whom                                               (pure)
 //! answer   what is answered: a certificate, or why not                               (pure)
+//! caller   who shows a certificate, once its chain was verified
 //! bound    what a token is good for                                                  (pure)
 //! pace     how often somebody may ask                                                (pure)
 //! used     what is written down of a token before anything is signed by it           (pure)
@@ -20,6 +21,7 @@
 pub mod answer;
 pub mod ask;
 pub mod bound;
+pub mod caller;
 pub mod desk;
 mod issue;
 pub mod own;
