@@ -7,6 +7,7 @@
 //! - [`comity`] installs Comity and runs its processes, which can be killed, paused and restarted.
 //! - `node` puts a real node beside the control plane, on Linux and as root: pods, packets.
 //! - [`attempt`] is one thing that somebody tries, for what must be refused and what must not.
+//! - [`witness`] has certificates verified by code that isn't ours.
 //! - [`wait`] is the only place that polls.
 
 pub mod attempt;
@@ -21,6 +22,7 @@ pub mod node;
 pub mod process;
 mod scratch;
 pub mod wait;
+pub mod witness;
 
 pub use cluster::Cluster;
 pub use comity::Comity;

@@ -13,7 +13,7 @@ use super::ca::order::Found;
 use super::ca::step::Look;
 use super::ca::{Chest, Entry, Key, Keys, Ledger, Need, Owner, Slot, Step};
 use super::custody::{Cause, Refusal, Unwritten, authority_of, key, signs, unwritten};
-use super::decide::doomed;
+use super::decide::{doomed, earliest};
 use super::error::SignError;
 use super::opening::Opening;
 use super::talk::Talk;
@@ -23,6 +23,8 @@ use crate::pki::{Authority, Lifetime, PkiError, SpiffeId, Trust, rotation};
 const FRESH: SignedDuration = SignedDuration::from_secs(3);
 /// Taking over takes a few steps. More means that somebody else writes them, too.
 const STEPS: usize = 12;
+/// When it is tried again to destroy a key that somebody holds on to.
+const STUCK: SignedDuration = SignedDuration::from_mins(10);
 /// How much of a credential lifetime is written down ahead as signed, so that it isn't written for each.
 const AHEAD: i32 = 2;
 
@@ -141,6 +143,7 @@ impl Authorities {
     }
 
     /// Takes the authorities in a chest a step on, if it is time or somebody wants it so; when to look again.
+    /// What somebody wanted is read again first: they may have taken it back.
     pub async fn keep(
         &self,
         chest: &Chest,
@@ -153,7 +156,11 @@ impl Authorities {
         let id = SpiffeId::of_trust_domain(&self.terms.trust_domain)?;
         // What changes is read by the next who asks.
         *slot = None;
-        let errand = Errand { chest, owner, need: None, order, id, now };
+        let order = match order {
+            Some(_) => self.talk.get::<ConfigMap>(&self.terms.system, &chest.order()).await?,
+            None => None,
+        };
+        let errand = Errand { chest, owner, need: None, order: order.as_ref(), id, now };
         self.settle(&errand).await.map(|settled| settled.2)
     }
 
@@ -194,6 +201,7 @@ impl Authorities {
     ) -> Result<(Option<Ledger>, Standing, Option<Timestamp>), SignError> {
         let Errand { chest, now, .. } = *errand;
         let mut order = errand.order.map(Found::from);
+        let mut destroyed = None;
         for _ in 0..STEPS {
             let contents = self.read(chest).await?;
             let Some(marker) = &contents.marker else {
@@ -214,9 +222,11 @@ impl Authorities {
             } else {
                 look.step(now)
             };
-            if step == Step::Rest {
+            // What somebody doesn't let go, or can't be read, takes nothing from the one that signs.
+            let is_stuck = matches!(step, Step::Destroy(slot) if destroyed.replace(slot) == Some(slot));
+            if is_stuck || step == Step::Rest {
                 let standing = standing(&look, &contents, chest, now)?;
-                let again = look.look_again(now);
+                let again = earliest(look.look_again(now), is_stuck.then(|| tries_again(chest, now)));
                 return Ok((Some(ledger), standing, again));
             }
             order = order.filter(|_| step != Step::Dismiss);
@@ -314,6 +324,12 @@ impl Contents {
             Slot::Second => second.as_ref(),
         }
     }
+}
+
+/// When it is tried again to destroy a key that somebody holds on to.
+fn tries_again(chest: &Chest, now: Timestamp) -> Timestamp {
+    tracing::warn!(%chest, "the key of an authority that is over can't be destroyed; it is tried again");
+    rotation::later(now, STUCK)
 }
 
 /// Nothing is signed where nobody can say what was.

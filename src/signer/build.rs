@@ -55,9 +55,12 @@ pub fn trust(
     config_map(metadata, data)
 }
 
-/// What is published of a stage for which nobody can say whom to believe: why.
-pub fn refusal(opening: &Opening, why: &str) -> ConfigMap {
-    let data = BTreeMap::from([(name::TRUST_REFUSED.to_owned(), why.to_owned())]);
+/// What is published of a stage for which nobody can say whom to believe: why. The anchors that were `published`
+/// stay: what was signed goes on until it ends.
+pub fn refusal(opening: &Opening, why: &str, published: Option<&ConfigMap>) -> ConfigMap {
+    let mut data = BTreeMap::from([(name::TRUST_REFUSED.to_owned(), why.to_owned())]);
+    let anchors = published.and_then(|published| published.data.as_ref()?.get(ANCHOR_KEY));
+    data.extend(anchors.map(|anchors| (ANCHOR_KEY.to_owned(), anchors.clone())));
     config_map(metadata(opening, &opening.place(), name::TRUST_CONFIG_MAP.to_owned()), data)
 }
 

@@ -232,7 +232,7 @@ impl Tender {
         if let Some(trust) = &standing.trust {
             self.pass_on(place, &keep.outdated, trust).await?;
         }
-        let wanted = wanted(opening, standing, &chains);
+        let wanted = wanted(opening, standing, &chains, live.as_ref());
         outcome.published = match wanted {
             Some(wanted) => self.publish(&wanted, live.as_ref()).await?,
             None => false,
@@ -338,11 +338,16 @@ fn holds(published: Option<&ConfigMap>, anchor: &Anchor) -> bool {
 }
 
 /// What is to be published of a stage.
-fn wanted(opening: &Opening, standing: &Standing, chains: &BTreeMap<String, String>) -> Option<ConfigMap> {
+fn wanted(
+    opening: &Opening,
+    standing: &Standing,
+    chains: &BTreeMap<String, String>,
+    published: Option<&ConfigMap>,
+) -> Option<ConfigMap> {
     let refused = standing.issuer.as_ref().err().map(Refusal::published);
     match (&standing.trust, refused) {
         (Some(trust), refused) => Some(build::trust(opening, trust, chains, refused.as_deref())),
-        (None, Some(why)) => Some(build::refusal(opening, &why)),
+        (None, Some(why)) => Some(build::refusal(opening, &why, published)),
         (None, None) => None,
     }
 }
@@ -356,7 +361,7 @@ fn is_rest(opening: &Opening, decision: &Decision, place: &Place, standing: Opti
             let Some(standing) = standing else { return true };
             // What can't be signed now is waited for.
             let is_signed = keep.issue.is_empty() || standing.issuer.is_err();
-            let is_published = wanted(opening, standing, &keep.serving)
+            let is_published = wanted(opening, standing, &keep.serving, place.trust.as_ref())
                 .is_none_or(|wanted| !decide::differs(&wanted, place.trust.as_ref()));
             is_signed && keep.outdated.is_empty() && is_published
         }

@@ -92,20 +92,26 @@ async fn only_who_may_rotates_and_in_their_own_name() -> Result<()> {
             &["there are those of fraud-scoring sandbox"],
         )
         .await?;
-    let order = |by: &str, action: &str| {
-        let data = json!({"by": by, "reason": "x", "action": action});
-        let labels = json!({"comity.dev/authority": "order"});
-        let metadata = json!({"name": ground.chest.order(), "labels": labels});
+    let order = |by: &str, labels: &Value, finalizers: &[&str]| {
+        let data = json!({"by": by, "reason": "x", "action": "taint"});
+        let metadata = json!({"name": ground.chest.order(), "labels": labels, "finalizers": finalizers});
         create(
             &format!("/api/v1/namespaces/{SYSTEM}/configmaps"),
             json!({"metadata": metadata, "data": data}),
         )
     };
+    let labels = json!({"comity.dev/authority": "order"});
     let carin = cluster.as_user("carin@retail.example", &["custodians"])?;
     let refused = async |who: &e2e::Cluster, by: &str, words: &[&str]| {
-        order(by, "taint").refused(who, words).await.map_err(Error::Failed)
+        order(by, &labels, &[]).refused(who, words).await.map_err(Error::Failed)
     };
     refused(&carin, "olga@retail.example", &["you are carin@retail.example"]).await?;
+    // Nobody would see it, or nobody could take it away: neither keeps later ones from being given.
+    let ledger = json!({"comity.dev/authority": "ledger"});
+    for (labels, finalizers) in [(&ledger, &[][..]), (&labels, &["example.com/held"])] {
+        let order = order("carin@retail.example", labels, finalizers);
+        order.refused(&carin, &["an order is labelled"]).await.map_err(Error::Failed)?;
+    }
     for process in [comity.run(), comity.sign()] {
         let own = process.identity(&cluster)?;
         refused(&own, &process.user(), &["is forbidden", "held to", "only comity-ca-"]).await?;

@@ -3,20 +3,17 @@
 //! rustls-webpki say whether it holds.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use comity::api::name;
+use e2e::witness::{self, by_openssl};
 use e2e::{Cluster, Error, Explain as _, Result};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
-use pki_types::pem::PemObject as _;
-use pki_types::{CertificateDer, UnixTime};
 use tokio::task::JoinHandle;
-use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
 /// How late somebody may be who reads what verifiers are given.
 const LATE: SignedDuration = SignedDuration::from_secs(60);
@@ -99,47 +96,10 @@ fn is_alive(leaf: &str, now: Timestamp) -> bool {
     comity::pki::Leaf::parse(leaf.as_bytes()).is_ok_and(|leaf| now < leaf.lifetime().not_after())
 }
 
-/// rustls-webpki, as both ends of a connection ask it.
+/// Whether what is stored is alive, and holds.
 fn by_webpki(leaf: &str, bundle: &str, at: Timestamp) -> Result<()> {
     if !is_alive(leaf, at) {
         return Err(Error::Failed("what is stored has expired".to_owned()));
     }
-    let trusted: Vec<CertificateDer<'_>> = CertificateDer::pem_slice_iter(bundle.as_bytes())
-        .collect::<Result<_, _>>()
-        .explain("read the anchors")?;
-    let anchors: Vec<_> = trusted
-        .iter()
-        .map(|trusted| anchor_from_trusted_cert(trusted).explain("take an anchor"))
-        .collect::<Result<_>>()?;
-    let leaf = CertificateDer::from_pem_slice(leaf.as_bytes()).explain("read the certificate")?;
-    let leaf = EndEntityCert::try_from(&leaf).explain("take the certificate")?;
-    let at = UnixTime::since_unix_epoch(Duration::from_secs(at.as_second().unsigned_abs()));
-    for usage in [KeyUsage::client_auth(), KeyUsage::server_auth()] {
-        leaf.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchors, &[], at, usage, None, None)
-            .explain(format!("verify by {} anchors", anchors.len()))?;
-    }
-    Ok(())
-}
-
-/// `openssl verify`, where there is an OpenSSL; CI has one.
-fn by_openssl(leaf: &str, bundle: &str, at: Timestamp) -> Result<()> {
-    let files = tempfile::tempdir().explain("make a directory")?;
-    let (chain, trusted) = (files.path().join("leaf.pem"), files.path().join("anchors.pem"));
-    std::fs::write(&chain, leaf)?;
-    std::fs::write(&trusted, bundle)?;
-    let mut openssl = Command::new("openssl");
-    openssl.args(["verify", "-x509_strict", "-no-CApath", "-no-CAstore", "-attime"]);
-    openssl.arg(at.as_second().to_string()).arg("-CAfile").arg(&trusted).arg(&chain);
-    match openssl.stdin(Stdio::null()).output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => {
-            let told = [output.stdout, output.stderr].concat();
-            Err(Error::Failed(format!("openssl: {}", String::from_utf8_lossy(&told))))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("SKIPPED: there is no openssl on this machine to verify certificates with");
-            Ok(())
-        }
-        Err(error) => Err(error.into()),
-    }
+    witness::by_webpki(leaf, bundle, at).map(drop)
 }

@@ -87,6 +87,8 @@ fn constant(word: &str) -> Option<&'static str> {
         "POD_SIGNER" => POD_SIGNER,
         "OUTSIDE_SIGNER" => OUTSIDE_SIGNER,
         "CA_ORDER" => name::CA_ORDER,
+        "LABEL_AUTHORITY" => name::LABEL_AUTHORITY,
+        "ORDER" => name::ORDER,
         _ => return None,
     })
 }

@@ -207,6 +207,25 @@ fn authority() -> Policy {
     }
 }
 
+/// What an order may hold.
+const PLAIN_ORDER: Validation = Validation {
+    expression: "request.operation != 'CREATE' || object.?data.orValue({}).size() <= 8 &&
+         object.?data.orValue({}).all(key, object.data[key].size() <= 1024) &&
+         object.?binaryData.orValue({}).size() == 0",
+    message: "an order says what is to be done and why, and no more",
+    say: "",
+};
+
+/// One that nobody sees, or that nobody can take away, would keep later ones from being given.
+const LABELLED_ORDER: Validation = Validation {
+    expression: "request.operation != 'CREATE' ||
+         object.metadata.?labels[?$LABEL_AUTHORITY].orValue('') == $ORDER &&
+         object.metadata.?finalizers.orValue([]).size() == 0",
+    message: "an order is labelled comity.dev/authority: order, so that it is seen, and has no finalizer, so \
+              that it can be answered",
+    say: "",
+};
+
 /// What people want done with the CAs: who may, in their own name, and never rewritten.
 fn orders() -> Policy {
     Policy {
@@ -237,13 +256,8 @@ fn orders() -> Policy {
                 say: "'this order says that ' + object.?data[?'by'].orValue('nobody') + ' gives it, and you are ' +
                      request.userInfo.username",
             },
-            Validation {
-                expression: "request.operation != 'CREATE' || object.?data.orValue({}).size() <= 8 &&
-                     object.?data.orValue({}).all(key, object.data[key].size() <= 1024) &&
-                     object.?binaryData.orValue({}).size() == 0",
-                message: "an order says what is to be done and why, and no more",
-                say: "",
-            },
+            PLAIN_ORDER,
+            LABELLED_ORDER,
         ],
         ..Policy::default()
     }

@@ -213,3 +213,40 @@ async fn what_can_not_be_read_of_the_next_one_is_none_of_the_current_ones_busine
     let standing = authorities(&api).of(&opening(), now()).await.unwrap();
     assert_eq!(standing.trust.unwrap().pem().matches("BEGIN").count(), 2, "and it stays published");
 }
+
+#[tokio::test]
+async fn a_key_that_somebody_holds_on_to_takes_nothing_from_the_one_that_signs() {
+    let api = FakeApi::default();
+    let first = issuer(&authorities(&api), now()).await;
+    let order = ordered(&api, Action::Prepare);
+    keep(&api, Some(&order), now()).await.unwrap();
+    let [_, second, _] = paths();
+    api.keep_what_is_deleted(&second);
+    let order = ordered(&api, Action::Taint { number: Some(2) });
+    let again = keep(&api, Some(&order), now()).await.unwrap();
+    assert!(again.is_some_and(|again| again <= now() + STUCK), "{again:?}");
+    assert_eq!(issuer(&authorities(&api), now()).await.number, first.number);
+    api.remove(&second);
+    keep(&api, None, now()).await.unwrap();
+    assert_eq!(ledger(&api).authorities.len(), 1, "and then it is over");
+}
+
+#[tokio::test]
+async fn an_order_that_was_taken_back_is_not_followed_and_an_old_one_breaks_nothing() {
+    let api = FakeApi::default();
+    issuer(&authorities(&api), now()).await;
+    let order = ordered(&api, Action::Prepare);
+    let path = format!("/api/v1/namespaces/{SYSTEM}/configmaps/{}", opening().chest().order());
+    api.remove(&path);
+    keep(&api, Some(&order), now()).await.unwrap();
+    assert_eq!(ledger(&api).last, 1);
+    let order = ordered(&api, Action::Prepare);
+    keep(&api, Some(&order), now()).await.unwrap();
+    let order = ordered(&api, Action::Activate { now: true });
+    let given = now();
+    api.change(&path, |order| order["metadata"]["creationTimestamp"] = serde_json::json!(given));
+    keep(&api, Some(&order), given + SignedDuration::from_mins(61)).await.unwrap();
+    let answer = ledger(&api).answer.unwrap();
+    assert!(answer.message.contains("give it again"), "{answer:?}");
+    assert_eq!(issuer(&authorities(&api), given).await.number, 1);
+}

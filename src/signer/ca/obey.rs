@@ -1,11 +1,14 @@
 //! What becomes of what people want done.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::ledger::{Answer, Entry, Ledger, Outcome, Phase};
 use super::order::{Action, Found, Order};
 use super::step::{Look, MOST, taken_over};
 use crate::pki::rotation;
+
+/// How long an order is followed that breaks something.
+const FOLLOWED: SignedDuration = SignedDuration::from_hours(1);
 
 /// What an order comes to: the ledger after it, how it ended, and in words.
 type Obeyed = (Ledger, Outcome, String);
@@ -13,12 +16,25 @@ type Obeyed = (Ledger, Outcome, String);
 /// The ledger once an order is answered.
 pub fn obey(look: &Look<'_>, found: &Found, now: Timestamp) -> Ledger {
     let ((by, reason), action, (ledger, outcome, message)) = match &found.said {
-        Ok(order) => ((order.by.clone(), order.reason.clone()), order.action.word(), done(look, order, now)),
+        Ok(order) => {
+            let obeyed = match stale(found, order, now) {
+                Some(why) => refused(look, why),
+                None => done(look, order, now),
+            };
+            ((order.by.clone(), order.reason.clone()), order.action.word(), obeyed)
+        }
         Err(why) => ((String::new(), String::new()), "unknown", refused(look, why.clone())),
     };
     let (uid, action) = (found.uid.clone(), action.to_owned());
     let answer = Answer { uid, action, by, reason, at: now, outcome, message };
     Ledger { answer: Some(answer), ..ledger }
+}
+
+/// Why an order isn't followed any more that breaks something and was looked at when something else stood.
+fn stale(found: &Found, order: &Order, now: Timestamp) -> Option<String> {
+    let breaks = matches!(order.action, Action::Activate { now: true } | Action::Retire { now: true, .. });
+    let given = found.given.filter(|given| breaks && rotation::later(*given, FOLLOWED) < now)?;
+    Some(format!("it was given at {given}, long ago: look at what stands now, and give it again"))
 }
 
 fn done(look: &Look<'_>, order: &Order, now: Timestamp) -> Obeyed {

@@ -1,6 +1,7 @@
 //! What people want done with the authorities of a contract's stage: a ConfigMap in Comity's own namespace,
 //! which admission lets nobody write who may not rotate, and in nobody else's name.
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -124,12 +125,15 @@ fn wrong(key: &str) -> String {
 pub struct Found {
     /// The object's UID.
     pub uid: String,
+    /// When it was given, by the API server's clock.
+    pub given: Option<Timestamp>,
     /// What it says.
     pub said: Result<Order, String>,
 }
 
 impl From<&ConfigMap> for Found {
     fn from(found: &ConfigMap) -> Self {
-        Self { uid: found.metadata.uid.clone().unwrap_or_default(), said: Order::read(found) }
+        let given = found.metadata.creation_timestamp.as_ref().map(|given| given.0);
+        Self { uid: found.metadata.uid.clone().unwrap_or_default(), given, said: Order::read(found) }
     }
 }

@@ -243,7 +243,7 @@ fn with_a_next_one_that_everybody_knows_nothing_is_refused_in_between() {
 #[test]
 fn an_order_that_can_not_be_read_is_answered_and_goes() {
     let mut world = World::new();
-    world.order = Some(Found { uid: "x".to_owned(), said: Err("nothing".to_owned()) });
+    world.order = Some(Found { uid: "x".to_owned(), given: None, said: Err("nothing".to_owned()) });
     world.settle();
     assert!(world.order.is_none());
     let answer = world.ledger.answer.unwrap();

@@ -244,6 +244,18 @@ async fn a_lost_authority_is_told_once_and_what_was_issued_stays() {
 }
 
 #[tokio::test]
+async fn where_nobody_can_say_whom_to_believe_what_was_published_is_believed_still() {
+    let stage = Stage::served().await;
+    let before = stage.published()[build::ANCHOR_KEY].clone();
+    let ledger = format!("/api/v1/namespaces/{SYSTEM}/configmaps/{}", stage.opening.chest().ledger());
+    stage.api.change(&ledger, |ledger| ledger["data"]["authorities.json"] = Value::from("{"));
+    let outcome = stage.tend(now() + SignedDuration::from_mins(1)).await.unwrap();
+    assert_eq!(outcome.refused.as_ref().map(Refusal::word), Some("AuthorityMarkerUnreadable"));
+    assert_eq!(stage.published()[build::ANCHOR_KEY], before);
+    assert!(stage.published()["refused"].is_string());
+}
+
+#[tokio::test]
 async fn without_the_right_to_act_nothing_is_signed() {
     let stage = Stage::new();
     stage.api.fail("GET /api/v1/namespaces/comity-northpay", 403, 1);

@@ -139,7 +139,7 @@ impl World {
         }
         let uid = format!("order-{}", self.orders);
         let order = Order { uid: uid.clone(), by: "olga".to_owned(), reason: "why".to_owned(), action };
-        self.order = Some(Found { uid, said: Ok(order) });
+        self.order = Some(Found { uid, given: Some(self.now), said: Ok(order) });
     }
 
     /// Asks, and gives what came of it.
