@@ -58,7 +58,14 @@ async fn everybody_is_who_they_are() -> Result<()> {
         assert!(message.contains(&user), "{message}");
     }
     cluster.apply_yaml(&include_str!("controlplane/reader.yaml").replace("NAMESPACE", &namespace)).await?;
-    assert!(cluster.can(&user, "get", "configmaps", Some(&namespace)).await?);
+    // The API server knows of a RoleBinding a moment after it has it.
+    eventually("the rights that were just given", SOON, async || {
+        match cluster.can(&user, "get", "configmaps", Some(&namespace)).await {
+            Ok(true) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await?;
     assert!(!cluster.can(&user, "get", "configmaps", None).await?);
     assert!(!cluster.can(&user, "create", "pods/exec", Some(&namespace)).await?);
     Ok(())
