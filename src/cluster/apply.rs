@@ -232,11 +232,11 @@ impl Writer {
 
     /// Whether an object is there, and still the one with this UID, by a live look.
     async fn lives(&self, key: &Key, uid: &str) -> Result<bool, WriteError> {
-        let api: Api<DynamicObject> = self.api(key);
-        let found = api.get_metadata_opt(&key.name).await;
+        let api: Api<Readable<DynamicObject>> = self.api(key);
+        let found = api.get_opt(&key.name).await;
         let what = || format!("looking for {}", describe(key));
         let found = found.map_err(|error| WriteError::new(what(), error))?;
-        Ok(found.is_some_and(|found| found.metadata.uid.as_deref() == Some(uid)))
+        Ok(found.is_some_and(|found| found.meta().uid.as_deref() == Some(uid)))
     }
 
     /// Appends a record. That its name is taken means that somebody else wrote that line.
@@ -338,5 +338,39 @@ fn describe(key: &Key) -> String {
         format!("{kind} {}", key.name)
     } else {
         format!("{kind} {}/{}", key.namespace, key.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    fn answered(code: u16) -> WriteError {
+        let status = Status { code, message: code.to_string(), ..Status::default() };
+        WriteError::new("applying", kube::Error::Api(status.boxed()))
+    }
+
+    #[test]
+    fn whoever_says_no_refuses_by_any_code_but_those_that_pass() {
+        for code in [400, 401, 402, 403, 405, 418, 422, 451, 500] {
+            assert!(answered(code).is_refusal(), "{code}");
+        }
+        for code in [404, 408, 409, 410, 429, 502, 503, 504] {
+            assert!(!answered(code).is_refusal(), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_before_what_may_pass_and_the_first_of_each() {
+        let told = |codes: &[u16]| {
+            let gravest =
+                codes.iter().fold(None, |known, code| Some(WriteError::graver(known, answered(*code))));
+            gravest.map(|error| error.to_string()).unwrap_or_default()
+        };
+        assert!(told(&[503, 403, 422]).contains("403"));
+        assert!(told(&[403, 503]).contains("403"));
+        assert!(told(&[503, 504]).contains("503"));
     }
 }

@@ -260,4 +260,19 @@ mod tests {
         opening.interrupt(SUSPENDED, Timestamp::MAX);
         assert_eq!(opening.opens_again_at(), Some(Timestamp::MAX), "what can't be told is never");
     }
+
+    #[test]
+    fn a_review_that_cant_be_compared_with_the_one_before_puts_it_off_no_further_than_it_asks() {
+        let hours = SignedDuration::from_hours;
+        let asks = |every, grace| Reviewed { every: hours(every), grace: hours(grace) };
+        let at = |hour| Timestamp::UNIX_EPOCH + hours(hour);
+        let mut narrowed = Narrowed::default();
+        for (asked, hour) in [(asks(10, 30), 0), (asks(20, 5), 9), (asks(10, 30), 12), (asks(20, 5), 14)] {
+            narrowed.reviewed = narrowed.reviewed_since(Some(asked), at(hour));
+        }
+        // Every twenty hours and forty to answer in all: what both ask for was asked for from the first.
+        assert_eq!(narrowed.reviewed, [(asks(20, 20), at(0)), (asks(20, 5), at(14))]);
+        assert_eq!(narrowed.reviewed_since(Some(asks(50, 0)), at(20)), [(asks(50, 0), at(0))]);
+        assert_eq!(narrowed.reviewed_since(None, at(20)), []);
+    }
 }

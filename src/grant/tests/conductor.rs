@@ -200,6 +200,45 @@ async fn what_somebody_refuses_to_narrow_is_closed_after_a_while_and_tried_again
 }
 
 #[tokio::test]
+async fn a_place_whose_paths_nobody_lets_go_is_written_down_as_closed_all_the_same() {
+    let mut play = Play::new();
+    play.open().await;
+    let place = play.place().unwrap();
+    play.grant.spec.workloads.clear();
+    let path = format!(
+        "/apis/networking.k8s.io/v1/namespaces/{place}/networkpolicies/comity-allow-dataset-transactions"
+    );
+    play.api.fail(&format!("PATCH /apis/comity.dev/v1alpha1/namespaces/{place}/stagepolicies"), 403, 1000);
+    play.api.fail(&format!("DELETE {path}"), 403, 1000);
+    for seconds in [1, 14, 15, 0] {
+        play.try_pass().await.unwrap_err();
+        play.forward(seconds);
+    }
+    let (namespace, uid) = (play.grant.namespace().unwrap(), play.grant.uid().unwrap());
+    let state = play.context.catalogue.records.journal(&namespace, &uid).unwrap().openings[0].state;
+    assert!(matches!(state, Recorded::Suspended { reason: RecordReason::Unconfined, .. }), "{state:?}");
+    assert!(play.api.get(&path).is_some(), "`comity sign` stops, though a path is left");
+}
+
+#[tokio::test]
+async fn what_somebody_says_is_gone_and_is_there_is_not_taken_for_gone() {
+    for code in [404, 409] {
+        let mut play = Play::new();
+        play.open().await;
+        let place = play.place().unwrap();
+        let path = format!(
+            "/apis/networking.k8s.io/v1/namespaces/{place}/networkpolicies/comity-allow-dataset-transactions"
+        );
+        play.grant.spec.suspend = true;
+        play.api.fail(&format!("DELETE {path}"), code, 1);
+        play.try_pass().await.unwrap_err();
+        assert!(play.api.get(&path).is_some());
+        play.pass().await;
+        assert!(play.api.get(&path).is_none(), "it is deleted once nobody says so");
+    }
+}
+
+#[tokio::test]
 async fn each_of_several_is_deleted_although_the_first_cant_be() {
     let mut play = Play::new();
     play.open().await;
