@@ -69,8 +69,8 @@ use super::value::{ContentDigest, Name, OpeningDigest, Text};
         "Quarantine, Release and Attest are about the whole grant: leave stage and digest out"
     ),
     validation = (
-        "!(self.action in ['Sponsor', 'Countersign']) || (has(self.digest) && !has(self.stage))",
-        "Sponsor and Countersign are about the whole request: give its digest, and leave stage out"
+        "!(self.action in ['Sponsor', 'Countersign', 'Rehearse']) || (has(self.digest) && !has(self.stage))",
+        "Sponsor, Countersign and Rehearse are about the whole request: give its digest, and leave stage out"
     ),
     validation = (
         "(self.action == 'Enrol') == has(self.enrolment)",

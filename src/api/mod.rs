@@ -14,6 +14,7 @@ pub mod grant;
 pub mod name;
 pub mod partner;
 pub mod record;
+pub mod report;
 pub mod stage;
 pub mod stage_policy;
 pub mod stamp;
@@ -29,6 +30,7 @@ pub use decision::GrantDecision;
 pub use grant::PartnerGrant;
 pub use partner::Partner;
 pub use record::GrantRecord;
+pub use report::RehearsalReport;
 pub use stage::Stage;
 pub use stage_policy::StagePolicy;
 
@@ -48,6 +50,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         PartnerGrant::crd(),
         GrantDecision::crd(),
         GrantRecord::crd(),
+        RehearsalReport::crd(),
         StagePolicy::crd(),
     ]
 }

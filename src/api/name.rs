@@ -93,11 +93,17 @@ pub const RUN: &str = "comity-run";
 /// Field manager, and part of the ServiceAccount's name, of `comity sign`.
 pub const SIGN: &str = "comity-sign";
 
+/// Field manager, and part of the ServiceAccount's name, of `comity rehearse`.
+pub const REHEARSE: &str = "comity-rehearse";
+
 /// Where Comity is installed unless it is said otherwise.
 pub const DEFAULT_SYSTEM_NAMESPACE: &str = "comity-system";
 
 /// The ClusterRole that `comity sign` is given in each stage's namespace.
 pub const SIGNER_CLUSTER_ROLE: &str = "comity:signer";
+
+/// The ClusterRole that `comity rehearse` is given in the namespace of a stage while it is rehearsed.
+pub const REHEARSER_CLUSTER_ROLE: &str = "comity:rehearser";
 
 /// The StagePolicy of a stage's namespace: there is one, so it has one name.
 pub const STAGE_POLICY: &str = "comity";
@@ -107,6 +113,8 @@ pub const QUOTA: &str = "comity";
 pub const LIMIT_RANGE: &str = "comity";
 /// The RoleBinding that lets `comity sign` act in a stage's namespace.
 pub const SIGNER_BINDING: &str = "comity-sign";
+/// The RoleBinding that lets `comity rehearse` act in a stage's namespace, while it is rehearsed.
+pub const REHEARSER_BINDING: &str = "comity-rehearse";
 /// The NetworkPolicy that denies all that no other one allows.
 pub const DEFAULT_DENY: &str = "comity-default-deny";
 /// The NetworkPolicy that allows DNS to the cluster's own DNS.
@@ -187,6 +195,11 @@ pub fn opening_hash(grant_uid: &str, digest: &str) -> String {
 /// Zero-padded, so that names sort as numbers do.
 pub fn record(grant_uid: &str, sequence: i64) -> String {
     format!("{grant_uid}-{sequence:06}")
+}
+
+/// The report of the rehearsal that this record of a grant's journal asked for.
+pub fn report(grant_uid: &str, cause: i64) -> String {
+    record(grant_uid, cause)
 }
 
 /// The ServiceAccount of a workload in a stage's namespace.

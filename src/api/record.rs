@@ -5,8 +5,9 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::effective::EffectivePolicy;
+use super::report::Counts;
 use super::stage::Stage;
-use super::value::{Name, Word};
+use super::value::{ContentDigest, Name, Word};
 
 /// One line of a grant's journal. Its name is the grant's UID and the sequence number, so two
 /// writers can't both append; it holds the digest of the line before, so none can be taken out.
@@ -36,6 +37,10 @@ use super::value::{Name, Word};
     validation = (
         "self.event != 'Opened' || (has(self.stage) && has(self.digest) && has(self.expiresAt) && has(self.policy))",
         "an Opened record says stage, digest, expiresAt and policy"
+    ),
+    validation = (
+        "(self.event == 'Rehearsed') == has(self.report)",
+        "a Rehearsed record, and no other, says which report it takes"
     )
 )]
 pub struct GrantRecordSpec {
@@ -88,6 +93,9 @@ pub struct GrantRecordSpec {
     /// With what a person decided: the decision that this line takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<TakenDecision>,
+    /// With `Rehearsed`: the report that this line takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<TakenReport>,
 }
 
 /// A revision of something that a grant depends on.
@@ -159,6 +167,35 @@ pub struct TakenDecision {
     pub until: Option<Time>,
 }
 
+/// A rehearsal's report, as the journal keeps it: the object may be deleted, what it showed stays shown.
+#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TakenReport {
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Its UID.
+    #[schemars(length(min = 1, max = 64))]
+    pub uid: String,
+    /// The SHA-256 of its `spec`, as RFC 8785 writes it.
+    pub digest: ContentDigest,
+    /// The number of the record that asked for it.
+    #[schemars(range(min = 1, max = 999_999))]
+    pub cause: i64,
+    /// How many cases came out how.
+    pub counts: Counts,
+    /// The first of those that failed, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[schemars(length(max = 8), inner(length(max = 128)))]
+    pub failed: Vec<String>,
+    /// The first of those that nothing can execute, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[schemars(length(max = 8), inner(length(max = 128)))]
+    pub not_executable: Vec<String>,
+}
+
 /// A grant, told apart from another of the same name.
 #[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -198,6 +235,10 @@ pub enum RecordEvent {
     Released,
     /// Somebody confirmed that it is still wanted.
     Attested,
+    /// Somebody asked for another rehearsal.
+    RehearsalRequested,
+    /// A rehearsal was through, whatever came out.
+    Rehearsed,
     /// A stage was closed.
     Closed,
     /// Nothing is open, and nothing can open any more.
@@ -221,6 +262,8 @@ impl RecordEvent {
             Self::Quarantined => "Quarantined",
             Self::Released => "Released",
             Self::Attested => "Attested",
+            Self::RehearsalRequested => "RehearsalRequested",
+            Self::Rehearsed => "Rehearsed",
             Self::Closed => "Closed",
             Self::Ended => "Ended",
         }

@@ -7,7 +7,7 @@ use super::{Journal, Opening};
 use crate::api::condition::{cut, whole_seconds};
 use crate::api::effective::EffectivePolicy;
 use crate::api::record::{
-    GrantIdentity, GrantRecordSpec, RecordEvent, RecordReason, Revision, TakenDecision,
+    GrantIdentity, GrantRecordSpec, RecordEvent, RecordReason, Revision, TakenDecision, TakenReport,
 };
 use crate::api::stage::Stage;
 
@@ -34,6 +34,8 @@ pub struct Entry {
     pub revisions: Vec<Revision>,
     /// With what people decided: the decision.
     pub decision: Option<TakenDecision>,
+    /// With `Rehearsed`: the report.
+    pub report: Option<TakenReport>,
     /// Why, for people.
     pub message: String,
 }
@@ -52,6 +54,7 @@ impl Entry {
             only_stage: None,
             revisions: Vec::new(),
             decision: None,
+            report: None,
             message: message.into(),
         }
     }
@@ -114,5 +117,6 @@ pub fn next_record(
         stands: entry.stands.clone(),
         revisions: entry.revisions.clone(),
         decision: entry.decision.clone(),
+        report: entry.report.clone(),
     }
 }

@@ -201,6 +201,7 @@ impl Consents {
 const fn is_decided(event: RecordEvent) -> bool {
     use RecordEvent::{Approved, Attested, Denied, Quarantined, Released, Shortened, Sponsored};
     matches!(event, Approved | Attested | Denied | Quarantined | Released | Shortened | Sponsored)
+        || matches!(event, RecordEvent::RehearsalRequested)
 }
 
 /// The stage and the digest that a record speaks of.

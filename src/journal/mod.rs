@@ -8,6 +8,7 @@ pub mod append;
 pub mod consent;
 pub mod forum;
 mod opening;
+pub mod rehearsal;
 pub mod remains;
 pub mod wanted;
 
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 
 use self::consent::Consents;
 pub use self::opening::{INTERRUPTIONS_AT_ONCE, Narrowed, Opening, Recorded};
+use self::rehearsal::Rehearsals;
 use self::remains::is_lost;
 use crate::api::name;
 use crate::api::record::{GrantRecordSpec, RecordEvent, RecordReason};
@@ -40,6 +42,8 @@ pub struct Journal {
     pub newest: Option<Timestamp>,
     /// What people decided.
     pub consents: Consents,
+    /// What was rehearsed.
+    pub rehearsals: Rehearsals,
 }
 
 /// How a grant ended.
@@ -175,6 +179,7 @@ impl Journal {
             RecordEvent::Shortened => self.shorten(record)?,
             _ => {}
         }
+        self.rehearsals.take(record)?;
         self.consents.take(record)
     }
 

@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use super::Operands;
 use crate::api::contract::ScopedDataset;
 use crate::api::record::GrantRecordSpec;
+use crate::api::report::RehearsalReportSpec;
 use crate::api::{Dataset, Partner, PartnerGrant, SharingBoundary, SharingContract};
 
 /// What the digest of an agreement begins with. It changes when what is digested does.
@@ -57,6 +58,13 @@ pub fn record_digest(record: &GrantRecordSpec) -> String {
     // A record holds no number that JSON couldn't hold; should one ever, the digest still tells
     // it from every other record.
     let canonical = serde_json_canonicalizer::to_string(record).unwrap_or_else(|_| format!("{record:?}"));
+    format!("sha256:{}", hexadecimal(canonical.as_bytes()))
+}
+
+/// The digest of a rehearsal's report: of its `spec` as it is stored, in whichever order.
+pub fn report_digest(report: &RehearsalReportSpec) -> String {
+    // As with records.
+    let canonical = serde_json_canonicalizer::to_string(report).unwrap_or_else(|_| format!("{report:?}"));
     format!("sha256:{}", hexadecimal(canonical.as_bytes()))
 }
 
