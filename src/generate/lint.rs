@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::crd::definitions;
 
 /// Kinds that only Comity writes: nobody reads the messages of their rules.
-const WRITTEN_BY_COMITY: [&str; 2] = ["GrantRecord", "StagePolicy"];
+const WRITTEN_BY_COMITY: [&str; 3] = ["GrantRecord", "RehearsalReport", "StagePolicy"];
 /// Print columns of type `date` show a time to come as `<invalid>`, so only this one may have it.
 const ONLY_DATE: &str = ".metadata.creationTimestamp";
 

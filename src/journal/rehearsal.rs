@@ -80,3 +80,6 @@ impl Rehearsals {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests;

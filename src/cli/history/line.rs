@@ -84,6 +84,9 @@ pub(super) struct Said {
     pub(super) on_behalf_of: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) decision: Option<String>,
+    /// The report of a rehearsal that it takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) report: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message: Option<String>,
 }
@@ -101,6 +104,7 @@ impl Said {
             by: taken.map(|taken| taken.by.clone()),
             on_behalf_of: taken.and_then(|taken| taken.on_behalf_of.as_ref()).map(|group| group.0.clone()),
             decision: taken.map(|taken| taken.name.clone()),
+            report: record.report.as_ref().map(|report| report.name.clone()),
             message: record.message.clone(),
         }
     }
@@ -264,7 +268,7 @@ impl Line {
         };
         let style = if self.is_trusted { style(said.event) } else { Style::Faint };
         page.styled(Style::Faint, format!("{:>4}  {}  ", self.sequence, watch.absolute(said.at)));
-        page.then(style, format!("{:<12}", said.event.as_str()));
+        page.then(style, format!("{:<11} ", said.event.as_str()));
         page.then(
             Style::Plain,
             format!("{:<11}", said.stage.map_or_else(String::new, |stage| stage.to_string())),

@@ -2,11 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::super::digest::{digest, record_digest};
+use super::super::digest::{digest, record_digest, report_digest};
 use super::super::testing::{World, labels};
 use super::leaves::{Variant, permuted, schema, variants};
 use crate::api::effective::TargetPort;
-use crate::api::record::{GrantIdentity, GrantRecordSpec, RecordEvent, RevisedKind, Revision, TakenDecision};
+use crate::api::record::{
+    GrantIdentity, GrantRecordSpec, RecordEvent, RevisedKind, Revision, TakenDecision, TakenReport,
+};
+use crate::api::report::{Counts, RehearsalReportSpec};
 use crate::api::{Dataset, Partner, PartnerGrant, SharingBoundary, SharingContract, Stage};
 
 fn digest_of(world: &World) -> Option<String> {
@@ -243,6 +246,15 @@ fn each_value_of_a_record_counts_in_its_digest() {
             made: World::story().contract.spec.time.not_after,
             until: Some(World::story().contract.spec.time.not_after),
         }),
+        report: Some(TakenReport {
+            name: "6f0c-000001".to_owned(),
+            uid: "6f0c".to_owned(),
+            digest: "sha256:0".into(),
+            cause: 1,
+            counts: Counts { passed: 1, failed: 2, not_executable: 3 },
+            failed: vec!["admission/host-network".to_owned()],
+            not_executable: vec!["network/dial".to_owned()],
+        }),
     };
     let base = record_digest(&record);
     assert!(base.starts_with("sha256:") && base.len() == 71, "{base}");
@@ -251,5 +263,53 @@ fn each_value_of_a_record_counts_in_its_digest() {
     for variant in variants(&schema::<crate::api::GrantRecord>(), &spec(&record)) {
         let changed: GrantRecordSpec = typed(&variant.spec);
         assert_ne!(record_digest(&changed), base, "{}", variant.path);
+    }
+}
+
+fn report() -> RehearsalReportSpec {
+    typed(&json!({
+        "grant": {"name": "northpay-fraud", "uid": "6f0c"},
+        "digest": "v1:sha256:0",
+        "cause": 3,
+        "namespace": "comity-northpay-fraud-rehearsal-0123abcd",
+        "startedAt": "2026-12-01T00:00:00Z",
+        "finishedAt": "2026-12-01T00:00:05Z",
+        "counts": {"passed": 1, "failed": 0, "notExecutable": 0},
+        "statement": {
+            "_type": "https://in-toto.io/Statement/v1",
+            "subject": [{"name": "northpay-fraud", "digest": {"sha256": "0"}}],
+            "predicateType": "https://in-toto.io/attestation/test-result/v0.1",
+            "predicate": {
+                "result": "PASSED",
+                "configuration": [{"name": "comity", "digest": {"sha256": "1"}}],
+                "passedTests": ["admission/host-network"],
+                "warnedTests": [],
+                "failedTests": [],
+                "cases": [{
+                    "name": "admission/host-network",
+                    "clause": "security.podSecurity",
+                    "tried": "a pod that uses the network of its node",
+                    "expected": "refused",
+                    "observed": "refused",
+                    "outcome": "Passed",
+                    "milliseconds": 12,
+                }],
+            },
+        },
+    }))
+}
+
+#[test]
+fn each_value_of_a_report_counts_in_its_digest() {
+    let report = report();
+    let base = report_digest(&report);
+    assert!(base.starts_with("sha256:") && base.len() == 71, "{base}");
+    let stored: RehearsalReportSpec = typed(&spec(&report));
+    assert_eq!(report_digest(&stored), base, "reading it back changes nothing");
+    let variants = variants(&schema::<crate::api::RehearsalReport>(), &spec(&report));
+    assert!(variants.len() > 20, "{variants:?}");
+    for variant in variants {
+        let changed: RehearsalReportSpec = typed(&variant.spec);
+        assert_ne!(report_digest(&changed), base, "{}", variant.path);
     }
 }

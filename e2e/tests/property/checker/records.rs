@@ -80,6 +80,7 @@ fn action(line: &Line) -> &'static [&'static str] {
         "Released" => &["Release"],
         "Attested" => &["Attest"],
         "Sponsored" => &["Sponsor"],
+        "RehearsalRequested" => &["Rehearse"],
         _ => &[],
     }
 }
