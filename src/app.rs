@@ -6,6 +6,7 @@ mod authorities;
 mod counting;
 mod enrolment;
 mod pods;
+mod rehearse;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use kube::runtime::reflector::Store;
 use kube::{Client, Resource};
 use tokio::net::TcpListener;
 
+pub use self::rehearse::rehearse;
 use crate::api::{GrantDecision, name};
 use crate::cluster::admission::Admission;
 use crate::cluster::apply::{WriteError, Writer};
@@ -92,7 +94,7 @@ pub async fn run(settings: Settings) -> Result<(), AppError> {
     let station = Station::new(&settings);
     let client = client(settings.kubeconfig.as_deref(), &station).await?;
     let admission = admission::required(&client, &settings.system_namespace).await;
-    let watched = Watched { kinds: &objects::Kind::ALL, doors: false, admission };
+    let watched = Watched { kinds: &objects::Kind::ALL, doors: None, admission };
     let (mut feeds, queues) = Feeds::start(&client, watched, station.sight());
     let stores = Arc::clone(&feeds.catalogue);
     let judging = Arc::new(status::Context {
@@ -131,7 +133,8 @@ pub async fn sign(settings: Settings) -> Result<(), AppError> {
     let station = Station::new(&settings);
     let client = client(settings.kubeconfig.as_deref(), &station).await?;
     let kinds = [objects::Kind::Namespace];
-    let watched = Watched { kinds: &kinds, doors: true, admission: Admission::default() };
+    let watched =
+        Watched { kinds: &kinds, doors: Some(name::SIGNER_BINDING), admission: Admission::default() };
     let (mut feeds, queues) = Feeds::start(&client, watched, station.sight());
     let context = Arc::new(signing(&settings, client.clone(), &feeds, &station.clock, &station.metrics));
     let tally = counting::certificates(&context);

@@ -19,6 +19,7 @@ mod plan;
 mod process;
 mod promote;
 pub mod reference;
+mod report;
 mod run;
 mod sign;
 mod status;
@@ -35,8 +36,9 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 /// What `--help` says about exit codes.
 const EXIT_CODES: &str = "Exit codes:
-  0  it did what it was asked; run and sign: they were told to stop
-  1  it failed, and said why on standard error; validate: something is wrong with the files
+  0  it did what it was asked; run, sign and rehearse without a grant: they were told to stop
+  1  it failed, and said why on standard error; validate: something is wrong with the files;
+     report: a case failed, or there is no report
   2  the command line can't be understood, or names a file that can't be read
   3  generate --check: what is committed differs from what the types say
   3, 4, 5  diff: NEW is narrower, wider, both
@@ -69,6 +71,8 @@ enum Command {
     Attest(decide::AttestArguments),
     Sponsor(decide::SponsorArguments),
     Enrol(decide::EnrolArguments),
+    Rehearse(decide::RehearseArguments),
+    Report(report::Arguments),
     Diff(diff::Arguments),
     Validate(validate::Arguments),
     Plan(plan::Arguments),
@@ -104,6 +108,8 @@ pub fn main() -> ExitCode {
         Command::Attest(arguments) => arguments.attest(),
         Command::Sponsor(arguments) => arguments.sponsor(),
         Command::Enrol(arguments) => arguments.enrol(),
+        Command::Rehearse(arguments) => arguments.rehearse(),
+        Command::Report(arguments) => arguments.report(),
         Command::Diff(arguments) => arguments.diff(),
         Command::Validate(arguments) => arguments.validate(),
         Command::Plan(arguments) => arguments.plan(),
@@ -234,7 +240,7 @@ mod tests {
         let lines: Vec<Vec<&str>> = pods
             .map(|line| line.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect())
             .collect();
-        assert_eq!(lines.len(), 2, "one line for each process");
+        assert_eq!(lines.len(), 3, "one line for each process");
         for line in lines {
             let words = ["comity"].iter().chain(&line);
             Arguments::try_parse_from(words).unwrap_or_else(|error| panic!("{line:?}: {error}"));

@@ -16,6 +16,7 @@ pub mod partner;
 pub mod pki;
 pub mod plan;
 pub mod policy;
+pub mod rehearsal;
 pub mod runtime;
 pub mod signer;
 

@@ -6,6 +6,8 @@
 mod guard;
 #[path = "cage/letting.rs"]
 mod letting;
+#[path = "cage/rehearsing.rs"]
+mod rehearsing;
 #[path = "cage/stage.rs"]
 mod stage;
 #[path = "cage/targets.rs"]
@@ -40,12 +42,23 @@ async fn comity_sign_is_held_with_its_own_token() -> Result<()> {
     all_refused(&caged.sign, &targets.attempts(include_str!("cage/tries/sign-reads.yaml"))?, BY_RBAC).await
 }
 
+#[tokio::test]
+async fn comity_rehearse_is_held_with_its_own_token() -> Result<()> {
+    let caged = Caged::shared().await?;
+    let targets = Targets::make(&caged).await?;
+    let tries = [include_str!("cage/tries/rehearse.yaml"), include_str!("cage/tries/rehearse-reads.yaml")];
+    for text in tries {
+        all_refused(&caged.rehearse, &targets.attempts(text)?, BY_RBAC).await?;
+    }
+    Ok(())
+}
+
 /// On a control plane of its own: the other stories see the processes as they are installed.
 #[tokio::test]
-async fn both_are_held_although_bound_to_cluster_admin() -> Result<()> {
+async fn all_are_held_although_bound_to_cluster_admin() -> Result<()> {
     let caged = Caged::on(Cluster::start(Settings::default()).await?).await?;
     let targets = Targets::make(&caged).await?;
-    for process in ["comity-run", "comity-sign"] {
+    for process in ["comity-run", "comity-sign", "comity-rehearse"] {
         let binding = json!({
             "metadata": {"name": format!("stolen-{process}")},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
@@ -65,7 +78,8 @@ async fn both_are_held_although_bound_to_cluster_admin() -> Result<()> {
     let by_run = all_refused(&caged.run, &targets.attempts(include_str!("cage/tries/run.yaml"))?, &[]).await;
     let by_sign =
         all_refused(&caged.sign, &targets.attempts(include_str!("cage/tries/sign.yaml"))?, &[]).await;
-    by_run.and(by_sign)
+    let tries = targets.attempts(include_str!("cage/tries/rehearse.yaml"))?;
+    by_run.and(by_sign).and(all_refused(&caged.rehearse, &tries, &[]).await)
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Ten thousand decisions about one grant, on a real API server with both processes at work: the one
+//! Ten thousand decisions about one grant, on a real API server with every process at work: the one
 //! that matters has its effect, another grant's has it in time, and neither the journal nor a process
 //! grows with what changes nothing. In a binary of its own, as it leaves the API server nothing else.
 

@@ -1,4 +1,4 @@
-//! The life of a grant and its faults, on a real API server, with both processes running on the
+//! The life of a grant and its faults, on a real API server, with every process running on the
 //! tokens of their own accounts. Each story has a namespace, a boundary and a partner of its own.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story's helpers fail like its tests")]
 

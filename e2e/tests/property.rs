@@ -1,7 +1,7 @@
 //! One property: whatever happens, in whichever order, the promises hold.
 //!
 //! Grants that share a contract are applied, decided about, narrowed, lost, killed and put back as a
-//! seed says, on a real API server with both processes. A checker looks at all of it from outside
+//! seed says, on a real API server with every process. A checker looks at all of it from outside
 //! (`checker/`). `COMITY_SEED` says which seeds (numbers, or `random`, with commas between them),
 //! `COMITY_STEPS` how many steps each takes. The seed is printed, and repeats what happened up to the
 //! timing of machines.

@@ -56,8 +56,7 @@ async fn nothing_is_left_of_comity_that_was_taken_away() -> Result<()> {
     })
     .await?;
     // Then the processes and what was installed, the definitions last.
-    comity.run().stop().await?;
-    comity.sign().stop().await?;
+    comity.stop_all().await?;
     let installed = std::fs::read_to_string(e2e::comity::repository().join("install.yaml"))?;
     let (definitions, rest): (Vec<&str>, Vec<&str>) =
         installed.split("\n---\n").partition(|document| document.contains("kind: CustomResourceDefinition"));

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::effective::EffectivePolicy;
-use super::report::Counts;
+use super::report::{Counts, of_cases};
 use super::stage::Stage;
 use super::value::{ContentDigest, Name, Word};
 
@@ -187,12 +187,12 @@ pub struct TakenReport {
     /// The first of those that failed, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
-    #[schemars(length(max = 8), inner(length(max = 128)))]
+    #[schemars(length(max = 8), inner(length(max = 128)), transform = of_cases)]
     pub failed: Vec<String>,
     /// The first of those that nothing can execute, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
-    #[schemars(length(max = 8), inner(length(max = 128)))]
+    #[schemars(length(max = 8), inner(length(max = 128)), transform = of_cases)]
     pub not_executable: Vec<String>,
 }
 

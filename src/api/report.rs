@@ -119,20 +119,27 @@ pub struct TestResult {
     pub configuration: Vec<Subject>,
     /// The names of the cases that passed.
     #[x_kube(merge_strategy = ListMerge::Set)]
-    #[schemars(length(max = 256), inner(length(max = 128)))]
+    #[schemars(length(max = 256), inner(length(max = 128)), transform = of_cases)]
     pub passed_tests: Vec<String>,
     /// The names of those that nothing can execute here.
     #[x_kube(merge_strategy = ListMerge::Set)]
-    #[schemars(length(max = 256), inner(length(max = 128)))]
+    #[schemars(length(max = 256), inner(length(max = 128)), transform = of_cases)]
     pub warned_tests: Vec<String>,
     /// The names of those that failed.
     #[x_kube(merge_strategy = ListMerge::Set)]
-    #[schemars(length(max = 256), inner(length(max = 128)))]
+    #[schemars(length(max = 256), inner(length(max = 128)), transform = of_cases)]
     pub failed_tests: Vec<String>,
     /// Each case, in the order in which they are told.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(max = 256))]
     pub cases: Vec<TriedCase>,
+}
+
+/// Says of the items of a list that each is the name of a case.
+pub(super) fn of_cases(schema: &mut schemars::Schema) {
+    if let Some(items) = schema.get_mut("items").and_then(serde_json::Value::as_object_mut) {
+        items.insert("description".to_owned(), "The name of a case.".into());
+    }
 }
 
 /// What came out over all, in the words of `test-result/v0.1`.

@@ -7,6 +7,7 @@ mod enrol;
 mod foresee;
 mod outcome;
 mod preview;
+mod rehearse;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use crate::api::value::Text;
 use ask::Said;
 use conduct::{Manner, conduct};
 pub(super) use enrol::EnrolArguments;
+pub(super) use rehearse::RehearseArguments;
 use wish::{EndWish, Wish};
 
 /// What every decision is given with.

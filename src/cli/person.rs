@@ -73,6 +73,16 @@ impl Person {
         Ok(Caller::connect(Access { kubeconfig, context, namespace }).await?)
     }
 
+    /// The kubeconfig file that was named, if one was.
+    pub(super) fn kubeconfig(&self) -> Option<PathBuf> {
+        self.kubeconfig.clone()
+    }
+
+    /// Whether somebody said where in a cluster to look.
+    pub(super) fn names_a_place(&self) -> bool {
+        self.context.is_some() || self.namespace.is_some()
+    }
+
     /// Whether standard output is shown in colours.
     pub(super) fn is_coloured(&self) -> bool {
         self.colours.are_shown()

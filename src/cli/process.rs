@@ -22,6 +22,13 @@ pub(super) struct ProcessArguments {
     #[arg(long, value_name = "FILE", env = "KUBECONFIG", hide_env_values = true)]
     kubeconfig: Option<PathBuf>,
 
+    #[command(flatten)]
+    service: ServiceArguments,
+}
+
+/// The same, but for the cluster to talk to.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ServiceArguments {
     /// Where health and metrics are served: /livez, /readyz and /metrics
     #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8080", value_parser = value::address)]
     #[arg(env = "COMITY_LISTEN", hide_env_values = true)]
@@ -61,6 +68,18 @@ enum LogFormat {
 impl ProcessArguments {
     /// Starts logs.
     pub(super) fn start_logs(&self) -> Result<(), trace::TraceError> {
+        self.service.start_logs()
+    }
+
+    /// The settings of a process that has these flags and no others.
+    pub(super) fn settings(self) -> Settings {
+        self.service.settings(self.kubeconfig)
+    }
+}
+
+impl ServiceArguments {
+    /// Starts logs.
+    pub(super) fn start_logs(&self) -> Result<(), trace::TraceError> {
         let format = match self.log_format {
             LogFormat::Json => trace::Format::Json,
             LogFormat::Text => trace::Format::Text,
@@ -68,10 +87,11 @@ impl ProcessArguments {
         trace::start(&self.log_level, format)
     }
 
-    /// The settings of a process that has these flags and no others.
-    pub(super) fn settings(self) -> Settings {
+    /// The settings of a process that has these flags and no others; `kubeconfig` names the cluster, and without
+    /// it the process runs in the one that it talks to.
+    pub(super) fn settings(self, kubeconfig: Option<PathBuf>) -> Settings {
         Settings {
-            kubeconfig: self.kubeconfig,
+            kubeconfig,
             listen: self.listen,
             system_namespace: self.system_namespace,
             trust_domain: self.trust_domain,

@@ -56,8 +56,8 @@ pub struct Feeds {
 pub struct Watched<'a> {
     /// These kinds of what Comity makes.
     pub kinds: &'a [Kind],
-    /// The `RoleBindings` that let the signer into a stage's namespace, and no others.
-    pub doors: bool,
+    /// The `RoleBindings` of this name, which let a process into a stage's namespace, and no others.
+    pub doors: Option<&'static str>,
     /// Comity's own admission policies, as far as this requires any.
     pub admission: Admission,
 }
@@ -112,14 +112,14 @@ impl Feeds {
     }
 
     /// Starts the watches on all that isn't one of the kinds that people write.
-    fn the_rest(&mut self, client: &Client, (kinds, doors): (&[Kind], bool), told: &Concerned) {
+    fn the_rest(&mut self, client: &Client, (kinds, doors): (&[Kind], Option<&str>), told: &Concerned) {
         self.records(client, told.clone());
         self.services(client, told.clone());
         for kind in kinds {
             self.objects(client, (*kind, chosen(*kind)), told.clone());
         }
-        if doors {
-            let only = config().fields(&format!("metadata.name={}", name::SIGNER_BINDING));
+        if let Some(door) = doors {
+            let only = config().fields(&format!("metadata.name={door}"));
             self.objects(client, (Kind::RoleBinding, only), told.clone());
         }
         for part in told.catalogue.admission.parts() {

@@ -1,4 +1,4 @@
-//! The two Deployments: one process each, one account each, and no more than a process needs.
+//! The Deployments: one process each, one account each, and no more than a process needs.
 
 use serde_json::{Value, json};
 
@@ -13,11 +13,15 @@ const ENROLMENT_PORT: u16 = 8443;
 /// What it is called.
 const ENROLMENT: &str = "enrolment";
 
-/// Both Deployments.
+/// Every Deployment.
 pub fn objects() -> Vec<Value> {
-    [(name::RUN, "run", template::RUN_RESOURCES), (name::SIGN, "sign", template::SIGN_RESOURCES)]
-        .map(|(name, process, resources)| deployment(name, process, resources))
-        .into()
+    [
+        (name::RUN, "run", template::RUN_RESOURCES),
+        (name::SIGN, "sign", template::SIGN_RESOURCES),
+        (name::REHEARSE, "rehearse", template::REHEARSE_RESOURCES),
+    ]
+    .map(|(name, process, resources)| deployment(name, process, resources))
+    .into()
 }
 
 fn deployment(name: &str, process: &str, resources: &str) -> Value {

@@ -7,7 +7,7 @@ use super::{GenerateError, HEADER, body};
 
 /// Where Comity is installed.
 pub const NAMESPACE: &str = "__namespace__";
-/// The image of both processes.
+/// The image of every process.
 pub const IMAGE: &str = "__image__";
 /// When the kubelet pulls it.
 pub const PULL_POLICY: &str = "__pullPolicy__";
@@ -27,6 +27,8 @@ pub const CA_LIFETIME: &str = "__caLifetime__";
 pub const RUN_RESOURCES: &str = "__runResources__";
 /// The resources of `comity sign`.
 pub const SIGN_RESOURCES: &str = "__signResources__";
+/// The resources of `comity rehearse`.
+pub const REHEARSE_RESOURCES: &str = "__rehearseResources__";
 
 /// Where workloads on the partner's side find enrolment.
 pub const ENROLMENT_URL: &str = "__enrolmentUrl__";
@@ -51,6 +53,7 @@ pub const BLANKS: &[&str] = &[
     CA_LIFETIME,
     RUN_RESOURCES,
     SIGN_RESOURCES,
+    REHEARSE_RESOURCES,
     ENROLMENT_URL,
     ENROLMENT_SERVICE,
     ENROLMENT_ITEM,
@@ -89,6 +92,7 @@ pub fn for_helm(text: &str) -> String {
             CA_LIFETIME => "{{ .Values.sign.caLifetime }}",
             RUN_RESOURCES => "{{ toJson .Values.run.resources }}",
             SIGN_RESOURCES => "{{ toJson .Values.sign.resources }}",
+            REHEARSE_RESOURCES => "{{ toJson .Values.rehearse.resources }}",
             ENROLMENT_URL => "{{ .Values.enrolment.url }}",
             // A Service that nodes let in hides who calls, unless it is told not to.
             ENROLMENT_SERVICE => {
@@ -142,6 +146,7 @@ pub fn with_defaults(text: &str, values: &Value, namespace: &str, version: &str)
         CA_LIFETIME => word("/sign/caLifetime"),
         RUN_RESOURCES => json("/run/resources"),
         SIGN_RESOURCES => json("/sign/resources"),
+        REHEARSE_RESOURCES => json("/rehearse/resources"),
         _ => None,
     })
 }

@@ -170,12 +170,12 @@ async fn open(
 }
 
 async fn start(comity: &Comity) -> Result<()> {
-    tokio::try_join!(comity.run().start(), comity.sign().start())?;
+    comity.start_all().await?;
     Ok(())
 }
 
 async fn stop(comity: &Comity) -> Result<()> {
-    tokio::try_join!(comity.run().stop(), comity.sign().stop())?;
+    comity.stop_all().await?;
     Ok(())
 }
 

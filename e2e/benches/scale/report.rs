@@ -33,7 +33,7 @@ pub struct Report {
     pub memory_after: [u64; 2],
     /// Writes in a quiet minute.
     pub quiet_writes: usize,
-    /// Seconds from the start of both processes until both were ready.
+    /// Seconds from the start of every process until all were ready.
     pub restart_seconds: f64,
     /// What a restart wrote.
     pub restart_writes: usize,

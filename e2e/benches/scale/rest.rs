@@ -22,22 +22,24 @@ pub async fn quiet(cluster: &Cluster, comity: &Comity) -> Result<usize> {
     Ok(writes(cluster, comity)? - before)
 }
 
-/// Kills both processes: the seconds until both are ready again, and what they then write.
+/// Kills every process: the seconds until all are ready again, and what they then write.
 pub async fn restart(cluster: &Cluster, comity: &Comity) -> Result<(f64, usize)> {
     let before = writes(cluster, comity)?;
     comity.run().kill();
     comity.sign().kill();
+    comity.rehearse().kill();
     let began = Instant::now();
-    tokio::try_join!(comity.run().start(), comity.sign().start())?;
+    comity.start_all().await?;
     let seconds = began.elapsed().as_secs_f64();
     pass(AFTER_RESTART).await?;
     Ok((seconds, writes(cluster, comity)? - before))
 }
 
-/// All that both processes have written so far.
+/// All that Comity has written so far.
 fn writes(cluster: &Cluster, comity: &Comity) -> Result<usize> {
-    let (run, sign) = (comity.run().user(), comity.sign().user());
-    Ok(cluster.audit_writes(&run)?.len() + cluster.audit_writes(&sign)?.len())
+    let daemons = [comity.run(), comity.sign(), comity.rehearse()];
+    let written = |daemon: &e2e::comity::Daemon| Ok(cluster.audit_writes(&daemon.user())?.len());
+    daemons.into_iter().map(written).sum()
 }
 
 /// Lets time pass: here it is what is measured.

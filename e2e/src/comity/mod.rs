@@ -27,6 +27,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 pub struct Comity {
     run: Daemon,
     sign: Daemon,
+    rehearse: Daemon,
 }
 
 impl Comity {
@@ -40,24 +41,30 @@ impl Comity {
         Ok((cluster, comity))
     }
 
-    /// Installs Comity into `cluster` and starts it; returns when both processes are ready.
+    /// Installs Comity into `cluster` and starts it; returns when every process is ready.
     pub async fn start(cluster: &Cluster) -> Result<Self> {
         let comity = Self::prepare(cluster).await?;
-        comity.start_both().await?;
+        comity.start_all().await?;
         Ok(comity)
     }
 
     /// The same, where `comity sign` is told more than is usual.
     pub async fn start_signing(cluster: &Cluster, more: &[&str]) -> Result<Self> {
-        let Self { run, sign } = Self::prepare(cluster).await?;
-        let comity = Self { run, sign: sign.told(more) };
-        comity.start_both().await?;
+        let Self { run, sign, rehearse } = Self::prepare(cluster).await?;
+        let comity = Self { run, sign: sign.told(more), rehearse };
+        comity.start_all().await?;
         Ok(comity)
     }
 
-    /// Starts both processes; returns when both are ready.
-    pub async fn start_both(&self) -> Result<()> {
-        tokio::try_join!(self.run.start(), self.sign.start())?;
+    /// Starts every process; returns when all are ready.
+    pub async fn start_all(&self) -> Result<()> {
+        tokio::try_join!(self.run.start(), self.sign.start(), self.rehearse.start())?;
+        Ok(())
+    }
+
+    /// Asks every process to end, and awaits that each does.
+    pub async fn stop_all(&self) -> Result<()> {
+        tokio::try_join!(self.run.stop(), self.sign.stop(), self.rehearse.stop())?;
         Ok(())
     }
 
@@ -70,11 +77,12 @@ impl Comity {
     /// The processes of the Comity that is installed in `cluster`, not started yet.
     pub async fn installed(cluster: &Cluster) -> Result<Self> {
         let binary = binary().await?;
-        let (run, sign) = tokio::try_join!(
+        let (run, sign, rehearse) = tokio::try_join!(
             Daemon::new(cluster, &binary, "run", name::RUN),
             Daemon::new(cluster, &binary, "sign", name::SIGN),
+            Daemon::new(cluster, &binary, "rehearse", name::REHEARSE),
         )?;
-        Ok(Self { run, sign })
+        Ok(Self { run, sign, rehearse })
     }
 
     /// `comity run`.
@@ -90,6 +98,11 @@ impl Comity {
     /// `comity sign`.
     pub fn sign(&self) -> &Daemon {
         &self.sign
+    }
+
+    /// `comity rehearse`.
+    pub fn rehearse(&self) -> &Daemon {
+        &self.rehearse
     }
 }
 

@@ -106,12 +106,12 @@ async fn tell(cluster: &Cluster, comity: &mut Option<Comity>, ledger: &mut Ledge
     ledger.step("install.yaml is applied", crate::comity::install(cluster)).await?;
     let start = async {
         let started = comity.insert(Comity::installed(cluster).await?);
-        started.start_both().await
+        started.start_all().await
     };
     ledger
-        .step("comity run and comity sign are ready, each with the token of its own account", start)
+        .step("comity run, sign and rehearse are ready, each with the token of its own account", start)
         .await?;
-    ledger.expect("neither is an administrator, nor can do the other's work", powers(cluster)).await;
+    ledger.expect("none is an administrator, nor can do another's work", powers(cluster)).await;
     let watching = Watching::begin(cluster, ledger.screen(), SUBJECT).await?;
     let apply = async {
         for file in BEFORE {
@@ -145,7 +145,7 @@ async fn introduce(cluster: &Cluster, screen: &Screen) -> Result<()> {
 async fn powers(cluster: &Cluster) -> Result<String> {
     let user =
         |account| crate::cluster::identity::service_account_user(name::DEFAULT_SYSTEM_NAMESPACE, account);
-    let (run, sign) = (user(name::RUN), user(name::SIGN));
+    let [run, sign, rehearse] = [name::RUN, name::SIGN, name::REHEARSE].map(user);
     for (user, verb, resource) in [
         (&run, "*", "*.*"),
         (&sign, "*", "*.*"),
@@ -154,13 +154,19 @@ async fn powers(cluster: &Cluster) -> Result<String> {
         (&sign, "create", "namespaces"),
         (&sign, "create", "rolebindings.rbac.authorization.k8s.io"),
         (&sign, "create", "networkpolicies.networking.k8s.io"),
+        (&rehearse, "*", "*.*"),
+        (&rehearse, "get", "secrets"),
+        (&rehearse, "create", "pods"),
+        (&rehearse, "impersonate", "serviceaccounts"),
+        (&run, "create", "rehearsalreports.comity.dev"),
     ] {
         let may = cluster.can(user, verb, resource, None).await?;
         unless(!may, || format!("{user} may {verb} {resource}"))?;
     }
     let can = cluster.can(&run, "create", "namespaces", None).await?;
     unless(can, || format!("{run} may not even make namespaces"))?;
-    Ok("run reads no Secrets; sign makes no namespaces, bindings or network policies".to_owned())
+    let run = "run reads no Secrets; sign makes no namespaces, bindings or network policies";
+    Ok(format!("{run}; rehearse writes reports, and acts as nobody until it is let in"))
 }
 
 /// Holds everything until somebody presses Ctrl-C.

@@ -172,7 +172,7 @@ fn writes(cluster: &Cluster) -> Result<Option<usize>> {
         return Ok(None);
     }
     let mut count = 0;
-    for account in [name::RUN, name::SIGN] {
+    for account in [name::RUN, name::SIGN, name::REHEARSE] {
         let user = service_account_user(name::DEFAULT_SYSTEM_NAMESPACE, account);
         count += cluster.audit_writes(&user)?.len();
     }

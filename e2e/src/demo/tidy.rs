@@ -54,8 +54,7 @@ pub(super) async fn tidy(cluster: &Cluster, comity: Option<&Comity>) -> Result<(
             answer => drop(answer?),
         }
         await_gone(&grants, SUBJECT.name, GONE_WITHIN).await?;
-        comity.run().stop().await?;
-        comity.sign().stop().await?;
+        comity.stop_all().await?;
     }
     for text in texts()?.iter().rev() {
         cluster.delete_yaml(text).await?;

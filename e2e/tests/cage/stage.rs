@@ -23,21 +23,28 @@ pub struct Caged {
     pub run: Cluster,
     /// The bearer of `comity sign`'s token.
     pub sign: Cluster,
+    /// The bearer of `comity rehearse`'s token.
+    pub rehearse: Cluster,
 }
 
 impl Caged {
     /// The cluster that stories share.
     pub async fn shared() -> Result<Self> {
-        static TOKENS: OnceCell<[String; 2]> = OnceCell::const_new();
+        static TOKENS: OnceCell<[String; 3]> = OnceCell::const_new();
         let admin = Cluster::shared().await?;
-        let [run, sign] = TOKENS.get_or_try_init(|| install(&admin)).await?;
-        Ok(Self { run: admin.as_token(run)?, sign: admin.as_token(sign)?, admin })
+        let tokens = TOKENS.get_or_try_init(|| install(&admin)).await?;
+        Self::of(admin, tokens)
     }
 
     /// A cluster of one's own.
     pub async fn on(admin: Cluster) -> Result<Self> {
-        let [run, sign] = install(&admin).await?;
-        Ok(Self { run: admin.as_token(&run)?, sign: admin.as_token(&sign)?, admin })
+        let tokens = install(&admin).await?;
+        Self::of(admin, &tokens)
+    }
+
+    fn of(admin: Cluster, [run, sign, rehearse]: &[String; 3]) -> Result<Self> {
+        let (run, sign, rehearse) = (admin.as_token(run)?, admin.as_token(sign)?, admin.as_token(rehearse)?);
+        Ok(Self { admin, run, sign, rehearse })
     }
 
     /// Makes a stage of its own for a story; pods are let in.
@@ -83,6 +90,21 @@ impl Stage {
         Ok(())
     }
 
+    /// Lets who rehearses in, as `comity run` does.
+    pub async fn rehearsed(&self) -> Result<()> {
+        let path = format!(
+            "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings/comity-rehearse",
+            self.namespace
+        );
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"name": "comity-rehearse"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "comity:rehearser"},
+            "subjects": [{"kind": "ServiceAccount", "name": "comity-rehearse", "namespace": SYSTEM}],
+        });
+        apply(&path, binding).do_as(&self.caged.run).await.map(drop)
+    }
+
     /// Attempts of a file, at this stage.
     pub fn attempts(&self, text: &str) -> Result<Vec<Attempt>> {
         attempts(text, &[("STAGE", &self.namespace), ("KIND", &self.kind)])
@@ -116,10 +138,11 @@ pub fn pod() -> Result<Value> {
     serde_saphyr::from_str(include_str!("pod.yaml")).map_err(|error| Error::Failed(error.to_string()))
 }
 
-/// Installs Comity and gives the tokens of its two processes.
-async fn install(admin: &Cluster) -> Result<[String; 2]> {
+/// Installs Comity and gives the tokens of its processes.
+async fn install(admin: &Cluster) -> Result<[String; 3]> {
     e2e::comity::install(admin).await?;
-    let tokens = [admin.token(SYSTEM, "comity-run").await?, admin.token(SYSTEM, "comity-sign").await?];
+    let token = async |account: &str| admin.token(SYSTEM, account).await;
+    let tokens = [token("comity-run").await?, token("comity-sign").await?, token("comity-rehearse").await?];
     in_force(admin, &admin.as_token(&tokens[0])?).await?;
     Ok(tokens)
 }

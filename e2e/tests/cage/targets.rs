@@ -1,7 +1,7 @@
 //! What attempts are aimed at: stages, somebody else's namespace, and a live grant.
 
 use e2e::{Result, eventually};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::stage::{Caged, SOON, Stage, pod};
 use e2e::attempt::{Attempt, apply, attempts, create};
@@ -14,7 +14,7 @@ pub struct Targets {
     closing: String,
     /// Somebody else's namespace, which opted in to ingress policies: `OTHER`.
     pub other: String,
-    /// The namespace of a live grant, an ended one, and a record: `GRANTS`.
+    /// The namespace of a live grant, an ended one, a record and a report: `GRANTS`.
     pub grants: String,
 }
 
@@ -32,6 +32,8 @@ impl Targets {
         create(&format!("/apis/comity.dev/v1alpha1/namespaces/{grants}/grantrecords"), record)
             .do_as(&caged.run)
             .await?;
+        let reports = create(&reports(&grants), report("report"));
+        eventually("comity rehearse to be let in", SOON, || reports.do_as(&caged.rehearse)).await?;
         let stage = caged.stage("sandbox").await?;
         // A collection with nothing in it is deleted without admission.
         let mut resting = pod()?;
@@ -67,4 +69,30 @@ async fn closing(caged: &Caged) -> Result<String> {
     let late = apply(&path, policy);
     eventually("closing to be seen", SOON, || late.refused(&caged.run, &["is closing"])).await?;
     Ok(closing.namespace)
+}
+
+/// The path of the reports in a namespace.
+pub fn reports(namespace: &str) -> String {
+    format!("/apis/comity.dev/v1alpha1/namespaces/{namespace}/rehearsalreports")
+}
+
+/// A report of this name, of a rehearsal in which nothing was tried.
+pub fn report(name: &str) -> Value {
+    let digest = "0".repeat(64);
+    json!({
+        "apiVersion": "comity.dev/v1alpha1", "kind": "RehearsalReport", "metadata": {"name": name},
+        "spec": {
+            "grant": {"name": "live", "uid": "6f0c"}, "digest": format!("v1:sha256:{digest}"), "cause": 1,
+            "namespace": "comity-live-rehearsal-0123abcd",
+            "startedAt": "2026-12-01T00:00:00Z", "finishedAt": "2026-12-01T00:00:05Z",
+            "counts": {"passed": 0, "failed": 0, "notExecutable": 0},
+            "statement": {
+                "_type": "https://in-toto.io/Statement/v1",
+                "subject": [{"name": "live", "digest": {"sha256": digest}}],
+                "predicateType": "https://in-toto.io/attestation/test-result/v0.1",
+                "predicate": {"result": "FAILED", "configuration": [], "passedTests": [], "warnedTests": [],
+                    "failedTests": [], "cases": []},
+            },
+        },
+    })
 }

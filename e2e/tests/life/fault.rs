@@ -215,7 +215,7 @@ async fn that_nothing_stamps_who_decides_is_told_and_closes_nothing() -> Result<
     told_of_approvals("admission notes who decides").await
 }
 
-/// Kills both processes once they have made so many more writes, or have nothing more to write,
+/// Kills every process once they have made so many more writes, or have nothing more to write,
 /// and starts them again.
 async fn killed_after(writes: usize, cluster: &Cluster, comity: &Comity) -> Result<()> {
     let before = all_writes(cluster)?.len();
@@ -225,10 +225,10 @@ async fn killed_after(writes: usize, cluster: &Cluster, comity: &Comity) -> Resu
     });
     // That nothing more comes is just as good a moment.
     drop(some.await);
-    for daemon in [comity.run(), comity.sign()] {
+    for daemon in [comity.run(), comity.sign(), comity.rehearse()] {
         daemon.kill();
     }
-    tokio::try_join!(comity.run().start(), comity.sign().start()).map(drop)
+    comity.start_all().await
 }
 
 /// Awaits that nothing is written for a while.
@@ -269,7 +269,7 @@ pub async fn alone() -> Result<(Alone, &'static Comity)> {
     };
     let (cluster, comity) = SHARED.get_or_try_init(start).await?;
     // One that failed may have left them stopped.
-    for daemon in [comity.run(), comity.sign()] {
+    for daemon in [comity.run(), comity.sign(), comity.rehearse()] {
         if daemon.ready().await.is_err() {
             daemon.restart().await?;
         }

@@ -6,9 +6,9 @@ use e2e::{Cluster, Result};
 
 use super::story::Story;
 
-/// The user names of Comity's two processes.
-pub fn processes() -> [String; 2] {
-    [name::RUN, name::SIGN]
+/// The user names of Comity's processes.
+pub fn processes() -> [String; 3] {
+    [name::RUN, name::SIGN, name::REHEARSE]
         .map(|account| format!("system:serviceaccount:{}:{account}", name::DEFAULT_SYSTEM_NAMESPACE))
 }
 

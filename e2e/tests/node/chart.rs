@@ -26,7 +26,7 @@ const REPOSITORY: &str = "registry.example/comity";
 const TAG: &str = "e2e";
 /// How long a Deployment may take until it is as it should be.
 const SOON: Duration = Duration::from_secs(90);
-const DEPLOYMENTS: [&str; 2] = ["comity-run", "comity-sign"];
+const DEPLOYMENTS: [&str; 3] = ["comity-run", "comity-sign", "comity-rehearse"];
 
 pub async fn the_chart_runs_as_pods(node: Arc<Node>) -> Result<()> {
     let Some(rendered) = rendered()? else {
@@ -39,8 +39,7 @@ pub async fn the_chart_runs_as_pods(node: Arc<Node>) -> Result<()> {
     };
     node.take(&binary().await?, REPOSITORY, TAG)?;
     let comity = node.comity()?;
-    comity.run().stop().await?;
-    comity.sign().stop().await?;
+    comity.stop_all().await?;
     node.cluster().apply_yaml(&rendered).await?;
     let played = played(node.clone()).await;
     for name in DEPLOYMENTS {
@@ -53,7 +52,7 @@ pub async fn the_chart_runs_as_pods(node: Arc<Node>) -> Result<()> {
         Err(error) => Err(error.to_string()),
     })
     .await?;
-    comity.start_both().await?;
+    comity.start_all().await?;
     played
 }
 
@@ -84,7 +83,7 @@ async fn played(node: Arc<Node>) -> Result<()> {
         .await?;
     }
     let held = held();
-    ensure(held == ["65532 reads only, without a shell"; 2], || format!("{held:?}"))?;
+    ensure(held == ["65532 reads only, without a shell"; 3], || format!("{held:?}"))?;
     let story = with_keys_of_nodes(&node, 3).await?;
     let wish = Wish { times: ["4h", "1h", "1h"], ..Wish::up_to(Stage::Sandbox) };
     story.ask(&wish).await?;

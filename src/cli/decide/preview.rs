@@ -87,13 +87,29 @@ fn meant(picture: &Picture<'_>, choice: &Choice) -> Vec<Live> {
     picture.live().into_iter().filter(is_meant).collect()
 }
 
-/// What it comes to, in a sentence.
+/// What it comes to, in a sentence, and how long what it closes lasts.
 fn consequence(page: &mut Page, picture: &Picture<'_>, choice: &Choice, watch: &Watch) {
+    use DecisionAction::{Expire, Quarantine, Shorten};
+    let Some((style, said)) = meaning(picture, choice) else { return };
+    page.styled(style, format!("  {said}."));
+    if matches!(choice.action, Expire | Quarantine | Shorten)
+        && let Some(last) = last_certificate(picture, choice, watch)
+    {
+        page.styled(
+            Style::Faint,
+            format!("  Certificates that were issued before end by themselves, by {last}."),
+        );
+    }
+}
+
+/// What it comes to, in a sentence.
+fn meaning(picture: &Picture<'_>, choice: &Choice) -> Option<(Style, String)> {
     use DecisionAction::{
-        Approve, Attest, Deny, Enrol, Expire, Extend, Quarantine, Release, Shorten, Sponsor,
+        Approve, Attest, Countersign, Deny, Enrol, Expire, Extend, Quarantine, Rehearse, Release, Shorten,
+        Sponsor,
     };
     let stage = choice.stage.map_or_else(|| "the grant".to_owned(), |stage| stage.to_string());
-    let (style, said) = match choice.action {
+    Some(match choice.action {
         Approve if is_next(picture, choice.stage) => {
             (Style::Warn, format!("{stage} opens once enough people agree"))
         }
@@ -111,22 +127,18 @@ fn consequence(page: &mut Page, picture: &Picture<'_>, choice: &Choice, watch: &
         Release => (Style::Warn, "Access is given again, within the ends that stand".to_owned()),
         Attest => (Style::Plain, "Access goes on until the next review is due, or its end".to_owned()),
         Sponsor => (Style::Plain, "You take responsibility for the request, and can't approve it".to_owned()),
+        Rehearse => (
+            Style::Plain,
+            "It is tried again, and production waits for what comes out; nothing that is open closes"
+                .to_owned(),
+        ),
         Enrol => (
             Style::Warn,
             "Whoever has the token gets a certificate of that workload, once, about a key of their own"
                 .to_owned(),
         ),
-        _ => return,
-    };
-    page.styled(style, format!("  {said}."));
-    if matches!(choice.action, Expire | Quarantine | Shorten)
-        && let Some(last) = last_certificate(picture, choice, watch)
-    {
-        page.styled(
-            Style::Faint,
-            format!("  Certificates that were issued before end by themselves, by {last}."),
-        );
-    }
+        Countersign => return None,
+    })
 }
 
 /// Whether a stage is the one that people are asked for.

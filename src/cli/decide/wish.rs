@@ -69,10 +69,13 @@ pub(super) struct Choice {
     pub(super) enrolment: Option<Enrolment>,
 }
 
+/// What is said of what nobody decides at a command line.
+const NO_COMMAND: &str = "there is no command for this kind of decision";
+
 /// Works out what is to be decided.
 pub(super) fn choose(picture: &Picture<'_>, wish: &Wish) -> Result<Choice, Stop> {
     use DecisionAction::{
-        Approve, Attest, Deny, Enrol, Expire, Extend, Quarantine, Release, Shorten, Sponsor,
+        Approve, Attest, Deny, Enrol, Expire, Extend, Quarantine, Rehearse, Release, Shorten, Sponsor,
     };
     is_alive(picture, wish.action)?;
     let mut choice = Choice {
@@ -93,7 +96,7 @@ pub(super) fn choose(picture: &Picture<'_>, wish: &Wish) -> Result<Choice, Stop>
             choice.stage = Some(the_open(picture, wish)?);
         }
         Shorten => choice.stage = Some(the_open(picture, wish)?),
-        Sponsor => choice.digest = Some(todays(picture, wish)?),
+        Sponsor | Rehearse => choice.digest = Some(todays(picture, wish)?),
         Enrol => {
             let stage = the_open(picture, wish)?;
             (choice.stage, choice.digest) = (Some(stage), Some(the_newest(picture, stage)?));
@@ -102,7 +105,7 @@ pub(super) fn choose(picture: &Picture<'_>, wish: &Wish) -> Result<Choice, Stop>
             return Err(Stop::new(UNCHANGED, "nothing of that stage is open"));
         }
         Expire | Quarantine | Release | Attest => {}
-        _ => return Err(Stop::new(MISUSED, "there is no command for this kind of decision")),
+        DecisionAction::Countersign => return Err(Stop::new(MISUSED, NO_COMMAND)),
     }
     choice.end = wish.end.map(|end| moved(picture, &choice, end)).transpose()?;
     if let (Approve | Extend, Some(stage), None) = (wish.action, choice.stage, &choice.group) {

@@ -77,7 +77,7 @@ fn nested(depth: usize) -> Value {
 /// What a process knows that was told of these objects, once it was told of everything.
 async fn filled(items: BTreeMap<&'static str, Vec<Value>>) -> (Feeds, Queues, mpsc::UnboundedSender<Value>) {
     let (client, tell) = served(items);
-    let asked = Watched { kinds: &[], doors: false, admission: Admission::default() };
+    let asked = Watched { kinds: &[], doors: None, admission: Admission::default() };
     let (clock, watches) = (Clock::default(), Watches::default());
     let (mut feeds, queues) = Feeds::start(&client, asked, (&clock, &watches));
     tokio::time::timeout(SOON, feeds.filled()).await.expect("one bad object blocks nothing");

@@ -11,7 +11,7 @@ fn everything() -> Vec<Rule> {
     vec![Rule { group: "*", resources: &["*/*"], operations: &["CREATE", "UPDATE", "DELETE", "CONNECT"] }]
 }
 
-/// What both cages look at.
+/// What the cages look at.
 const COMMON: &[(&str, &str)] = &[
     ("what", "$WHAT"),
     ("place", "$PLACE"),
@@ -147,6 +147,10 @@ const RUN_VALIDATIONS: &[Validation] = &[
              && object.subjects[0].kind == 'ServiceAccount' &&
              ((variables.name == $SIGNER_BINDING && object.roleRef.name == $SIGNER_ROLE
              && object.subjects[0].name == $SIGN_NAME && object.subjects[0].?namespace.orValue('') == $SYSTEM) ||
+             (variables.name == $REHEARSER_BINDING && object.roleRef.name == $REHEARSER_ROLE
+             && object.subjects[0].name == $REHEARSE_NAME && object.subjects[0].?namespace.orValue('') == $SYSTEM
+             && variables.placeLabels[?$LABEL_STAGE].orValue('') == 'rehearsal'
+             && variables.place.matches('-rehearsal-[0-9a-f]{8}$')) ||
              $ROLES.exists(role, variables.name == 'comity-role-' + role
              && object.roleRef.name == 'comity:' + role + ':' + variables.placeLabels[?$LABEL_STAGE].orValue('')
              && object.subjects[0].name == 'role-' + role
@@ -297,6 +301,45 @@ const SIGN_VALIDATIONS: &[Validation] = &[
              (one.spec.?signerName.orValue('') == $OUTSIDE_SIGNER
              && (variables.filed || one.spec.?username.orValue('') == $SIGN)))",
         message: "of certificate signing requests comity sign may only file, approve and answer its own for comity.dev/external-workload",
+        say: "",
+    },
+];
+
+/// The cage of `comity rehearse`. What it tries as somebody else meets what holds them: the API server sees
+/// them, and not it.
+pub fn rehearse() -> Policy {
+    Policy {
+        name: "comity-cage-rehearse",
+        about: "Holds comity rehearse to reports of what it saw, whatever else it is bound to.",
+        rules: everything(),
+        conditions: vec![("is-comity-rehearse", "request.userInfo.username == $REHEARSE")],
+        variables: [COMMON, REHEARSE_VARIABLES].concat(),
+        validations: REHEARSE_VALIDATIONS.to_vec(),
+        ..Policy::default()
+    }
+}
+
+const REHEARSE_VARIABLES: &[(&str, &str)] = &[
+    ("report", "variables.what == 'rehearsalreports.comity.dev' && request.operation == 'CREATE'"),
+    (
+        "lease",
+        "variables.what == 'leases.coordination.k8s.io' && variables.place == $SYSTEM
+         && variables.name.startsWith($REHEARSE_NAME)",
+    ),
+];
+
+const REHEARSE_VALIDATIONS: &[Validation] = &[
+    Validation {
+        expression: "variables.report || variables.lease || variables.event",
+        message: "comity rehearse is held to reports of what it saw",
+        say: "request.userInfo.username + ' may not ' + request.operation + ' ' + variables.what +
+             (variables.place == '' ? '' : ' in namespace ' + variables.place) +
+             ': it is held to reports of what it saw'",
+    },
+    Validation {
+        expression: "!variables.report || (size(object.metadata.?finalizers.orValue([])) == 0
+             && size(object.metadata.?ownerReferences.orValue([])) == 0)",
+        message: "a report has no finalizer and no owner: it keeps nothing from going, and nothing takes it along",
         say: "",
     },
 ];

@@ -73,8 +73,11 @@ fn constant(word: &str) -> Option<&'static str> {
         "PREFIX" => name::NAMESPACE_PREFIX,
         "RUN_NAME" => name::RUN,
         "SIGN_NAME" => name::SIGN,
+        "REHEARSE_NAME" => name::REHEARSE,
         "SIGNER_ROLE" => name::SIGNER_CLUSTER_ROLE,
         "SIGNER_BINDING" => name::SIGNER_BINDING,
+        "REHEARSER_ROLE" => name::REHEARSER_CLUSTER_ROLE,
+        "REHEARSER_BINDING" => name::REHEARSER_BINDING,
         "QUOTA" => name::QUOTA,
         "LIMITS" => name::LIMIT_RANGE,
         "STAGE_POLICY" => name::STAGE_POLICY,
@@ -125,6 +128,7 @@ fn about_callers(word: &str, system: &str) -> Option<String> {
         "SYSTEM" => quote(system),
         "RUN" => quote(&account(name::RUN)),
         "SIGN" => quote(&account(name::SIGN)),
+        "REHEARSE" => quote(&account(name::REHEARSE)),
         "IS_COMITY" => {
             format!("(request.userInfo.username in {})", list(&[&account(name::RUN), &account(name::SIGN)]))
         }

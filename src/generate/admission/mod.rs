@@ -15,7 +15,7 @@ use serde_json::Value;
 
 /// Every policy.
 pub fn policies() -> Vec<Policy> {
-    let mut policies = vec![cage::run(), cage::sign()];
+    let mut policies = vec![cage::run(), cage::sign(), cage::rehearse()];
     policies.extend(ours::policies());
     policies.extend(consent::policies());
     policies.extend(guard::policies());

@@ -10,7 +10,7 @@ const CHANGES: &[&str] = &["CREATE", "UPDATE", "DELETE"];
 
 /// All of the policies.
 pub fn policies() -> Vec<Policy> {
-    vec![namespaces(), objects(), named_objects(), labels(), words(), authority(), orders()]
+    vec![namespaces(), objects(), named_objects(), labels(), words(), reports(), authority(), orders()]
 }
 
 /// How an admin would be let in, for messages and NOTES.
@@ -110,6 +110,7 @@ fn labels() -> Policy {
         conditions: vec![
             SOMEONE_ELSE,
             ("not-a-namespace", "request.resource.group != '' || request.resource.resource != 'namespaces'"),
+            ("not-a-report", "request.userInfo.username != $REHEARSE || $WHAT != 'rehearsalreports.comity.dev'"),
             (
                 "not-the-quota-counting",
                 "$WHAT != 'resourcequotas/status' || !(request.userInfo.username in
@@ -164,6 +165,23 @@ fn only_comity_writes() -> Vec<Validation> {
             say: "'only Comity sets and removes the finalizer ' + $FINALIZER",
         },
     ]
+}
+
+/// What rehearsals showed. Not even the platform's admins write one: who reads it has to know who did.
+fn reports() -> Policy {
+    Policy {
+        name: "comity-reports",
+        about: "Only comity rehearse writes reports of rehearsals, and nobody changes one.",
+        rules: vec![Rule { group: "comity.dev", resources: &["rehearsalreports"], operations: CHANGES }],
+        conditions: vec![("someone-else", "request.userInfo.username != $REHEARSE && !$IS_CARETAKER")],
+        validations: vec![Validation {
+            expression: "request.operation == 'DELETE' && $MAY_OVERRIDE",
+            message: "only comity rehearse writes reports of rehearsals, and nobody changes one",
+            say: "request.userInfo.username + ' may not ' + request.operation + ' ' + $WHAT
+                 + ': only comity rehearse writes reports of rehearsals, and nobody changes one'",
+        }],
+        ..Policy::default()
+    }
 }
 
 /// A live grant ends by who may expire it, and by nobody's garbage collection.

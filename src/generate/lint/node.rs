@@ -115,7 +115,8 @@ fn object(path: &str, schema: &Value, found: &mut Vec<String>) {
     };
     for (name, field) in fields {
         let path = format!("{path}.{name}");
-        let is_camel = name.starts_with(|first: char| first.is_ascii_lowercase()) && !name.contains(['_', '-']);
+        let is_camel =
+            name.starts_with(|first: char| first.is_ascii_lowercase()) && !name.contains(['_', '-']);
         if !is_camel && !NAMES.iter().any(|(meant, _)| *meant == path) {
             found.push(format!("{path}: field names are in camelCase"));
         }

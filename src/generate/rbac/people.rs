@@ -18,6 +18,7 @@ const EVERYTHING: Grant = may(
         "partnergrants",
         "grantdecisions",
         "grantrecords",
+        "rehearsalreports",
         "stagepolicies",
     ],
 );
@@ -46,8 +47,14 @@ pub const ROLES: &[(&str, &[Grant])] = &[
             consent(&["sponsor", "rehearse", "enrol"]),
         ],
     ),
-    ("comity:approver", &[EVERYTHING, SERVED, HOME, DECIDE, consent(&["approve", "deny", "extend"])]),
-    ("comity:reviewer", &[EVERYTHING, SERVED, HOME, DECIDE, consent(&["attest", "shorten", "expire"])]),
+    (
+        "comity:approver",
+        &[EVERYTHING, SERVED, HOME, DECIDE, consent(&["approve", "deny", "extend", "rehearse"])],
+    ),
+    (
+        "comity:reviewer",
+        &[EVERYTHING, SERVED, HOME, DECIDE, consent(&["attest", "shorten", "expire", "rehearse"])],
+    ),
     (
         "comity:responder",
         &[EVERYTHING, SERVED, HOME, DECIDE, consent(&["quarantine", "release", "shorten", "expire"])],

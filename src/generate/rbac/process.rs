@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{Grant, READ, cluster_role, may, partner};
-use crate::api::name;
+use crate::api::{grant::Role, name};
 use crate::generate::admission::cel::{
     CONSENT_GROUP, EXPIRE_VERB, OUTSIDE_SIGNER, OVERRIDE_RESOURCE, OVERRIDE_VERB, POD_SIGNER,
 };
 
-/// The kinds that both processes read, to tell by themselves what is open.
+/// The kinds that every process reads, to tell by itself what is open.
 const WORDS: &[&str] = &[
     "sharingboundaries",
     "partners",
@@ -49,6 +49,8 @@ pub const RUN: &[Grant] = &[
     // The finalizer. Anything else on a grant is refused by the cage.
     may(&["patch", "update"], "comity.dev", &["partnergrants"]),
     may(&["create"], "comity.dev", &["grantrecords"]),
+    // What a rehearsal showed, to take it into the journal.
+    REPORTS,
     may(KEEP, "comity.dev", &["stagepolicies"]),
     may(KEEP, "", &["namespaces", "resourcequotas", "limitranges", "serviceaccounts"]),
     may(KEEP, "networking.k8s.io", &["networkpolicies"]),
@@ -66,6 +68,8 @@ pub const RUN: &[Grant] = &[
 /// What `comity sign` may ask for, in every namespace: nothing but to read what isn't secret.
 pub const SIGN: &[Grant] = &[
     may(READ, "comity.dev", WORDS),
+    // What the journal says that a rehearsal showed, it looks up itself.
+    REPORTS,
     may(READ, "", &["namespaces", "services"]),
     // Where it is let in, and nothing of any other binding.
     Grant {
@@ -81,6 +85,45 @@ pub const SIGN: &[Grant] = &[
     Grant { group: "certificates.k8s.io", resources: &["signers"], names: &[POD_SIGNER], verbs: &["sign"] },
     may(APPLY, "", &["events"]),
     may(APPLY, "events.k8s.io", &["events"]),
+];
+
+/// What rehearsals showed, to read.
+const REPORTS: Grant = may(READ, "comity.dev", &["rehearsalreports"]);
+
+/// What `comity rehearse` may ask for, in every namespace: to read what isn't secret, to ask who may do what,
+/// and to say what it saw.
+pub const REHEARSE: &[Grant] = &[
+    may(READ, "comity.dev", WORDS),
+    REPORTS,
+    may(&["create"], "comity.dev", &["rehearsalreports"]),
+    may(READ, "", &["namespaces", "services"]),
+    may(READ, "discovery.k8s.io", &["endpointslices"]),
+    // What is let through, at both ends of a path.
+    may(READ, "networking.k8s.io", &["networkpolicies"]),
+    // Where it is let in, and nothing of any other binding.
+    Grant {
+        group: "rbac.authorization.k8s.io",
+        resources: &["rolebindings"],
+        names: &[name::REHEARSER_BINDING],
+        verbs: READ,
+    },
+    may(&["create"], "authorization.k8s.io", &["subjectaccessreviews"]),
+    may(APPLY, "", &["events"]),
+    may(APPLY, "events.k8s.io", &["events"]),
+];
+
+/// What `comity rehearse` may ask for in the namespace of a stage, by the RoleBinding that is there only while
+/// that stage is rehearsed: to see what was made, and, by another rule, to act as the roles of people.
+const REHEARSER: &[Grant] = &[
+    Grant { group: "", resources: &["configmaps"], names: &[name::TRUST_CONFIG_MAP], verbs: &["get"] },
+    Grant { group: "", resources: &["resourcequotas"], names: &[name::QUOTA], verbs: &["get"] },
+    Grant {
+        group: "comity.dev",
+        resources: &["stagepolicies"],
+        names: &[name::STAGE_POLICY],
+        verbs: &["get"],
+    },
+    may(&["get"], "", &["serviceaccounts"]),
 ];
 
 /// What `comity sign` may ask for in the namespace of a stage, by the RoleBinding there.
@@ -123,12 +166,17 @@ const SIGN_AT_HOME: &[Grant] = &[
     may(&["list", "watch"], "", &["configmaps"]),
     LEASES,
 ];
+const REHEARSE_AT_HOME: &[Grant] = &[LEASES];
 const LEASES: Grant = may(&["get", "create", "update", "patch"], "coordination.k8s.io", &["leases"]);
 
 /// The accounts, roles and bindings of the processes, and the roles that the platform may hand out.
 pub fn objects(system: &str) -> Vec<Value> {
     let mut objects = Vec::new();
-    for (process, everywhere, at_home) in [(name::RUN, RUN, RUN_AT_HOME), (name::SIGN, SIGN, SIGN_AT_HOME)] {
+    for (process, everywhere, at_home) in [
+        (name::RUN, RUN, RUN_AT_HOME),
+        (name::SIGN, SIGN, SIGN_AT_HOME),
+        (name::REHEARSE, REHEARSE, REHEARSE_AT_HOME),
+    ] {
         objects.push(account(process, system));
         let mut role = cluster_role(process, everywhere);
         if process == name::RUN {
@@ -143,6 +191,9 @@ pub fn objects(system: &str) -> Vec<Value> {
         objects.push(binding("RoleBinding", "Role", process, system));
     }
     objects.push(cluster_role(name::SIGNER_CLUSTER_ROLE, SIGNER));
+    let mut rehearser = cluster_role(name::REHEARSER_CLUSTER_ROLE, REHEARSER);
+    add_rule(&mut rehearser, impersonate_by_name());
+    objects.push(rehearser);
     objects
         .push(cluster_role("comity:override", &[may(&[OVERRIDE_VERB], CONSENT_GROUP, &[OVERRIDE_RESOURCE])]));
     objects.push(cluster_role("comity:expire", &[may(&[EXPIRE_VERB], CONSENT_GROUP, &["partnergrants"])]));
@@ -161,9 +212,23 @@ pub fn enrolment(system: &str) -> Vec<Value> {
     vec![cluster_role(OF_ENROLMENT, ENROLMENT), bound, read, readers]
 }
 
-/// Binding is by name: the signer's role and the roles of people, and no other.
+/// Impersonation is by name: the `ServiceAccounts` that stand for people's roles, which never exist, and no others.
+/// A RoleBinding gives them in its own namespace alone. Users, groups and what else is said of a user aren't among
+/// them: those of a ServiceAccount follow from its name
+/// (<https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/>).
+fn impersonate_by_name() -> Value {
+    let names: Vec<String> = Role::ALL.iter().map(|role| name::role_service_account(role.kebab())).collect();
+    json!({
+        "apiGroups": [""],
+        "resources": ["serviceaccounts"],
+        "resourceNames": names,
+        "verbs": ["impersonate"],
+    })
+}
+
+/// Binding is by name: the signer's role, the rehearser's and the roles of people, and no other.
 fn bind_by_name() -> Value {
-    let mut names = vec![name::SIGNER_CLUSTER_ROLE.to_owned()];
+    let mut names = [name::SIGNER_CLUSTER_ROLE, name::REHEARSER_CLUSTER_ROLE].map(str::to_owned).to_vec();
     names.extend(partner::names());
     json!({
         "apiGroups": ["rbac.authorization.k8s.io"],

@@ -1,6 +1,6 @@
 //! No rule of ours says more than it must: checked on what is written, not on how.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::api::{decision::DecisionAction, grant::Role, name, stage::Stage};
@@ -30,11 +30,11 @@ fn nothing_is_said_with_a_wildcard() {
 }
 
 #[test]
-fn nobody_may_escalate_impersonate_or_reach_into_a_pod() {
+fn nobody_may_escalate_or_reach_into_a_pod() {
     for (_, who, rule) in rules() {
         // On grants they are verbs of consent, which are people's.
         let consent = holds(&rule, "apiGroups", CONSENT_GROUP);
-        for verb in ["escalate", "impersonate", "proxy"] {
+        for verb in ["escalate", "proxy"] {
             assert!(!holds(&rule, "verbs", verb), "{who}: {rule}");
         }
         for verb in ["approve", "attest"] {
@@ -54,17 +54,55 @@ fn nobody_may_escalate_impersonate_or_reach_into_a_pod() {
 }
 
 #[test]
+fn only_a_rehearsal_impersonates_and_only_the_roles_of_people() {
+    let rules = rules().into_iter();
+    let impersonates: Vec<_> = rules.filter(|(_, _, rule)| holds(rule, "verbs", "impersonate")).collect();
+    let [(kind, who, rule)] = impersonates.as_slice() else { panic!("{impersonates:?}") };
+    assert_eq!((kind.as_str(), who.as_str()), ("ClusterRole", name::REHEARSER_CLUSTER_ROLE));
+    assert_eq!((&rule["apiGroups"], &rule["resources"]), (&json!([""]), &json!(["serviceaccounts"])));
+    assert_eq!(rule["verbs"], json!(["impersonate"]));
+    let names = rule["resourceNames"].as_array().expect("names");
+    assert_eq!(names.len(), Role::ALL.len());
+    assert!(names.iter().all(|name| name.as_str().is_some_and(|name| name.starts_with("role-"))), "{rule}");
+    let bound = objects("comity-system").into_iter().any(|object| object["roleRef"]["name"] == *who);
+    assert!(!bound, "only comity run binds it, and only while something is rehearsed");
+}
+
+#[test]
+fn who_rehearses_writes_reports_and_nothing_else() {
+    for (_, who, rule) in rules() {
+        if [name::REHEARSE, name::REHEARSER_CLUSTER_ROLE].contains(&who.as_str()) {
+            let reads = rule["verbs"].as_array().into_iter().flatten();
+            let reads = reads.into_iter().all(|verb| READ.iter().any(|read| verb == read));
+            let says = ["rehearsalreports", "subjectaccessreviews"]
+                .iter()
+                .any(|kind| rule["resources"] == json!([kind]))
+                && rule["verbs"] == json!(["create"]);
+            let of_itself = holds(&rule, "resources", "events") || holds(&rule, "resources", "leases");
+            let acts = rule["verbs"] == json!(["impersonate"]);
+            assert!(reads || says || of_itself || acts, "{who}: {rule}");
+            assert!(
+                !holds(&rule, "resources", "secrets") && !holds(&rule, "resources", "pods"),
+                "{who}: {rule}"
+            );
+        }
+        let writes = holds(&rule, "resources", "rehearsalreports") && rule["verbs"] != json!(READ);
+        assert!(!writes || who == name::REHEARSE, "{who}: {rule}");
+    }
+}
+
+#[test]
 fn signing_is_the_signers_and_for_its_own_signer_only() {
     let signs: Vec<_> = rules().into_iter().filter(|(_, _, rule)| holds(rule, "verbs", "sign")).collect();
     let [(kind, who, rule)] = signs.as_slice() else { panic!("{signs:?}") };
     assert_eq!((kind.as_str(), who.as_str()), ("ClusterRole", name::SIGN));
-    assert_eq!(rule["resources"], serde_json::json!(["signers"]));
-    assert_eq!(rule["resourceNames"], serde_json::json!(["comity.dev/workload"]));
+    assert_eq!(rule["resources"], json!(["signers"]));
+    assert_eq!(rule["resourceNames"], json!(["comity.dev/workload"]));
     for (_, who, rule) in rules() {
         let answers = holds(&rule, "resources", "podcertificaterequests/status");
         assert!(!answers || who == name::SIGN, "{who}: {rule}");
         let asks = holds(&rule, "resources", "podcertificaterequests");
-        assert!(!asks || who == name::SIGN && rule["verbs"] == serde_json::json!(READ), "{who}: {rule}");
+        assert!(!asks || who == name::SIGN && rule["verbs"] == json!(READ), "{who}: {rule}");
     }
 }
 
@@ -75,14 +113,9 @@ fn what_enrolment_adds_is_one_signer_and_one_config_map() {
     let rules: Vec<&Value> = holders.iter().flat_map(|role| role["rules"].as_array().unwrap()).collect();
     for rule in &rules {
         let of_signer = holds(rule, "verbs", "sign") || holds(rule, "verbs", "approve");
-        assert!(
-            !of_signer || rule["resourceNames"] == serde_json::json!(["comity.dev/external-workload"]),
-            "{rule}"
-        );
-        let named = rule["resourceNames"] == serde_json::json!(["comity-trust-enrolment"]);
-        assert!(
-            !holds(rule, "resources", "configmaps") || named && rule["verbs"] == serde_json::json!(["get"])
-        );
+        assert!(!of_signer || rule["resourceNames"] == json!(["comity.dev/external-workload"]), "{rule}");
+        let named = rule["resourceNames"] == json!(["comity-trust-enrolment"]);
+        assert!(!holds(rule, "resources", "configmaps") || named && rule["verbs"] == json!(["get"]));
         let reads = ["get", "list", "watch", "delete", "patch"].iter().any(|verb| holds(rule, "verbs", verb));
         assert!(!holds(rule, "apiGroups", "certificates.k8s.io") || !reads, "{rule}");
         assert!(!rule.to_string().contains('*') && !holds(rule, "resources", "secrets"), "{rule}");
@@ -101,7 +134,7 @@ fn binding_is_by_name_and_only_of_our_own_roles() {
     let names = rule["resourceNames"].as_array().expect("names");
     assert!(names.iter().all(|name| name.as_str().is_some_and(|name| name.starts_with("comity:"))));
     assert!(!names.iter().any(|name| name == "comity:override" || name == "comity:expire"));
-    assert_eq!(names.len(), 1 + Role::ALL.len() * Stage::ALL.len());
+    assert_eq!(names.len(), 2 + Role::ALL.len() * Stage::ALL.len());
 }
 
 #[test]
@@ -118,7 +151,7 @@ fn secrets_are_within_reach_of_the_signer_only_and_never_cluster_wide() {
         .filter(|object| object["kind"] == "ClusterRoleBinding")
         .map(|binding| binding["roleRef"]["name"].clone())
         .collect();
-    assert_eq!(everywhere, [name::RUN, name::SIGN]);
+    assert_eq!(everywhere, [name::RUN, name::SIGN, name::REHEARSE]);
 }
 
 #[test]
@@ -170,8 +203,7 @@ fn a_partners_role_knows_nothing_of_what_holds_it() {
             for resource in forbidden {
                 assert!(!holds(&rule, "resources", resource), "{who}: {rule}");
             }
-            let writes_policy =
-                holds(&rule, "resources", "stagepolicies") && rule["verbs"] != serde_json::json!(READ);
+            let writes_policy = holds(&rule, "resources", "stagepolicies") && rule["verbs"] != json!(READ);
             assert!(!writes_policy, "{who}: {rule}");
         }
     }
@@ -215,9 +247,9 @@ fn every_decision_but_the_partners_own_is_in_somebodys_role() {
 fn who_asks_does_not_approve_and_who_only_decides_writes_nothing_else() {
     for (_, who, rule) in rules() {
         if people::ROLES.iter().any(|(name, _)| *name == who) && !holds(&rule, "apiGroups", CONSENT_GROUP) {
-            let decides = rule["verbs"] == serde_json::json!(["create"])
-                && rule["resources"] == serde_json::json!(["grantdecisions"]);
-            let asks = who == "comity:requester" && rule["resources"] == serde_json::json!(["partnergrants"]);
+            let decides =
+                rule["verbs"] == json!(["create"]) && rule["resources"] == json!(["grantdecisions"]);
+            let asks = who == "comity:requester" && rule["resources"] == json!(["partnergrants"]);
             let verbs = rule["verbs"].as_array().into_iter().flatten();
             let reads = verbs.into_iter().all(|verb| READ.iter().any(|read| verb == read));
             assert!(reads || decides || asks, "{who}: {rule}");
@@ -228,10 +260,10 @@ fn who_asks_does_not_approve_and_who_only_decides_writes_nothing_else() {
 #[test]
 fn comitys_own_accounts_decide_nothing() {
     for (_, who, rule) in rules() {
-        if [name::RUN, name::SIGN].contains(&who.as_str()) {
+        if [name::RUN, name::SIGN, name::REHEARSE].contains(&who.as_str()) {
             assert!(!holds(&rule, "apiGroups", CONSENT_GROUP), "{who}: {rule}");
             let decisions = holds(&rule, "resources", "grantdecisions");
-            assert!(!decisions || rule["verbs"] == serde_json::json!(READ), "{who}: {rule}");
+            assert!(!decisions || rule["verbs"] == json!(READ), "{who}: {rule}");
         }
     }
 }

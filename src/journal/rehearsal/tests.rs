@@ -79,7 +79,9 @@ fn what_was_closed_for_a_while_is_rehearsed_again() {
     assert_eq!(journal.rehearsals.shown(DIGEST, EXECUTABLE), Shown::Nothing);
     assert_eq!(journal.rehearsals.newest(DIGEST).map(|report| report.cause), Some(1), "it is told still");
     take(&mut journal, &rehearsed(DIGEST, 4, (1, 0, 0))).expect("it was due");
-    assert!(matches!(journal.rehearsals.shown(DIGEST, EXECUTABLE), Shown::Passed(report) if report.cause == 4));
+    assert!(
+        matches!(journal.rehearsals.shown(DIGEST, EXECUTABLE), Shown::Passed(report) if report.cause == 4)
+    );
 }
 
 #[test]

@@ -53,6 +53,8 @@ label!(
         Authorities = "Authorities",
         /// The endpoint at which workloads on the partner's side enrol.
         Enrolments = "Enrolments",
+        /// What is tried of a grant before production.
+        Rehearsals = "Rehearsals",
         /// What grants left behind that are gone.
         Leftovers = "Leftovers",
     }

@@ -83,7 +83,7 @@ fn objection(name: &str, labels: &[(&str, &str)], served: &str, reasons: &[Strin
                 value.split('|').all(|one| reasons.iter().any(|known| known == one))
             }
             "le" | "within" => served.contains(&format!("{label}=\"{value}\"")),
-            "process" => ["run", "sign"].contains(value),
+            "process" => ["run", "sign", "rehearse"].contains(value),
             "stage" => Stage::ALL.iter().any(|stage| stage.lower() == *value),
             _ => true,
         };

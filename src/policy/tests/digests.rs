@@ -219,6 +219,29 @@ fn revision() -> Revision {
     }
 }
 
+fn decision() -> TakenDecision {
+    TakenDecision {
+        name: "approve-x".to_owned(),
+        uid: "6f0c".to_owned(),
+        by: "olga".to_owned(),
+        on_behalf_of: Some("security".into()),
+        made: World::story().contract.spec.time.not_after,
+        until: Some(World::story().contract.spec.time.not_after),
+    }
+}
+
+fn taken_report() -> TakenReport {
+    TakenReport {
+        name: "6f0c-000001".to_owned(),
+        uid: "6f0c".to_owned(),
+        digest: "sha256:0".into(),
+        cause: 1,
+        counts: Counts { passed: 1, failed: 2, not_executable: 3 },
+        failed: vec!["admission/host-network".to_owned()],
+        not_executable: vec!["network/dial".to_owned()],
+    }
+}
+
 #[test]
 fn each_value_of_a_record_counts_in_its_digest() {
     let policy = World::story().agreed().stages.remove(&Stage::Production).expect("agreed").policy;
@@ -238,23 +261,8 @@ fn each_value_of_a_record_counts_in_its_digest() {
         stands: None,
         policy: Some(policy),
         revisions: vec![revision()],
-        decision: Some(TakenDecision {
-            name: "approve-x".to_owned(),
-            uid: "6f0c".to_owned(),
-            by: "olga".to_owned(),
-            on_behalf_of: Some("security".into()),
-            made: World::story().contract.spec.time.not_after,
-            until: Some(World::story().contract.spec.time.not_after),
-        }),
-        report: Some(TakenReport {
-            name: "6f0c-000001".to_owned(),
-            uid: "6f0c".to_owned(),
-            digest: "sha256:0".into(),
-            cause: 1,
-            counts: Counts { passed: 1, failed: 2, not_executable: 3 },
-            failed: vec!["admission/host-network".to_owned()],
-            not_executable: vec!["network/dial".to_owned()],
-        }),
+        decision: Some(decision()),
+        report: Some(taken_report()),
     };
     let base = record_digest(&record);
     assert!(base.starts_with("sha256:") && base.len() == 71, "{base}");

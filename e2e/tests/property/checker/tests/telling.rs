@@ -32,7 +32,7 @@ pub struct Telling {
 }
 
 impl Telling {
-    /// Both processes work, the ground is laid by Ben, and Ada has asked for production.
+    /// Comity works, the ground is laid by Ben, and Ada has asked for production.
     pub fn begin() -> Self {
         let now = "2026-11-22T10:00:00Z".parse().expect("a time");
         let wish =
