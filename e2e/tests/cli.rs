@@ -7,6 +7,8 @@ mod deciding;
 mod listing;
 #[path = "cli/looking.rs"]
 mod looking;
+#[path = "cli/reporting.rs"]
+mod reporting;
 #[path = "life/story.rs"]
 #[expect(dead_code, reason = "what these stories stand on is that of the life of a grant")]
 mod story;

@@ -18,7 +18,9 @@ use crate::cli::page::Page;
 use crate::cli::person::{MISUSED, REFUSED, UNCHANGED};
 use crate::journal::append::Entry;
 
-use DecisionAction::{Approve, Attest, Deny, Expire, Extend, Quarantine, Release, Shorten, Sponsor};
+use DecisionAction::{
+    Approve, Attest, Deny, Expire, Extend, Quarantine, Rehearse, Release, Shorten, Sponsor,
+};
 
 fn wish(action: DecisionAction) -> Wish {
     Wish { action, stage: None, end: None, group: None, digest: None, enrolment: None }
@@ -204,6 +206,16 @@ fn what_comity_would_refuse_is_refused_before() {
     assert!(shown(&told, &wish(Approve)).contains("Repeated: per@retail.example agrees already"));
     let far = Wish { end: Some(EndWish::By(hours(9000))), ..wish(Extend) };
     assert!(shown(&told, &far).contains("BeyondContract: Rehearsal can be open until"));
+}
+
+#[test]
+fn a_rehearsal_is_of_what_is_asked_for_now() {
+    let told = Told::at_the_last_gate();
+    let choice = chosen(&told, &wish(Rehearse)).expect("it can be chosen");
+    assert_eq!((choice.stage, choice.digest), (None, Some(told.agreed().digest)));
+    let pinned = Wish { digest: Some("v1:sha256:00".to_owned()), ..wish(Rehearse) };
+    ends(&told, &pinned, REFUSED, "look at what has changed");
+    assert!(shown(&told, &wish(Rehearse)).contains("nothing that is open closes"));
 }
 
 #[test]

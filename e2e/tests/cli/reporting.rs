@@ -1,0 +1,84 @@
+//! `comity report`, of reports that who rehearses made, and `comity rehearse` as people give it.
+
+use comity::api::{RehearsalReport, Stage, name};
+use e2e::comity::command::Desk;
+use e2e::comity::people::OLGA;
+use e2e::{Cluster, Comity, Result};
+use kube::api::{DeleteParams, PostParams};
+use kube::{Api, ResourceExt as _};
+use serde_json::json;
+
+use super::story::{Story, Wish, ensure};
+
+/// Stores a report for the record `cause` of a grant's journal, as who rehearses does.
+async fn reported(story: &Story, rehearse: &Cluster, uid: &str, cause: i64, outcome: &str) -> Result<()> {
+    let failed = i32::from(outcome == "Failed");
+    let tried = json!({"name": "admission/privileged", "clause": "security.podSecurity", "tried": "a privileged pod",
+        "expected": "refused", "observed": "it was let in", "outcome": outcome, "milliseconds": 12});
+    let report = json!({
+        "apiVersion": "comity.dev/v1alpha1", "kind": "RehearsalReport",
+        "metadata": {"name": name::report(uid, cause)},
+        "spec": {
+            "grant": {"name": "northpay", "uid": uid}, "digest": format!("v1:sha256:{}", "0".repeat(64)),
+            "cause": cause, "namespace": "comity-northpay-rehearsal-0123abcd",
+            "startedAt": format!("2026-12-01T12:00:0{cause}Z"), "finishedAt": format!("2026-12-01T12:00:0{cause}Z"),
+            "counts": {"passed": 1 - failed, "failed": failed, "notExecutable": 0},
+            "statement": {
+                "_type": "https://in-toto.io/Statement/v1",
+                "subject": [{"name": "northpay", "digest": {"sha256": "0".repeat(64)}}],
+                "predicateType": "https://in-toto.io/attestation/test-result/v0.1",
+                "predicate": {"result": if failed == 0 { "PASSED" } else { "FAILED" }, "configuration": [],
+                    "passedTests": [], "warnedTests": [], "failedTests": [], "cases": [tried]},
+            },
+        },
+    });
+    let reports: Api<RehearsalReport> = Api::namespaced(rehearse.client(), &story.namespace);
+    reports.create(&PostParams::default(), &serde_json::from_value(report)?).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_report_is_told_with_what_failed_and_the_newest_counts() -> Result<()> {
+    let story = Story::begin().await?;
+    let (cluster, comity) = Comity::shared().await?;
+    let rehearse = comity.rehearse().identity(&cluster)?;
+    let wish = Wish::up_to(Stage::Sandbox);
+    let uid = story.ask(&wish).await?.uid().unwrap_or_default();
+    story.opened(&wish, Stage::Sandbox).await?;
+    let olga = Desk::of(&story.cluster, OLGA, &story.namespace).await?;
+    olga.hears(&["report", "northpay"], 1, &["there is no report of a rehearsal of northpay"]).await?;
+    reported(&story, &rehearse, &uid, 1, "Failed").await?;
+    let words =
+        ["0 of 1 passed, 1 failed", "Failed", "admission/privileged", "it was let in", "1 cases failed"];
+    olga.hears(&["report", "northpay"], 1, &words).await?;
+    reported(&story, &rehearse, &uid, 2, "Passed").await?;
+    let told =
+        olga.hears(&["report", "northpay"], 0, &["1 of 1 passed", "no record takes this report"]).await?;
+    ensure(!told.out.contains('\u{1b}'), || told.out.clone())?;
+    let told = olga.hears(&["report", "northpay", "-o", "json"], 0, &[]).await?.out;
+    let told: serde_json::Value = serde_json::from_str(&told)?;
+    let stated = &told["report"]["statement"];
+    ensure(
+        stated["_type"] == "https://in-toto.io/Statement/v1" && told["name"] == name::report(&uid, 2),
+        || told.to_string(),
+    )?;
+    let stranger = Desk::of_groups(&story.cluster, "eve@northpay.example", &[], &story.namespace).await?;
+    stranger.hears(&["report", "northpay"], 6, &["rehearsalreports", "comity:viewer"]).await?;
+    // It goes with its namespace, and by who may override.
+    story.api::<RehearsalReport>().delete(&name::report(&uid, 2), &DeleteParams::default()).await?;
+    olga.hears(&["report", "northpay"], 1, &["1 failed"]).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_rehearsal_is_asked_for_where_there_is_something_to_rehearse() -> Result<()> {
+    let story = Story::begin().await?;
+    let wish = Wish::up_to(Stage::Sandbox);
+    story.ask(&wish).await?;
+    story.opened(&wish, Stage::Sandbox).await?;
+    let olga = Desk::of(&story.cluster, OLGA, &story.namespace).await?;
+    let said = ["--yes", "--reason", "their keys are back"];
+    olga.hears(&[&["rehearse", "northpay"], &said[..]].concat(), 6, &[]).await?;
+    // Who forgets the grant starts nothing.
+    olga.hears(&[&["rehearse"], &said[..]].concat(), 2, &["say which grant"]).await?;
+    olga.hears(&["rehearse", "-n", &story.namespace], 2, &["say which grant"]).await.map(drop)
+}
