@@ -27,10 +27,10 @@ pub struct Report {
     pub processor: Times,
     /// Milliseconds from apply to Active, in rising order.
     pub apply_to_active: Vec<f64>,
-    /// KiB of `run` and `sign` with 50 grants, and with all of them.
-    pub memory_before: [u64; 2],
+    /// KiB of `run`, `sign` and `rehearse` with 50 grants, and with all of them.
+    pub memory_before: [u64; 3],
     /// See `memory_before`.
-    pub memory_after: [u64; 2],
+    pub memory_after: [u64; 3],
     /// Writes in a quiet minute.
     pub quiet_writes: usize,
     /// Seconds from the start of every process until all were ready.
@@ -111,7 +111,8 @@ impl Report {
             "object_floor_cpu_seconds": self.object_floor.iter().map(|f| f.processor.json()).collect::<Value>(),
             "request_floor_cpu_seconds": self.request_floor.processor.json(),
             "narrowing_cpu_seconds": self.narrowing.processor.map(Times::json),
-            "rss_mib": {"run": mebibytes(self.memory_after[0]), "sign": mebibytes(self.memory_after[1])},
+            "rss_mib": {"run": mebibytes(self.memory_after[0]), "sign": mebibytes(self.memory_after[1]),
+                "rehearse": mebibytes(self.memory_after[2])},
             "rss_kib_per_grant": self.kib_per_grant(),
             "quiet_writes": self.quiet_writes,
             "restart": {"seconds": self.restart_seconds, "writes": self.restart_writes},
@@ -166,11 +167,11 @@ impl Report {
 
     /// What Comity holds, and does when nothing is asked of it but to end things.
     fn rest(&self) -> Vec<Row> {
-        let [run, sign] = self.memory_after.map(mebibytes);
+        let [run, sign, rehearse] = self.memory_after.map(mebibytes);
         let restart = format!("{:.1} s, {}", self.restart_seconds, self.restart_writes);
-        let memory = format!("memory of run, sign, {} grants", self.grants + super::BEFORE);
+        let memory = format!("memory of run, sign, rehearse, {} grants", self.grants + super::BEFORE);
         vec![
-            row(&memory, format!("{run:.1}, {sign:.1} MiB"), "run ≤ 48"),
+            row(&memory, format!("{run:.1}, {sign:.1}, {rehearse:.1} MiB"), "run ≤ 48"),
             row("memory of run, each further grant", format!("{:.1} KiB", self.kib_per_grant()), "≤ 50"),
             row("writes in a quiet minute", self.quiet_writes.to_string(), "0"),
             row("restart: ready after, writes", restart, "≤ 5 s, 0"),

@@ -10,9 +10,9 @@ const QUIET: Duration = Duration::from_secs(60);
 /// How long a restarted Comity is watched.
 const AFTER_RESTART: Duration = Duration::from_secs(10);
 
-/// Resident memory of `comity run` and `comity sign`, in KiB.
-pub fn memory(comity: &Comity) -> Result<[u64; 2]> {
-    Ok([comity.run().resident_kib()?, comity.sign().resident_kib()?])
+/// Resident memory of `comity run`, `comity sign` and `comity rehearse`, in KiB.
+pub fn memory(comity: &Comity) -> Result<[u64; 3]> {
+    Ok([comity.run().resident_kib()?, comity.sign().resident_kib()?, comity.rehearse().resident_kib()?])
 }
 
 /// How much was written in a minute in which nobody asked for anything.
