@@ -12,6 +12,7 @@ pub mod lattice;
 pub mod network;
 pub mod quantity;
 pub mod quota;
+pub mod reach;
 pub mod resolve;
 pub mod scope;
 pub mod standing;

@@ -17,6 +17,18 @@ impl Network {
     /// The network that `text` names. `None` where it names none, has bits set after its prefix,
     /// or is an IPv4 network in the clothes of IPv6, which the API server refuses too.
     pub fn parse(text: &str) -> Option<Self> {
+        let network = Self::read(text)?;
+        (network.first & network.host_bits() == 0).then_some(network)
+    }
+
+    /// The network that a NetworkPolicy means by `text`: there, bits after the prefix count for nothing.
+    pub fn meant(text: &str) -> Option<Self> {
+        let network = Self::read(text)?;
+        Some(Self { first: network.first & !network.host_bits(), ..network })
+    }
+
+    /// What `text` says, with all of its bits.
+    fn read(text: &str) -> Option<Self> {
         let (address, prefix) = text.split_once('/')?;
         let plain = prefix.bytes().all(|letter| letter.is_ascii_digit())
             && (prefix == "0" || !prefix.starts_with('0'));
@@ -25,12 +37,49 @@ impl Network {
         }
         let prefix: u8 = prefix.parse().ok()?;
         let (width, first) = match address.parse().ok()? {
-            IpAddr::V4(address) => (32, u128::from(address.to_bits())),
             IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => return None,
-            IpAddr::V6(address) => (128, address.to_bits()),
+            address => bits(address),
         };
-        let network = Self { width, first, prefix };
-        (prefix <= width && first & network.host_bits() == 0).then_some(network)
+        (prefix <= width).then_some(Self { width, first, prefix })
+    }
+
+    /// Whether an address is one of its own. An IPv4 address in the clothes of IPv6 is one of IPv4.
+    pub fn holds(self, address: IpAddr) -> bool {
+        let (width, bits) = bits(address.to_canonical());
+        self.width == width && bits & !self.host_bits() == self.first
+    }
+
+    /// The first of its addresses that none of `others` holds; `None` where nothing is left.
+    pub fn first_without(self, others: &[Self]) -> Option<IpAddr> {
+        let (first, last) = self.bounds();
+        self.next_free(first, others).filter(|bits| *bits <= last).and_then(|bits| self.address(bits))
+    }
+
+    /// The first address behind it that none of `others` holds; `None` where there is none.
+    pub fn first_behind(self, others: &[Self]) -> Option<IpAddr> {
+        let behind = self.bounds().1.checked_add(1)?;
+        self.next_free(behind, others).and_then(|bits| self.address(bits))
+    }
+
+    /// The first address from `next` on that none of `others` holds, as bits.
+    fn next_free(self, next: u128, others: &[Self]) -> Option<u128> {
+        let mut next = next;
+        let holds = |other: &&Self, bits: u128| {
+            let (first, last) = other.bounds();
+            other.width == self.width && (first..=last).contains(&bits)
+        };
+        while let Some(other) = others.iter().find(|other| holds(other, next)) {
+            next = other.bounds().1.checked_add(1)?;
+        }
+        Some(next)
+    }
+
+    /// An address of its family; `None` where it has more bits than that.
+    fn address(self, bits: u128) -> Option<IpAddr> {
+        match self.width {
+            32 => u32::try_from(bits).ok().map(|bits| IpAddr::V4(bits.into())),
+            _ => Some(IpAddr::V6(bits.into())),
+        }
     }
 
     /// The bits in which its addresses differ.
@@ -116,11 +165,16 @@ impl Network {
 
 impl std::fmt::Display for Network {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let address = match u32::try_from(self.first) {
-            Ok(bits) if self.width == 32 => IpAddr::V4(bits.into()),
-            _ => IpAddr::V6(self.first.into()),
-        };
+        let address = self.address(self.first).ok_or(std::fmt::Error)?;
         write!(out, "{address}/{}", self.prefix)
+    }
+}
+
+/// How wide an address is, and its bits.
+fn bits(address: IpAddr) -> (u8, u128) {
+    match address {
+        IpAddr::V4(address) => (32, u128::from(address.to_bits())),
+        IpAddr::V6(address) => (128, address.to_bits()),
     }
 }
 
@@ -179,6 +233,43 @@ mod tests {
         assert!(!network("192.0.2.0/24").contains(network("192.0.3.0/28")));
         assert!(!network("::/0").contains(network("192.0.2.0/24")));
         assert!(!network("0.0.0.0/0").contains(network("::/128")));
+    }
+
+    #[test]
+    fn a_network_holds_the_addresses_of_its_own_family() {
+        let holds = |text: &str, address: &str| network(text).holds(address.parse().expect("an address"));
+        assert!(holds("192.0.2.0/28", "192.0.2.15") && !holds("192.0.2.0/28", "192.0.2.16"));
+        assert!(holds("192.0.2.0/28", "::ffff:192.0.2.15"), "that is how some programs write it");
+        assert!(holds("2001:db8::/32", "2001:db8:ffff::1") && !holds("2001:db8::/32", "2001:db9::"));
+        assert!(!holds("0.0.0.0/0", "::1") && !holds("::/0", "192.0.2.1"));
+        assert!(holds("0.0.0.0/0", "255.255.255.255") && holds("::/0", "ffff::1"));
+    }
+
+    #[test]
+    fn a_network_policy_means_the_whole_network_of_an_address() {
+        assert_eq!(Network::meant("192.0.2.77/28"), Some(network("192.0.2.64/28")));
+        assert_eq!(Network::meant("2001:db8::1/32"), Some(network("2001:db8::/32")));
+        for wrong in ["192.0.2.0", "192.0.2.0/33", "::ffff:192.0.2.0/120", "010.0.0.0/8"] {
+            assert_eq!(Network::meant(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_found_beside_others() {
+        let first = |text: &str, others: &[&str]| {
+            network(text).first_without(&networks(others)).map(|address| address.to_string())
+        };
+        let behind = |text: &str, others: &[&str]| {
+            network(text).first_behind(&networks(others)).map(|address| address.to_string())
+        };
+        assert_eq!(first("192.0.2.0/28", &[]).as_deref(), Some("192.0.2.0"));
+        assert_eq!(first("192.0.2.0/28", &["192.0.2.4/30", "192.0.2.0/30"]).as_deref(), Some("192.0.2.8"));
+        assert_eq!(first("192.0.2.0/28", &["192.0.2.8/29", "192.0.2.0/29"]), None);
+        assert_eq!(first("192.0.2.0/28", &["::/0"]).as_deref(), Some("192.0.2.0"));
+        assert_eq!(first("0.0.0.0/0", &["0.0.0.0/0"]), None);
+        assert_eq!(behind("192.0.2.0/28", &["192.0.2.16/28"]).as_deref(), Some("192.0.2.32"));
+        assert_eq!(behind("255.255.255.0/24", &[]), None);
+        assert_eq!(behind("ff00::/8", &[]), None);
     }
 
     #[test]

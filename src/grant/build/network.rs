@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Site;
+use super::{Installation, Site};
 use crate::api::boundary::Dns;
 use crate::api::contract::{Egress, Protocol};
 use crate::api::effective::{EffectiveDataset, EffectiveEndpoint, TargetPort};
@@ -56,11 +56,14 @@ pub fn is_default_deny(name: &str) -> bool {
 
 /// The parts of an egress clause that no policy may open, or `None` where nothing is left of it.
 pub fn exceptions(site: &Site<'_>, egress: &Egress) -> Option<Vec<String>> {
-    let network = Network::parse(&egress.cidr.0)?;
-    let cluster = site.installation.cluster_networks.iter().map(String::as_str);
-    let never: Vec<Network> = NEVER.into_iter().chain(cluster).filter_map(Network::parse).collect();
-    let except = network.except(&never)?;
+    let except = Network::parse(&egress.cidr.0)?.except(&closed(site.installation))?;
     Some(except.iter().map(ToString::to_string).collect())
+}
+
+/// The networks that no policy opens, whatever a contract says: those of [`NEVER`], and the cluster's own.
+pub fn closed(installation: &Installation) -> Vec<Network> {
+    let cluster = installation.cluster_networks.iter().map(String::as_str);
+    NEVER.into_iter().chain(cluster).filter_map(Network::parse).collect()
 }
 
 fn policy(site: &Site<'_>, name: &str, spec: &Value) -> Wanted {
