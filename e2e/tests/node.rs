@@ -12,6 +12,9 @@ mod again;
 #[path = "node/chart.rs"]
 mod chart;
 #[cfg(target_os = "linux")]
+#[path = "property/dice.rs"]
+mod dice;
+#[cfg(target_os = "linux")]
 #[path = "node/door.rs"]
 mod door;
 #[cfg(target_os = "linux")]
@@ -29,6 +32,12 @@ mod interrupted;
 #[cfg(target_os = "linux")]
 #[path = "node/matrix.rs"]
 mod matrix;
+#[cfg(target_os = "linux")]
+#[path = "node/policies.rs"]
+mod policies;
+#[cfg(target_os = "linux")]
+#[path = "node/reach.rs"]
+mod reach;
 #[cfg(target_os = "linux")]
 #[path = "node/refresh.rs"]
 mod refresh;
@@ -70,6 +79,9 @@ fn stories() -> Vec<e2e::node::tier::Story> {
             Box::pin(async { ground::a_kubelets_settings_are_its_own() })
         }),
         Story::new("a_policy_shuts_and_opens", |node| Box::pin(ground::a_policy_shuts_and_opens(node))),
+        Story::new("packets_go_where_the_stored_policies_say", |node| {
+            Box::pin(reach::packets_go_where_the_policies_say(node))
+        }),
         Story::new("nothing_but_what_is_agreed_passes_at_any_stage_or_transition", |node| {
             Box::pin(matrix::nothing_but_what_is_agreed_passes(node))
         }),

@@ -83,7 +83,7 @@ impl Place {
 
     /// Sends a datagram and waits for an answer.
     pub fn ask(&self, to: SocketAddr) -> Result<Answer> {
-        self.within(move || ask(to).unwrap_or_else(|error| Answer::of(&error)))
+        self.within(move || ask(0, to))
     }
 }
 
@@ -95,8 +95,13 @@ pub fn dial(to: SocketAddr) -> Answer {
     }
 }
 
-fn ask(to: SocketAddr) -> io::Result<Answer> {
-    let socket = UdpSocket::bind("0.0.0.0:0")?;
+/// Sends a datagram from this port, or from any where it is 0, and waits for an answer, from where this thread is.
+pub fn ask(from: u16, to: SocketAddr) -> Answer {
+    exchange(from, to).unwrap_or_else(|error| Answer::of(&error))
+}
+
+fn exchange(from: u16, to: SocketAddr) -> io::Result<Answer> {
+    let socket = UdpSocket::bind(("0.0.0.0", from))?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.connect(to)?;
     socket.send(b"?")?;
