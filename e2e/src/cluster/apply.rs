@@ -81,6 +81,16 @@ impl Cluster {
         Ok(there)
     }
 
+    /// Every object of a text in its order, each beside the API that serves it: for those who write or
+    /// delete the same objects over and over, or in an order of their own.
+    pub async fn located(&self, text: &str) -> Result<Vec<(Api<DynamicObject>, DynamicObject)>> {
+        let (mut kinds, mut located) = (Kinds::new(), Vec::new());
+        for object in parse(text)? {
+            located.push((self.api_of(&object, &mut kinds).await?, object));
+        }
+        Ok(located)
+    }
+
     async fn apply_one(&self, object: &DynamicObject, kinds: &mut Kinds) -> Result<DynamicObject> {
         let api = self.api_of(object, kinds).await?;
         let params = PatchParams::apply(MANAGER).force();
