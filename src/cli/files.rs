@@ -1,8 +1,10 @@
 //! Files that somebody names: the objects of Kubernetes that they hold, and where each part of one
 //! stands. It needs no cluster.
 
+pub(super) mod annotate;
 pub(super) mod document;
 pub(super) mod each;
+pub(super) mod finding;
 pub(super) mod place;
 pub(super) mod read;
 pub(super) mod world;

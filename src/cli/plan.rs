@@ -1,22 +1,25 @@
 //! `comity plan`: every object that Comity would make of files, stage by stage, and what would hold each
 //! clause of their contracts. It needs no cluster.
 
+mod annotated;
 mod stage;
 mod tell;
 #[cfg(test)]
 mod tests;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use self::stage::Plan;
 use super::Failure;
-use super::files::FileArguments;
-use super::format::Format;
+use super::files::{FileArguments, annotate};
+use super::format;
 use super::moment::Watch;
+use super::page::plain_json;
 use super::person::{Colours, Stop};
 use super::run::ClusterArguments;
 use super::validate::{Examination, Look, Severity, errors};
@@ -36,7 +39,8 @@ const FOUND: u8 = 1;
 #[command(after_help = "Examples:
   comity plan sharing/
   kustomize build overlays/production | comity plan -
-  comity plan sharing/ -o yaml --cluster-cidr 10.0.0.0/8")]
+  comity plan sharing/ -o yaml --cluster-cidr 10.0.0.0/8
+  comity plan -R . -o sarif > comity.sarif")]
 pub(super) struct Arguments {
     #[command(flatten)]
     files: FileArguments,
@@ -60,6 +64,33 @@ pub(super) struct Arguments {
     colours: Colours,
 }
 
+/// How it is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Format {
+    /// Text for people
+    Text,
+    /// One JSON object
+    Json,
+    /// One YAML document
+    Yaml,
+    /// SARIF 2.1.0, for code scanning: each stage as a note, and what can't be planned as an error
+    Sarif,
+    /// Annotations of a pull request, for GitHub Actions: the same
+    Github,
+}
+
+impl Format {
+    /// The same among those that every answer has; `None` for those that speak of lines.
+    const fn whole(self) -> Option<format::Format> {
+        match self {
+            Self::Text => Some(format::Format::Text),
+            Self::Json => Some(format::Format::Json),
+            Self::Yaml => Some(format::Format::Yaml),
+            Self::Sarif | Self::Github => None,
+        }
+    }
+}
+
 impl Arguments {
     /// Tells the plan.
     pub(super) fn plan(self) -> Result<ExitCode, Failure> {
@@ -68,10 +99,21 @@ impl Arguments {
         let sources = files.read()?;
         let examination = Examination::of(&sources, Look { namespace: &files.namespace, now, strict: true });
         let plan = Plan::of(&examination.world, &cluster.installation(&system_namespace), now);
-        output.tell(&plan, || {
-            let watch = Watch { now, zone: TimeZone::system() };
-            tell::page(&plan, &watch).text(colours.are_shown())
-        })?;
+        if let Some(format) = output.whole() {
+            format.tell(&plan, || {
+                let watch = Watch { now, zone: TimeZone::system() };
+                tell::page(&plan, &watch).text(colours.are_shown())
+            })?;
+        } else {
+            let findings = annotated::findings(&plan, &examination, &sources);
+            let text = if output == Format::Sarif {
+                let sarif = annotate::sarif("comity plan", &findings, annotated::about);
+                plain_json(&serde_json::to_string_pretty(&sarif)?) + "\n"
+            } else {
+                annotate::github(&findings)
+            };
+            std::io::stdout().lock().write_all(text.as_bytes())?;
+        }
         if plan.grants.is_empty() && examination.count(Severity::Error) == 0 {
             return Err(
                 Stop::new(FOUND, "there is no PartnerGrant in the files, so nothing would be made").into()

@@ -18,10 +18,12 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
+pub(super) use self::definition::definition;
 pub(super) use self::examine::{Examination, Look};
-pub(super) use self::finding::Severity;
+pub(super) use self::report::about;
 use super::Failure;
 use super::files::FileArguments;
+pub(super) use super::files::finding::Severity;
 use super::page::plain_json;
 use super::person::Colours;
 use crate::cluster::clock::Clock;

@@ -84,11 +84,10 @@ fn says(data: &Value) -> Value {
     said
 }
 
-#[tokio::test]
-async fn what_another_manager_takes_with_force_is_taken_back_once() -> Result<()> {
-    let ground = Ground::begin().await?;
+/// What another manager could want of the objects of a stage: version, kind, name, and what it says.
+fn foreign() -> [(&'static str, &'static str, &'static str, Value); 5] {
     let somebody = json!([{"kind": "ServiceAccount", "name": "default", "namespace": "default"}]);
-    for (version, kind, name, content) in [
+    [
         ("v1", "ResourceQuota", name::QUOTA, json!({"spec": {"hard": {"pods": "999"}}})),
         (
             "networking.k8s.io/v1",
@@ -109,7 +108,13 @@ async fn what_another_manager_takes_with_force_is_taken_back_once() -> Result<()
             name::STAGE_POLICY,
             json!({"spec": {"registries": ["evil.example"]}}),
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn what_another_manager_takes_with_force_is_taken_back_once() -> Result<()> {
+    let ground = Ground::begin().await?;
+    for (version, kind, name, content) in foreign() {
         let said = ground.said(version, kind, name, &content);
         let before = ground.written()?.len();
         let wanted = ground.applied_by_another(&said).await?;

@@ -1,12 +1,15 @@
-//! What a file holds: one object of a kind that can be compared, and nothing that isn't understood.
+//! An object of a kind that can be compared, with nothing in it that isn't understood. Pure.
 
 use jiff::SignedDuration;
-use kube::CustomResourceExt;
+use k8s_openapi::api::core::v1::Service;
+use kube::Resource as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::api::value::Duration;
-use crate::api::{Dataset, GROUP, Partner, SharingBoundary, SharingContract, VERSION};
+use crate::api::{Dataset, GROUP, Partner, PartnerGrant, SharingBoundary, SharingContract, VERSION};
+use crate::cli::files::world::Identity;
+use crate::cli::validate::definition;
 use crate::policy::lattice;
 use crate::policy::network::Network;
 use crate::policy::quantity::Amount;
@@ -18,17 +21,19 @@ pub(super) enum Object {
     Boundary(Box<SharingBoundary>),
     Dataset(Box<Dataset>),
     Partner(Box<Partner>),
+    Grant(Box<PartnerGrant>),
+    Service(Box<Service>),
 }
 
-/// Why a text holds no such object.
+/// Why a value is no such object.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ObjectError {
-    #[error("it isn't YAML: {0}")]
-    Syntax(#[from] serde_saphyr::Error),
-    #[error("it holds {0} objects: diff compares one with one, so give each its own file")]
-    NotOne(usize),
     #[error(
-        "it is a {0}: diff compares a SharingContract, SharingBoundary, Dataset or Partner of {GROUP}/{VERSION}"
+        "it holds no object: diff compares objects of {GROUP}/{VERSION}, and the Services that serve datasets"
+    )]
+    Nothing,
+    #[error(
+        "it is a {0}: diff compares a SharingContract, SharingBoundary, Dataset, Partner or PartnerGrant of {GROUP}/{VERSION}, or a Service"
     )]
     Kind(String),
     #[error("spec.{0} isn't known: correct its name, or use a comity that knows it")]
@@ -40,37 +45,62 @@ pub(super) enum ObjectError {
 }
 
 impl Object {
-    /// The only object in a text.
-    pub(super) fn parse(text: &str) -> Result<Self, ObjectError> {
-        let mut all: Vec<Value> = serde_saphyr::from_multiple(text)?;
-        all.retain(|value| !value.is_null());
-        let count = all.len();
-        let Some(value) = all.pop().filter(|_| count == 1) else { return Err(ObjectError::NotOne(count)) };
+    /// The object that a value is, if the value says nothing else.
+    pub(super) fn of(value: &Value) -> Result<Self, ObjectError> {
         let word = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
-        let (version, kind) = (word("apiVersion").to_owned(), word("kind").to_owned());
+        let (version, kind) = (word("apiVersion"), word("kind"));
+        if (version, kind) == ("v1", "Service") {
+            return read(value, kind).map(Self::Service);
+        }
         if version != format!("{GROUP}/{VERSION}") {
             let known =
                 if version.is_empty() || kind.is_empty() { "thing without apiVersion and kind" } else { "" };
             return Err(ObjectError::Kind(format!("{known}{version} {kind}").trim().to_owned()));
         }
-        match kind.as_str() {
+        match kind {
             "SharingContract" => whole(value, kind).map(Self::Contract),
             "SharingBoundary" => whole(value, kind).map(Self::Boundary),
             "Dataset" => whole(value, kind).map(Self::Dataset),
             "Partner" => whole(value, kind).map(Self::Partner),
-            _ => Err(ObjectError::Kind(kind)),
+            "PartnerGrant" => whole(value, kind).map(Self::Grant),
+            _ => Err(ObjectError::Kind(kind.to_owned())),
         }
+    }
+
+    /// Which object it is; `namespace` is that of one that names none.
+    pub(super) fn identity(&self, namespace: &str) -> Identity {
+        let (kind, metadata, is_namespaced) = match self {
+            Self::Contract(object) => ("SharingContract", object.meta(), true),
+            Self::Boundary(object) => ("SharingBoundary", object.meta(), false),
+            Self::Dataset(object) => ("Dataset", object.meta(), true),
+            Self::Partner(object) => ("Partner", object.meta(), false),
+            Self::Grant(object) => ("PartnerGrant", object.meta(), true),
+            Self::Service(object) => ("Service", object.meta(), true),
+        };
+        let own = metadata.namespace.as_deref().filter(|own| !own.is_empty()).unwrap_or(namespace);
+        let name = metadata.name.as_deref().unwrap_or("without a name");
+        Identity::new(kind, if is_namespaced { own } else { "" }, name)
+    }
+
+    /// The boundary that it is, if it is one.
+    pub(super) fn boundary(&self) -> Option<&SharingBoundary> {
+        let Self::Boundary(boundary) = self else { return None };
+        Some(boundary)
     }
 }
 
 /// The object that a value says, if the value says nothing else.
-fn whole<K: CustomResourceExt + DeserializeOwned>(value: Value, kind: String) -> Result<Box<K>, ObjectError> {
-    let definition = serde_json::to_value(K::crd()).unwrap_or_default();
-    let schema = definition.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec");
+fn whole<K: DeserializeOwned>(value: &Value, kind: &str) -> Result<Box<K>, ObjectError> {
+    let schema = definition(kind).and_then(|definition| definition.schema.pointer("/properties/spec"));
     if let (Some(schema), Some(spec)) = (schema, value.get("spec")) {
         understood(schema, spec, "")?;
     }
-    serde_json::from_value(value).map(Box::new).map_err(|error| ObjectError::Shape { kind, error })
+    read(value, kind)
+}
+
+fn read<K: DeserializeOwned>(value: &Value, kind: &str) -> Result<Box<K>, ObjectError> {
+    let read = K::deserialize(value).map(Box::new);
+    read.map_err(|error| ObjectError::Shape { kind: kind.to_owned(), error })
 }
 
 /// Checks that a schema knows everything in a value, and that every text in it can be read.

@@ -1,16 +1,21 @@
 //! What `comity diff` tells, answers and refuses.
 
-use super::object::Object;
-use super::report::Report;
-use super::{Arguments, Colours, Comparison, Format, exit_code};
+use super::side::Side;
+use super::whole::{Whole, about};
+use super::{Arguments, Colours, Comparison, Format, boundaries, exit_code};
+use crate::cli::files::annotate;
+use crate::cli::files::document::tests::source;
 
 const CONTRACT: &str = include_str!("../../../examples/fraud-scoring/05-contract.yaml");
 const BOUNDARY: &str = include_str!("../../../examples/fraud-scoring/02-boundary.yaml");
 const DATASET: &str = include_str!("../../../examples/fraud-scoring/04-dataset.yaml");
 const PARTNER: &str = include_str!("../../../examples/fraud-scoring/03-partner.yaml");
+const GRANT: &str = include_str!("../../../examples/fraud-scoring/06-grant.yaml");
+const NAMESPACE: &str = include_str!("../../../examples/fraud-scoring/00-namespace.yaml");
+const SERVICES: &str = include_str!("../../../examples/fraud-scoring/01-services.yaml");
 
-fn object(text: &str) -> Object {
-    Object::parse(text).unwrap_or_else(|error| panic!("{error}"))
+fn side(name: &str, text: &str) -> Side {
+    Side::of(vec![source(name, text)], "default").unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// `text` with each of some words replaced, which have to be there.
@@ -21,9 +26,21 @@ fn edited(text: &str, edits: &[(&str, &str)]) -> String {
     })
 }
 
-fn report(old: &str, new: &str, boundaries: &[&str]) -> Report {
-    let boundaries: Vec<Object> = boundaries.iter().map(|text| object(text)).collect();
-    Report::of(&object(old), &object(new), &boundaries).expect("they can be compared")
+/// What is told of both, told so.
+fn told<T>(old: &str, new: &str, beside: &[&str], tell: impl FnOnce(&Whole<'_>) -> T) -> T {
+    let beside: Vec<Side> = beside.iter().map(|text| side("boundary.yaml", text)).collect();
+    let boundaries = boundaries(&beside).expect("boundaries");
+    let (old, new) = (side("old.yaml", old), side("new.yaml", new));
+    tell(&Whole::of(&old, &new, &boundaries).expect("they can be compared"))
+}
+
+fn text(old: &str, new: &str, boundaries: &[&str]) -> String {
+    told(old, new, boundaries, |whole| whole.text(false))
+}
+
+/// Everything that the story stands on, and its grant.
+fn story() -> String {
+    [NAMESPACE, SERVICES, BOUNDARY, PARTNER, DATASET, CONTRACT, GRANT].join("\n---\n")
 }
 
 fn changed() -> String {
@@ -44,7 +61,7 @@ fn changed() -> String {
 
 #[test]
 fn a_changed_contract_is_told_in_sentences() {
-    insta::assert_snapshot!(report(CONTRACT, &changed(), &[]).text(false));
+    insta::assert_snapshot!(text(CONTRACT, &changed(), &[]));
 }
 
 #[test]
@@ -60,17 +77,18 @@ fn a_boundary_adds_its_approvals() {
         "    groups:\n    - {name: data-owners, atLeast: 1}\n    pendingFor: 168h\n    validFor: 72h\n",
         "",
     );
-    let told = report(&without, &edited(&without, &[("05:00", "04:00")]), &[BOUNDARY]).text(false);
+    let told = text(&without, &edited(&without, &[("05:00", "04:00")]), &[BOUNDARY]);
     assert!(told.contains("  Sandbox     nobody\n"), "{told}");
     assert!(told.contains("  Production  2 people, at least 1 of security\n"), "{told}");
     assert!(!told.contains("--boundary"), "{told}");
-    let told = report(&without, &edited(&without, &[("05:00", "04:00")]), &[]).text(false);
+    let told = text(&without, &edited(&without, &[("05:00", "04:00")]), &[]);
     assert!(told.contains("  Production  1 person\n"), "production can't be without: {told}");
 }
 
 #[test]
 fn a_changed_contract_is_told_as_json() {
-    insta::assert_snapshot!(report(CONTRACT, &changed(), &[BOUNDARY]).json().expect("JSON"));
+    let pretty = |whole: &Whole<'_>| serde_json::to_string_pretty(&whole.json()).expect("JSON");
+    insta::assert_snapshot!(told(CONTRACT, &changed(), &[BOUNDARY], pretty));
 }
 
 #[test]
@@ -88,16 +106,12 @@ fn each_kind_is_compared_and_each_outcome_has_its_code() {
             "waits for the approvals",
         ),
     ] {
-        let report = report(old, &new, &[]);
-        assert_eq!(
-            (report.comparison, exit_code(report.comparison)),
-            (comparison, code),
-            "{}",
-            report.text(false)
-        );
-        assert!(report.text(false).contains(says), "{}", report.text(false));
-        assert!(!report.text(false).contains('\u{1b}'), "no colours where there is no terminal");
-        assert_eq!(report.text(true).contains('\u{1b}'), comparison != Comparison::Equal);
+        let (found, plain, coloured) =
+            told(old, &new, &[], |whole| (whole.comparison, whole.text(false), whole.text(true)));
+        assert_eq!((found, exit_code(found)), (comparison, code), "{plain}");
+        assert!(plain.contains(says), "{plain}");
+        assert!(!plain.contains('\u{1b}'), "no colours where there is no terminal");
+        assert_eq!(coloured.contains('\u{1b}'), comparison != Comparison::Equal);
     }
 }
 
@@ -115,19 +129,19 @@ fn what_only_looks_different_is_equal() {
             ("requests.cpu: \"8\"", "requests.cpu: 8000m"),
         ],
     );
-    let report = report(CONTRACT, &same, &[]);
-    assert_eq!(report.comparison, Comparison::Equal, "{}", report.text(false));
+    let told = text(CONTRACT, &same, &[]);
+    assert!(told.ends_with(": equal\n"), "{told}");
 }
 
 #[test]
 fn what_cannot_be_compared_is_refused_with_what_to_do() {
     for (text, answer) in [
-        (String::new(), "holds 0 objects: diff compares one with one"),
-        (format!("{CONTRACT}\n---\n{DATASET}"), "holds 2 objects"),
+        (String::new(), "a.yaml: it holds no object"),
+        (format!("{CONTRACT}\n---\n{CONTRACT}"), "SharingContract risk-data/fraud-scoring is given twice"),
         ("a: [".to_owned(), "isn't YAML"),
         ("a: b".to_owned(), "a thing without apiVersion and kind"),
         (edited(CONTRACT, &[("comity.dev/v1alpha1", "v1")]), "it is a v1 SharingContract: diff compares"),
-        (edited(CONTRACT, &[("kind: SharingContract", "kind: PartnerGrant")]), "it is a PartnerGrant"),
+        (edited(CONTRACT, &[("kind: SharingContract", "kind: StagePolicy")]), "it is a StagePolicy"),
         (
             edited(CONTRACT, &[("concurrency", "concurency")]),
             "spec.operations[0].limits.concurency isn't known",
@@ -142,14 +156,12 @@ fn what_cannot_be_compared_is_refused_with_what_to_do() {
         (edited(CONTRACT, &[("Stockholm", "Atlantis")]), "spec.time.windows[0].timeZone says"),
         (edited(CONTRACT, &[("memory: 16Gi", "memory: 16GB")]), "write it as 500m or 16Gi"),
     ] {
-        let error = Object::parse(&text).expect_err(answer).to_string();
+        let error = Side::of(vec![source("a.yaml", &text)], "default").expect_err(answer);
         assert!(error.contains(answer), "{error}");
     }
-    let refused = |old: &str, new: &str, boundary: &str| {
-        Report::of(&object(old), &object(new), &[object(boundary)]).expect_err("it is refused")
-    };
-    assert!(refused(CONTRACT, DATASET, BOUNDARY).contains("different kinds"));
-    assert!(refused(CONTRACT, CONTRACT, DATASET).contains("no SharingBoundary"));
+    let (old, new) = (side("a.yaml", CONTRACT), side("b.yaml", DATASET));
+    assert!(Whole::of(&old, &new, &[]).expect_err("they differ in kind").contains("different kinds"));
+    assert!(boundaries(&[new]).expect_err("it is none").contains("no SharingBoundary"));
 }
 
 #[test]
@@ -157,7 +169,9 @@ fn files_that_cannot_be_read_are_named() {
     let diff = |old: &str, new: &str| {
         let (old, new) = (old.into(), new.into());
         let colours = Colours::default();
-        Arguments { old, new, boundary: Vec::new(), output: Format::Text, colours }.diff()
+        let namespace = "default".to_owned();
+        let (boundary, recursive, output) = (Vec::new(), false, Format::Text);
+        Arguments { old, new, boundary, recursive, namespace, output, colours }.diff()
     };
     let missing = diff("no/such/file.yaml", "-").expect_err("there is no such file").to_string();
     assert!(missing.starts_with("no/such/file.yaml can't be read: "), "{missing}");
@@ -167,4 +181,78 @@ fn files_that_cannot_be_read_are_named() {
     let wrong =
         diff(&format!("{root}/examples/fraud-scoring/00-namespace.yaml"), "-").expect_err("a Namespace");
     assert!(wrong.to_string().contains("00-namespace.yaml: it is a v1 Namespace: diff compares"), "{wrong}");
+}
+
+#[test]
+fn each_object_of_many_is_compared_with_the_one_of_its_name() {
+    let after = edited(
+        &story(),
+        &[
+            ("requestsPerMinute: 600", "requestsPerMinute: 900"),
+            ("stage: Sandbox\n  purpose", "stage: Production\n  purpose"),
+        ],
+    );
+    insta::assert_snapshot!(text(&story(), &after, &[]));
+    assert_eq!(text(&story(), &story(), &[]), "All of it: equal; 0 changed, 8 the same\n");
+}
+
+#[test]
+fn what_is_new_and_what_is_gone_is_told() {
+    let without = [NAMESPACE, SERVICES, BOUNDARY, PARTNER, DATASET, CONTRACT].join("\n---\n");
+    let told_new = text(&without, &story(), &[]);
+    assert!(told_new.contains("PartnerGrant risk-data/northpay-fraud: wider\n"), "{told_new}");
+    assert!(
+        told_new.contains("all of it: added") && told_new.contains("  Sandbox     nobody\n"),
+        "{told_new}"
+    );
+    assert!(!told_new.contains("Production  "), "it may not come so far: {told_new}");
+    let told_gone = text(&story(), &without, &[]);
+    assert!(told_gone.contains("PartnerGrant risk-data/northpay-fraud: narrower\n"), "{told_gone}");
+    assert!(told_gone.contains("all of it: removed"), "{told_gone}");
+    let other = text(&story(), &edited(&story(), &[("part-of: transactions", "part-of: others")]), &[]);
+    assert!(other.contains("Service risk-data/") && other.contains("narrower and wider"), "{other}");
+}
+
+#[test]
+fn what_differs_of_a_grant_is_told_by_name() {
+    let after = edited(
+        GRANT,
+        &[
+            ("stage: Sandbox\n", "stage: Rehearsal\n"),
+            ("operations: [Infer]\n", "operations: [Infer, Explain]\n"),
+        ],
+    );
+    let told = text(GRANT, &after, &[]);
+    assert!(told.contains("how far it may come: Sandbox → Rehearsal"), "{told}");
+    assert!(told.contains("operation Explain: added"), "{told}");
+    let suspended = text(GRANT, &edited(GRANT, &[("  purpose:", "  suspend: true\n  purpose:")]), &[]);
+    assert!(suspended.starts_with("PartnerGrant risk-data/northpay-fraud: narrower\n"), "{suspended}");
+}
+
+#[test]
+fn each_change_is_told_on_its_line() {
+    let findings = |old: &str, new: &str| {
+        told(old, new, &[], |whole| {
+            let found = whole.findings();
+            assert!(found.is_sorted_by_key(|finding| (finding.file.clone(), finding.line)), "{found:#?}");
+            found
+        })
+    };
+    let found = findings(CONTRACT, &changed());
+    let windows = found.iter().find(|finding| finding.path == "spec.time.windows").expect("it is wider");
+    let line = changed().lines().position(|line| line.contains("windows:")).expect("it is there") + 1;
+    assert_eq!(
+        (windows.file.as_str(), windows.line, windows.rule.as_str()),
+        ("new.yaml", line as u64, "Wider")
+    );
+    assert!(windows.message.contains("once it is approved: Sandbox by nobody"), "{}", windows.message);
+    let github = annotate::github(&found);
+    let narrower = "::notice file=new.yaml,line=";
+    assert!(github.contains(narrower) && github.contains("title=comity%3A Narrower::"), "{github}");
+    assert!(github.contains("::warning file=new.yaml,line="), "{github}");
+    let sarif = annotate::sarif("comity diff", &found, about);
+    let rules = sarif.pointer("/runs/0/tool/driver/rules").and_then(serde_json::Value::as_array);
+    assert_eq!(rules.map(Vec::len), Some(3), "{sarif:#}");
+    let gone = findings(&story(), CONTRACT);
+    assert!(gone.iter().any(|finding| finding.file == "old.yaml"), "what is gone is where it was");
 }

@@ -38,10 +38,9 @@ fn tell_grant(page: &mut Page, grant: &GrantPlan, watch: &Watch) {
 }
 
 fn tell_stage(page: &mut Page, stage: &StagePlan, before: Option<&StagePlan>) {
-    let long = stage.duration.length().map_or_else(|| stage.duration.to_string(), length);
     page.gap()
         .styled(Style::Strong, stage.stage.to_string())
-        .then(Style::Plain, format!(", open for {long}, {}", opens(stage, before)));
+        .then(Style::Plain, format!(", open for {}, {}", long(stage), opens(stage, before)));
     page.styled(Style::Faint, format!("  in {}", stage.namespace));
     let mut kinds: Vec<(&str, Vec<String>)> = Vec::new();
     for object in &stage.objects {
@@ -70,8 +69,13 @@ fn tell_stage(page: &mut Page, stage: &StagePlan, before: Option<&StagePlan>) {
     }
 }
 
+/// How long it is open.
+pub(super) fn long(stage: &StagePlan) -> String {
+    stage.duration.length().map_or_else(|| stage.duration.to_string(), length)
+}
+
 /// When it opens.
-fn opens(stage: &StagePlan, before: Option<&StagePlan>) -> String {
+pub(super) fn opens(stage: &StagePlan, before: Option<&StagePlan>) -> String {
     let mut gates = Vec::new();
     if let Some(before) = before {
         let soak = stage.after_soak.as_ref().and_then(crate::api::value::Duration::length);

@@ -5,9 +5,11 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use super::annotated::{about, findings};
 use super::stage::Plan;
 use super::tell::page;
 use crate::api::Stage;
+use crate::cli::files::annotate;
 use crate::cli::files::read::{Source, sources};
 use crate::cli::moment::Watch;
 use crate::cli::validate::{Examination, Look, Severity};
@@ -91,4 +93,30 @@ fn what_is_not_agreed_is_not_planned() {
     let examination = Examination::of(&files, Look { namespace: "default", now, strict: true });
     assert!(examination.count(Severity::Error) > 0);
     assert!(Plan::of(&examination.world, &installation(), now).grants.is_empty());
+}
+
+#[test]
+fn each_stage_is_a_note_on_the_line_that_asks_for_it_and_what_cannot_be_planned_an_error() {
+    let at = |sources: &[Source]| {
+        let now = NOW.parse().expect("an instant");
+        let examination = Examination::of(sources, Look { namespace: "default", now, strict: true });
+        let plan = Plan::of(&examination.world, &installation(), now);
+        findings(&plan, &examination, sources)
+    };
+    let sources = story("promotions/grant-2-rehearsal.yaml");
+    let found = at(&sources);
+    let grant =
+        sources.iter().find(|source| source.name.ends_with("grant-2-rehearsal.yaml")).expect("a file");
+    let line = grant.text.lines().position(|line| line.starts_with("  stage:")).expect("it asks") + 1;
+    let lines: Vec<u64> = found.iter().map(|finding| finding.line).collect();
+    assert_eq!(lines, [line as u64; 2], "{found:#?}");
+    assert!(found[0].message.starts_with("Sandbox would open for 7 days, at once: "), "{}", found[0].message);
+    assert!(found[1].message.contains("once Sandbox"), "{}", found[1].message);
+    let sarif = annotate::sarif("comity plan", &found, about);
+    assert_eq!(sarif.pointer("/runs/0/results/0/level").and_then(Value::as_str), Some("note"));
+    let without: Vec<Source> =
+        sources.into_iter().filter(|source| !source.name.ends_with("05-contract.yaml")).collect();
+    let github = annotate::github(&at(&without));
+    assert!(github.starts_with("::error file=") && github.contains("UnknownContract"), "{github}");
+    assert!(!github.contains("Planned"), "{github}");
 }

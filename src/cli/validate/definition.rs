@@ -11,11 +11,11 @@ use crate::generate::crd::definitions;
 
 /// A kind.
 #[derive(Debug)]
-pub(super) struct Definition {
+pub(in crate::cli) struct Definition {
     /// Whether its objects are in namespaces.
     pub(super) namespaced: bool,
     /// What an object of it looks like.
-    pub(super) schema: Value,
+    pub(in crate::cli) schema: Value,
     /// Its patterns, each once; an error is one that can't be read here.
     patterns: BTreeMap<String, Result<Regex, String>>,
     /// Its rules, made ready when the first object is held to them.
@@ -31,7 +31,7 @@ static DEFINITIONS: LazyLock<BTreeMap<String, Definition>> = LazyLock::new(|| {
 });
 
 /// The definition of a kind of Comity's, if there is such a kind.
-pub(super) fn definition(kind: &str) -> Option<&'static Definition> {
+pub(in crate::cli) fn definition(kind: &str) -> Option<&'static Definition> {
     DEFINITIONS.get(kind)
 }
 

@@ -33,13 +33,15 @@ pub(in crate::cli) struct Look<'a> {
 #[derive(Debug, Default)]
 pub(in crate::cli) struct Examination {
     /// What was found, by file and line.
-    pub(super) findings: Vec<Finding>,
+    pub(in crate::cli) findings: Vec<Finding>,
     /// How many objects of Comity's there are.
     pub(super) objects: usize,
     /// How many others, of which only Services, Namespaces and network policies are looked at.
     pub(super) others: usize,
     /// The objects that stand.
     pub(in crate::cli) world: World,
+    /// Every object as it is written.
+    documents: Vec<Document>,
 }
 
 impl Examination {
@@ -66,7 +68,20 @@ impl Examination {
         examiner.result.world.settle(look.now);
         let judged = judge(&examiner.result.world, look.now, look.strict);
         examiner.found.extend(judged);
-        examiner.finish(unreadable)
+        let examination = examiner.finish(unreadable);
+        Self { documents, ..examination }
+    }
+
+    /// The file that a document is in, of those that were looked at, and where in it stands what is at `path`.
+    pub(in crate::cli) fn find<'a>(
+        &self,
+        sources: &'a [Source],
+        document: usize,
+        path: &str,
+    ) -> Option<(&'a str, Place)> {
+        let document = self.documents.get(document)?;
+        let source = sources.get(document.source)?;
+        Some((&source.name, Map::of(source, document)?.find(path)))
     }
 }
 
@@ -227,13 +242,13 @@ impl Examiner<'_> {
             let object = self.identities.get(index).cloned().flatten();
             for fault in faults {
                 let place = map.as_ref().map_or(Place { line: 1, column: 1 }, |map| map.find(&fault.path));
-                self.result.findings.push(Finding::new(fault, object.clone(), &source.name, place));
+                self.result.findings.push(fault.at(object.clone(), &source.name, place));
             }
         }
         for Unreadable { source, line, column, message } in unreadable {
             let name = self.sources.get(source).map_or("", |source| source.name.as_str());
             let fault = Fault::error(SYNTAX, "", message);
-            self.result.findings.push(Finding::new(fault, None, name, Place { line, column }));
+            self.result.findings.push(fault.at(None, name, Place { line, column }));
         }
         self.result.findings.sort_by(|one, other| one.order().cmp(&other.order()));
         self.result

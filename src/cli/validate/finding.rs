@@ -1,32 +1,8 @@
-//! What is found in files: how bad it is, by which rule, and where it stands.
+//! What is found in files, before it is known where it stands: how bad it is, and by which rule.
 
-use serde::Serialize;
-
+pub(super) use crate::cli::files::finding::{Finding, Severity};
 use crate::cli::files::place::Place;
 use crate::cli::files::world::Identity;
-
-/// How bad it is.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::cli) enum Severity {
-    /// It won't be taken, or gives no access.
-    Error,
-    /// It is taken, and somebody should look.
-    Warning,
-    /// It can't be judged here.
-    Note,
-}
-
-impl Severity {
-    /// In a word.
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Note => "note",
-        }
-    }
-}
 
 /// Rules that aren't the reason of a condition, and what each is about.
 pub(super) const RULES: [(&str, &str); 8] = [
@@ -73,36 +49,11 @@ impl Fault {
         let message = format!("{path}: Invalid value: {value}: {why}");
         Self::error(rule, path, message)
     }
-}
 
-/// Something that was found.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(super) struct Finding {
-    pub(super) severity: Severity,
-    pub(super) rule: String,
-    pub(super) message: String,
-    /// The object that it is about, if it is about one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) object: Option<Identity>,
-    /// The path in the object.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(super) path: String,
-    /// The file, or standard input.
-    pub(super) file: String,
-    pub(super) line: u64,
-    pub(super) column: u64,
-}
-
-impl Finding {
-    /// In the order in which they are told: by file and line, the worst first.
-    pub(super) fn order(&self) -> (&str, u64, u64, Severity) {
-        (&self.file, self.line, self.column, self.severity)
-    }
-
-    /// A fault at its place.
-    pub(super) fn new(fault: Fault, object: Option<Identity>, file: &str, place: Place) -> Self {
-        let Fault { severity, rule, path, message } = fault;
+    /// The same where it stands.
+    pub(super) fn at(self, object: Option<Identity>, file: &str, place: Place) -> Finding {
+        let Self { severity, rule, path, message } = self;
         let Place { line, column } = place;
-        Self { severity, rule, message, object, path, file: file.to_owned(), line, column }
+        Finding { severity, rule, message, object, path, file: file.to_owned(), line, column }
     }
 }

@@ -1,13 +1,12 @@
 //! What was found, told: to people, to programs, to code scanning (SARIF), and to the checks of a pull
 //! request. Pure.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
 use super::examine::Examination;
 use super::finding::{Finding, RULES, Severity};
-use crate::cli::page::{Page, Style, plain};
+use crate::cli::files::annotate;
+use crate::cli::page::{Page, Style};
 
 /// For people: a line for each finding, as editors understand it, and what it comes to.
 pub(super) fn page(examination: &Examination) -> Page {
@@ -76,60 +75,16 @@ pub(super) fn json(examination: &Examination) -> Value {
 
 /// SARIF 2.1.0, as code scanning takes it.
 pub(super) fn sarif(examination: &Examination) -> Value {
-    let findings = &examination.findings;
-    let used: BTreeSet<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
-    let rule = |id: &&str| {
-        let about = RULES.iter().find(|(known, _)| known == id).map(|(_, about)| (*about).to_owned());
-        let about =
-            about.unwrap_or_else(|| format!("The condition Accepted would be False, with the reason {id}"));
-        json!({"id": id, "shortDescription": {"text": about}})
-    };
-    let rules: Vec<Value> = used.iter().map(rule).collect();
-    json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": {"driver": {"name": "comity validate", "version": env!("CARGO_PKG_VERSION"), "rules": rules}},
-            "results": findings.iter().map(result).collect::<Vec<_>>(),
-        }],
-    })
-}
-
-fn result(finding: &Finding) -> Value {
-    let Finding { severity, rule, message, object, file, line, column, .. } = finding;
-    let mut location = json!({"physicalLocation": {
-        "artifactLocation": {"uri": uri(file)},
-        "region": {"startLine": line, "startColumn": column},
-    }});
-    if let Some(object) = object {
-        location["logicalLocations"] = json!([{"fullyQualifiedName": object.to_string(), "kind": "object"}]);
-    }
-    json!({"ruleId": rule, "level": severity.word(), "message": {"text": message}, "locations": [location]})
-}
-
-/// A path as part of a URI.
-fn uri(path: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-    let written = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    path.bytes().map(written).collect()
+    annotate::sarif("comity validate", &examination.findings, about)
 }
 
 /// Commands of GitHub Actions that annotate the lines of a pull request.
 pub(super) fn github(examination: &Examination) -> String {
-    let annotation = |finding: &Finding| {
-        let Finding { severity, rule, message, file, line, column, .. } = finding;
-        let level = if *severity == Severity::Note { "notice" } else { severity.word() };
-        let (file, title) = (property(file), property(&format!("comity: {rule}")));
-        format!("::{level} file={file},line={line},col={column},title={title}::{}\n", data(message))
-    };
-    examination.findings.iter().map(annotation).collect()
+    annotate::github(&examination.findings)
 }
 
-/// A message as such a command has it: nothing in it begins another command.
-fn data(text: &str) -> String {
-    plain(text).replace('%', "%25")
-}
-
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+/// What a rule is about.
+pub(in crate::cli) fn about(rule: &str) -> String {
+    let known = RULES.iter().find(|(known, _)| *known == rule).map(|(_, about)| (*about).to_owned());
+    known.unwrap_or_else(|| format!("The condition Accepted would be False, with the reason {rule}"))
 }
