@@ -13,6 +13,8 @@ pub enum ConditionType {
     Accepted,
     /// People agree to the stage that opens next, or to the one that is open.
     Approved,
+    /// What would open next, or is open, was tried, and came out as it had to.
+    Rehearsed,
     /// Everything that an open stage is made of is stored.
     Provisioned,
     /// The partner has access now.
@@ -32,6 +34,7 @@ impl ConditionType {
             Self::Ready => "Ready",
             Self::Accepted => "Accepted",
             Self::Approved => "Approved",
+            Self::Rehearsed => "Rehearsed",
             Self::Provisioned => "Provisioned",
             Self::Active => "Active",
             Self::Taken => "Taken",
@@ -118,6 +121,14 @@ pub enum Reason {
     ConsentGiven,
     /// Nobody has to agree.
     ConsentNotNeeded,
+    /// It has yet to be rehearsed.
+    RehearsalPending,
+    /// A rehearsal came out otherwise than it had to.
+    RehearsalFailed,
+    /// Not all of it can be rehearsed here, and the contract asks for all of it.
+    RehearsalIncomplete,
+    /// A rehearsal came out as it had to.
+    Rehearsed,
     /// Access is closed until somebody releases it.
     Quarantined,
     /// There is nothing to do.

@@ -5,9 +5,9 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::effective::EffectivePolicy;
-use super::report::{Counts, of_cases};
+use super::report::Counts;
 use super::stage::Stage;
-use super::value::{ContentDigest, Name, Word};
+use super::value::{CaseName, ContentDigest, Name, Word};
 
 /// One line of a grant's journal. Its name is the grant's UID and the sequence number, so two
 /// writers can't both append; it holds the digest of the line before, so none can be taken out.
@@ -187,13 +187,13 @@ pub struct TakenReport {
     /// The first of those that failed, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
-    #[schemars(length(max = 8), inner(length(max = 128)), transform = of_cases)]
-    pub failed: Vec<String>,
+    #[schemars(length(max = 8))]
+    pub failed: Vec<CaseName>,
     /// The first of those that nothing can execute, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
-    #[schemars(length(max = 8), inner(length(max = 128)), transform = of_cases)]
-    pub not_executable: Vec<String>,
+    #[schemars(length(max = 8))]
+    pub not_executable: Vec<CaseName>,
 }
 
 /// A grant, told apart from another of the same name.

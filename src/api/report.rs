@@ -9,7 +9,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::record::GrantIdentity;
-use super::value::{Name, OpeningDigest};
+use super::value::{CaseName, Name, OpeningDigest};
 
 /// What a rehearsal of a grant tried and saw. Its name is the grant's UID and the number of the record that
 /// asked for it, so that nothing is rehearsed twice. It has no owner, so it outlives the grant.
@@ -119,27 +119,20 @@ pub struct TestResult {
     pub configuration: Vec<Subject>,
     /// The names of the cases that passed.
     #[x_kube(merge_strategy = ListMerge::Set)]
-    #[schemars(length(max = 256), inner(length(max = 128)), transform = of_cases)]
-    pub passed_tests: Vec<String>,
+    #[schemars(length(max = 256))]
+    pub passed_tests: Vec<CaseName>,
     /// The names of those that nothing can execute here.
     #[x_kube(merge_strategy = ListMerge::Set)]
-    #[schemars(length(max = 256), inner(length(max = 128)), transform = of_cases)]
-    pub warned_tests: Vec<String>,
+    #[schemars(length(max = 256))]
+    pub warned_tests: Vec<CaseName>,
     /// The names of those that failed.
     #[x_kube(merge_strategy = ListMerge::Set)]
-    #[schemars(length(max = 256), inner(length(max = 128)), transform = of_cases)]
-    pub failed_tests: Vec<String>,
+    #[schemars(length(max = 256))]
+    pub failed_tests: Vec<CaseName>,
     /// Each case, in the order in which they are told.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(max = 256))]
     pub cases: Vec<TriedCase>,
-}
-
-/// Says of the items of a list that each is the name of a case.
-pub(super) fn of_cases(schema: &mut schemars::Schema) {
-    if let Some(items) = schema.get_mut("items").and_then(serde_json::Value::as_object_mut) {
-        items.insert("description".to_owned(), "The name of a case.".into());
-    }
 }
 
 /// What came out over all, in the words of `test-result/v0.1`.
@@ -162,8 +155,7 @@ pub enum TestOutcome {
 #[serde(rename_all = "camelCase")]
 pub struct TriedCase {
     /// Its name.
-    #[schemars(length(min = 1, max = 128))]
-    pub name: String,
+    pub name: CaseName,
     /// The clause of the contract that it tries, as `status.enforcement` names it.
     #[schemars(length(max = 128))]
     pub clause: String,

@@ -105,6 +105,13 @@ bounded_string!(
     pattern = "^sha256:[0-9a-f]{64}$"
 );
 bounded_string!(
+    /// The name of a case of a rehearsal.
+    CaseName,
+    "The name of a case of a rehearsal: lower case letters, digits, dots and dashes.",
+    max = 128,
+    pattern = "^[a-z0-9][a-z0-9.-]*$"
+);
+bounded_string!(
     /// The digest of what is opened, as Comity computes it.
     OpeningDigest,
     "The digest of what is opened: v1:sha256: and 64 hexadecimal digits.",

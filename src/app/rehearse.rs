@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use super::{AppError, Station, client, until_told};
+use super::{AppError, Station, client, counted, until_told};
 use crate::api::name;
 use crate::cluster::admission::Admission;
+use crate::cluster::event::Events;
 use crate::cluster::feed::{Feeds, Watched};
+use crate::cluster::trial::Trial;
 use crate::ops::Settings;
 use crate::ops::http::Tally;
 use crate::ops::metric::Kind;
 use crate::plan::objects;
+use crate::rehearsal::observe::Home;
 use crate::rehearsal::reconcile::{Context, reconcile};
 
 /// Runs `comity rehearse` until it is told to stop.
@@ -20,7 +23,16 @@ pub async fn rehearse(settings: Settings) -> Result<(), AppError> {
     let doors = Some(name::REHEARSER_BINDING);
     let watched = Watched { kinds: &kinds, doors, admission: Admission::default() };
     let (mut feeds, queues) = Feeds::start(&client, watched, station.sight());
-    let context = Context { catalogue: Arc::clone(&feeds.catalogue), clock: station.clock.clone() };
+    let context = Context {
+        catalogue: Arc::clone(&feeds.catalogue),
+        trial: Trial::new(client.clone()),
+        clock: station.clock.clone(),
+        events: Events::start(client, name::REHEARSE, counted(&station.metrics)),
+        home: Home {
+            system_namespace: settings.system_namespace.clone(),
+            trust_domain: settings.trust_domain.clone(),
+        },
+    };
     let store = feeds.catalogue.grants.clone();
     let control =
         station.control(Kind::Rehearsals, store, queues.only_grants(), Arc::new(context), reconcile);

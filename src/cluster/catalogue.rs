@@ -14,6 +14,7 @@ use super::admission::Admission;
 use super::docket::Docket;
 use super::objects::Objects;
 use super::records::Records;
+use super::reports::Reports;
 use super::services::Services;
 use super::status::Said;
 use crate::api::contract::SharingContract;
@@ -43,6 +44,8 @@ pub struct Catalogue {
     pub turns: Turns,
     /// Journals.
     pub records: Records,
+    /// What rehearsals showed.
+    pub reports: Reports,
     /// What Comity made, and every namespace.
     pub objects: Objects,
     /// Services.

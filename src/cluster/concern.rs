@@ -326,7 +326,7 @@ impl Concerned {
         self.where_grant(|_| true);
     }
 
-    fn grant(&self, name: &str, namespace: &str) {
+    pub(super) fn grant(&self, name: &str, namespace: &str) {
         // Nobody listens any more when the process goes down.
         drop(self.senders.grants.unbounded_send(ObjectRef::new(name).within(namespace)));
     }

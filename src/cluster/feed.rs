@@ -27,9 +27,10 @@ use super::objects::Objects;
 use super::readable::{News, Readable};
 use super::records::Records;
 use super::reflection::Reflection;
+use super::reports::{self, Reports};
 use super::services::Services;
 use super::watch::Watches;
-use crate::api::{GrantRecord, name};
+use crate::api::{GrantRecord, RehearsalReport, name};
 use crate::generate::admission::force::Part;
 use crate::plan::objects::{Key, Kind};
 
@@ -87,6 +88,7 @@ impl Feeds {
             docket: Docket::default(),
             turns: Turns::default(),
             records: Records::default(),
+            reports: Reports::default(),
             objects: Objects::default(),
             services: Services::default(),
             admission: asked.admission,
@@ -114,6 +116,7 @@ impl Feeds {
     /// Starts the watches on all that isn't one of the kinds that people write.
     fn the_rest(&mut self, client: &Client, (kinds, doors): (&[Kind], Option<&str>), told: &Concerned) {
         self.records(client, told.clone());
+        self.reports(client, told.clone());
         self.services(client, told.clone());
         for kind in kinds {
             self.objects(client, (*kind, chosen(*kind)), told.clone());
@@ -180,6 +183,23 @@ impl Feeds {
                         told.journal_of(&namespace, &uid);
                     }
                 }
+            }
+        });
+    }
+
+    fn reports(&mut self, client: &Client, told: Concerned) {
+        let api: Api<Readable<RehearsalReport>> = Api::all(client.clone());
+        self.follow("RehearsalReport", watcher(api, config()), move |news| {
+            let known = &told.catalogue.reports;
+            match news {
+                News::Begin | News::End => {}
+                News::There(report) => {
+                    known.put(&report);
+                    told.report(&report);
+                }
+                // What the journal took stays taken.
+                News::Gone(report) => known.remove(&reports::key(&report)),
+                News::Unreadable(report) | News::UnreadableGone(report) => known.remove(&report.key()),
             }
         });
     }

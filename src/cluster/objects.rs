@@ -54,6 +54,14 @@ impl Objects {
         })
     }
 
+    /// The namespaces of every stage of every grant.
+    pub fn stages(&self) -> Vec<String> {
+        self.read(|inner| {
+            let all = inner.by_grant.values().flat_map(BTreeMap::keys);
+            all.filter(|key| key.kind == Kind::Namespace).map(|key| key.name.clone()).collect()
+        })
+    }
+
     /// A namespace, whoever's it is.
     pub fn namespace(&self, name: &str) -> Option<Live> {
         self.read(|inner| inner.namespaces.get(name).cloned())

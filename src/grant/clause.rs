@@ -104,7 +104,13 @@ const CLAUSES: [(&str, Holder); 43] = [
             "admission notes who decides; a stage opens only while Comity lives",
         ),
     ),
-    ("rehearsal", Nothing("rehearsals aren't built yet: nothing is tried before production")),
+    (
+        "rehearsal",
+        ByWith(
+            &[Controller],
+            "comity rehearse tries it, and Production opens by its report; what takes the gate isn't tried yet",
+        ),
+    ),
     ("reviews", ByWith(&[Controller], LIVING)),
     (
         "quarantine",

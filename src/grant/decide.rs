@@ -8,6 +8,7 @@ pub(super) mod close;
 pub mod confined;
 mod heard;
 mod open;
+mod rehearsed;
 pub mod running;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,7 @@ use crate::api::contract::NarrowedPods;
 use crate::api::effective::EffectivePolicy;
 use crate::api::record::{RecordEvent, RecordReason};
 use crate::journal::append::Entry;
+use crate::journal::rehearsal::Told;
 use crate::journal::remains::Remains;
 use crate::journal::wanted::{
     Circumstances, GrantFacts, Wanted, gave_way, gives_way_at, kept_until, review_lapses_at,
@@ -36,6 +38,7 @@ use crate::policy::standing::Outlook;
 use close::{certificates_waited_for, clear, confine, shut, tidy};
 use confined::AllUnconfined;
 use heard::{Heard, answered, extended, heard};
+use rehearsed::rehearsed;
 use running::{weigh, weighed_at};
 
 /// Everything that deciding goes by.
@@ -55,6 +58,8 @@ pub struct View<'a> {
     pub places: Vec<Place<'a>>,
     /// What people decided of this grant, in the order in which they did, less what was heard in vain.
     pub decisions: &'a [Arc<GrantDecision>],
+    /// What rehearsals showed that isn't in the journal yet.
+    pub told: &'a [Told],
     /// When somebody last quarantined in vain what was quarantined already.
     pub quarantined_again: Option<Timestamp>,
     /// Whether there was a grant before this one for the same partner, contract and purpose.
@@ -245,6 +250,7 @@ pub fn decide(view: &View<'_>) -> Decision {
     let closing = closing.or_else(|| confine(view)).or_else(|| clear(view));
     let closing = closing.or_else(|| weigh(view, NarrowedPods::Delete));
     decision.step = closing.or_else(|| heard.other.map(record)).or_else(|| extended(view));
+    decision.step = decision.step.or_else(|| rehearsed(view));
     // Nothing is opened, or over, while something couldn't be closed.
     if !view.failed.is_empty() {
         return decision;

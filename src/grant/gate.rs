@@ -1,7 +1,6 @@
 //! Whether the next stage can open, and if not what it waits for. Pure.
 //!
 //! Each gate is one function in the list; people are asked once everything else is given.
-//! Rehearsal will be a further gate here.
 
 use jiff::Timestamp;
 
@@ -11,6 +10,7 @@ use crate::api::record::{RecordEvent, RecordReason};
 use crate::api::stage::Stage;
 use crate::journal::append::Entry;
 use crate::journal::forum::Forum;
+use crate::journal::rehearsal::{Rehearsals, Shown};
 use crate::journal::remains::is_lost;
 use crate::journal::wanted::GrantFacts;
 use crate::journal::{Journal, Opening};
@@ -38,6 +38,8 @@ pub struct Candidate<'a> {
     pub agreement: &'a Agreement,
     /// The opening that has to come before it.
     pub before: Before<'a>,
+    /// What was rehearsed.
+    pub rehearsals: &'a Rehearsals,
     /// The time.
     pub now: Timestamp,
 }
@@ -73,7 +75,8 @@ pub struct Gates<'a> {
 type Gate = fn(&Candidate<'_>) -> Option<Waiting>;
 
 /// The gates, in the order in which they are told of.
-const GATES: [Gate; 3] = [its_time_has_come, the_stage_before_is_healthy, the_stage_before_has_soaked];
+const GATES: [Gate; 4] =
+    [its_time_has_come, the_stage_before_is_healthy, it_was_rehearsed, the_stage_before_has_soaked];
 
 impl Gates<'_> {
     /// The entry that opens the next stage; `Ok(None)` where there is no next stage to open.
@@ -96,9 +99,10 @@ impl Gates<'_> {
 
     /// What a stage waits for that isn't people's word; `None`: nothing, or it isn't offered.
     pub fn premature(&self, stage: Stage) -> Option<Waiting> {
-        let Forum { agreement, now, .. } = self.forum;
+        let Forum { journal, agreement, now, .. } = self.forum;
         let terms = agreement.stages.get(&stage)?;
-        let candidate = Candidate { stage, terms, agreement, before: self.before(stage), now };
+        let (before, rehearsals) = (self.before(stage), &journal.rehearsals);
+        let candidate = Candidate { stage, terms, agreement, before, rehearsals, now };
         GATES.iter().find_map(|gate| gate(&candidate))
     }
 
@@ -238,6 +242,24 @@ fn the_stage_before_is_healthy(candidate: &Candidate<'_>) -> Option<Waiting> {
         }
     };
     Some(Waiting { reason: Reason::WaitingForTime, message, until: None })
+}
+
+/// Nothing goes to production that wasn't tried: for just what would open, and since it was opened last.
+fn it_was_rehearsed(candidate: &Candidate<'_>) -> Option<Waiting> {
+    if candidate.stage != Stage::Production {
+        return None;
+    }
+    let agreement = candidate.agreement;
+    let (reason, message) = match candidate.rehearsals.shown(&agreement.digest, agreement.rehearsal) {
+        Shown::Passed(_) => return None,
+        Shown::Nothing if !agreement.stages.contains_key(&Stage::Rehearsal) => (
+            Reason::RehearsalIncomplete,
+            "Production can't open: the contract offers no Rehearsal, where it would be tried; add one to its stages"
+                .to_owned(),
+        ),
+        shown => (shown.reason(), format!("Production waits for a rehearsal: {shown}")),
+    };
+    Some(Waiting { reason, message, until: None })
 }
 
 /// The soak begins anew whenever the stage before was closed and opened again. A moment that can't

@@ -5,6 +5,7 @@
 
 mod act;
 pub mod enrol;
+mod rehearse;
 pub mod vain;
 
 use std::collections::BTreeSet;
@@ -87,9 +88,8 @@ impl<'a> Hearing<'a> {
                 Reason::NothingToDecide,
                 "it is no line of the journal: whoever enrols goes by it itself",
             ),
-            DecisionAction::Rehearse | DecisionAction::Countersign => {
-                unheard(Reason::NotSupported, "nothing acts on this kind of decision yet")
-            }
+            DecisionAction::Rehearse => self.rehearse(act),
+            DecisionAction::Countersign => unheard(Reason::NotSupported, "nothing acts on it yet"),
         }?;
         self.has_its_turn(act)?;
         Ok(Entry { decision: Some(entry.decision.clone().unwrap_or_else(|| act.taken(None))), ..entry })

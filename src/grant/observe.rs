@@ -23,6 +23,7 @@ use crate::api::{GrantDecision, PartnerGrant, SharingContract, name};
 use crate::cluster::catalogue::Catalogue;
 use crate::cluster::docket::Docket;
 use crate::cluster::objects::Objects;
+use crate::journal::rehearsal::Told;
 use crate::journal::remains::{Remains, remains};
 use crate::journal::wanted::GrantFacts;
 use crate::journal::{Broken, Journal, Opening};
@@ -80,6 +81,8 @@ pub struct Scene<'a> {
     pub decisions: Vec<Arc<GrantDecision>>,
     /// Which of all that there are these are.
     pub called: Called,
+    /// What rehearsals showed that isn't in the journal yet.
+    pub told: Vec<Told>,
     /// Whether there was a grant before this one for the same partner, contract and purpose.
     pub made_again: bool,
     /// The time of this pass.
@@ -105,9 +108,8 @@ impl<'a> Scene<'a> {
         catalogue: &Catalogue,
         now: Timestamp,
     ) -> Self {
-        let gathered = catalogue.gather(grant);
-        let journal = catalogue.journal(grant);
-        let now = journal.as_ref().map_or(now, |journal| journal.time(now));
+        let (gathered, journal) = (catalogue.gather(grant), catalogue.journal(grant));
+        let now = journal.as_ref().map_or(now, |known| known.time(now));
         let mut scene = Self {
             grant,
             installation,
@@ -131,8 +133,9 @@ impl<'a> Scene<'a> {
             taken: 0,
             failed: BTreeSet::new(),
             conflict: None,
-            decisions: Vec::new(),
             called: Called::default(),
+            decisions: Vec::new(),
+            told: Vec::new(),
             made_again: catalogue.records.has_another(grant),
             now,
         };
@@ -193,6 +196,7 @@ impl<'a> Scene<'a> {
         let labels_of = |namespace: &str| catalogue.namespace_labels(namespace);
         let isolated = |opening: &Opening| isolated_datasets(&opening.policy, labels_of, &catalogue.objects);
         self.ingress = openings.iter().flat_map(isolated).collect();
+        self.told = self.journal.iter().flat_map(|journal| told_of(journal, self.grant, catalogue)).collect();
         self.conflict =
             self.next_namespace().filter(|namespace| catalogue.objects.namespace(namespace).is_some());
         self.inspect();
@@ -226,6 +230,7 @@ impl<'a> Scene<'a> {
             grant_uid: &names.uid,
             installation: self.installation,
             ingress: &self.ingress,
+            rehearsing: self.journal.as_ref().is_ok_and(|journal| journal.rehearsal_due(opening).is_some()),
         }
     }
 
@@ -259,6 +264,7 @@ impl<'a> Scene<'a> {
             journal: &self.journal,
             places: self.places(names),
             decisions: &self.decisions,
+            told: &self.told,
             quarantined_again: self.called.quarantined_again,
             made_again: self.made_again,
             pods: &self.pods,
@@ -304,6 +310,14 @@ impl<'a> Scene<'a> {
         }));
         places
     }
+}
+
+/// What the rehearsals showed that a journal asks for.
+fn told_of(journal: &Journal, grant: &PartnerGrant, catalogue: &Catalogue) -> Vec<Told> {
+    let (namespace, uid) = (grant.namespace().unwrap_or_default(), grant.uid().unwrap_or_default());
+    let due = journal.openings.iter().filter_map(|opening| journal.rehearsal_due(opening));
+    let told = due.filter_map(|cause| catalogue.reports.report(&namespace, &name::report(&uid, cause)));
+    told.filter(|told| told.grant.uid.0 == uid).collect()
 }
 
 /// What is left where nobody knows of anything.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 mod change;
+mod rehearsed;
 mod situation;
 
 use super::decide::{Decision, Place, View};
@@ -85,6 +86,7 @@ fn findings(
         },
         accepted(view, generation),
         approved(view, decision),
+        rehearsed::rehearsed(view),
         provisioned(view),
         active(view, open, &situation),
         flag(ConditionType::Reconciling, moving, situation.reason, &message),

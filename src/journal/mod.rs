@@ -126,6 +126,12 @@ impl Journal {
         self.openings.iter().find(|opening| opening.stage == stage && opening.digest == digest)
     }
 
+    /// The number of the record that asks for a rehearsal of an opening which nobody has done yet.
+    pub fn rehearsal_due(&self, opening: &Opening) -> Option<i64> {
+        let is_live = opening.stage == Stage::Rehearsal && opening.state == Recorded::Open;
+        self.rehearsals.due(&opening.digest).filter(|_| is_live)
+    }
+
     /// The openings that came after this one, in that order.
     pub fn after<'a>(&'a self, opening: &'a Opening) -> impl Iterator<Item = &'a Opening> {
         self.openings.iter().skip_while(|known| known.namespace != opening.namespace).skip(1)

@@ -3,9 +3,20 @@
 
 use std::collections::BTreeMap;
 
+use kube::ResourceExt as _;
+
+use super::append::Entry;
+use crate::api::RehearsalReport;
+use crate::api::condition::Reason;
 use crate::api::contract::RehearsalRequirement;
-use crate::api::record::{GrantRecordSpec, RecordEvent, TakenReport};
+use crate::api::record::{GrantIdentity, GrantRecordSpec, RecordEvent, TakenReport};
+use crate::api::report::CaseOutcome;
 use crate::api::stage::Stage;
+use crate::api::value::CaseName;
+use crate::policy::digest::report_digest;
+
+/// How many names of cases the journal takes.
+const NAMED: usize = 8;
 
 /// What was rehearsed, by the digest of what was tried.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +38,41 @@ pub enum Shown<'a> {
     Failed(&'a TakenReport),
     /// Something can't be executed here, and the contract asks for all of it.
     Incomplete(&'a TakenReport),
+}
+
+impl Shown<'_> {
+    /// The same in a word.
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Nothing => Reason::RehearsalPending,
+            Self::Passed(_) => Reason::Rehearsed,
+            Self::Failed(_) => Reason::RehearsalFailed,
+            Self::Incomplete(_) => Reason::RehearsalIncomplete,
+        }
+    }
+}
+
+impl std::fmt::Display for Shown<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Nothing => write!(
+                out,
+                "what is agreed now has yet to be tried; `comity rehearse` does that as soon as Rehearsal is open for it"
+            ),
+            Self::Passed(report) => write!(out, "{report} (report {})", report.name),
+            Self::Failed(report) => write!(
+                out,
+                "{report} (report {}); mend what is told there, then have it tried again by a GrantDecision Rehearse",
+                report.name
+            ),
+            Self::Incomplete(report) => write!(
+                out,
+                "{report} (report {}); the contract asks for all of them: say rehearsal.require: Executable there, or \
+                 make them executable",
+                report.name
+            ),
+        }
+    }
 }
 
 impl Rehearsals {
@@ -79,6 +125,94 @@ impl Rehearsals {
         }
         Some(())
     }
+}
+
+/// What is kept of a report.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Told {
+    /// Of which grant.
+    pub grant: GrantIdentity,
+    /// Of which digest.
+    pub digest: String,
+    /// What the journal takes of it.
+    pub taken: TakenReport,
+}
+
+impl Told {
+    /// What is kept of `report`; `None` where it doesn't count its cases right, which nobody writes.
+    pub fn of(report: &RehearsalReport) -> Option<Self> {
+        let spec = &report.spec;
+        let cases = &spec.statement.predicate.cases;
+        let named = |outcome: CaseOutcome| {
+            cases.iter().filter(move |case| case.outcome == outcome).map(|case| case.name.clone())
+        };
+        let count = |outcome| i32::try_from(named(outcome).count()).ok();
+        let counts = spec.counts;
+        let is_counted = count(CaseOutcome::Passed)? == counts.passed
+            && count(CaseOutcome::Failed)? == counts.failed
+            && count(CaseOutcome::NotExecutable)? == counts.not_executable;
+        is_counted.then(|| Self {
+            grant: spec.grant.clone(),
+            digest: spec.digest.as_str().to_owned(),
+            taken: TakenReport {
+                name: report.name_any(),
+                uid: report.uid().unwrap_or_default(),
+                digest: report_digest(spec).as_str().into(),
+                cause: spec.cause,
+                counts,
+                failed: named(CaseOutcome::Failed).take(NAMED).collect(),
+                not_executable: named(CaseOutcome::NotExecutable).take(NAMED).collect(),
+            },
+        })
+    }
+
+    /// What is written down of it, whatever it shows.
+    pub fn entry(&self) -> Entry {
+        let entry = Entry::of_grant(RecordEvent::Rehearsed, None, self.taken.to_string());
+        let stage = Some((Stage::Rehearsal, self.digest.clone()));
+        Entry { stage, report: Some(self.taken.clone()), ..entry }
+    }
+}
+
+impl std::fmt::Display for TakenReport {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let counts = self.counts;
+        write!(out, "{} of {} cases passed", counts.passed, counts.passed.saturating_add(counts.failed))?;
+        if counts.failed > 0 {
+            write!(out, "; {} failed: {}", counts.failed, named(&self.failed, counts.failed))?;
+        }
+        if counts.not_executable > 0 {
+            let names = named(&self.not_executable, counts.not_executable);
+            write!(out, "; {} can't be executed here: {names}", counts.not_executable)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Rehearsals {
+    /// As if this had been rehearsed, and passed.
+    pub fn pass(&mut self, digest: &str) {
+        let report = TakenReport {
+            name: "passed".to_owned(),
+            uid: "passed".to_owned(),
+            digest: "".into(),
+            cause: 1,
+            counts: crate::api::report::Counts { passed: 1, ..Default::default() },
+            failed: Vec::new(),
+            not_executable: Vec::new(),
+        };
+        self.causes.insert(digest.to_owned(), 1);
+        self.reports.insert(digest.to_owned(), report);
+    }
+}
+
+/// The names that are told of so many cases.
+fn named(names: &[CaseName], all: i32) -> String {
+    let more = usize::try_from(all).unwrap_or_default().saturating_sub(names.len());
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let names: Vec<&str> = names.iter().map(CaseName::as_str).collect();
+    format!("{}{more}", names.join(", "))
 }
 
 #[cfg(test)]

@@ -196,7 +196,7 @@ fn sort(values: &mut [Value]) {
 }
 
 /// The SHA-256 of some bytes, in lower-case hexadecimal digits.
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut digits, byte| {
         // Writing to a String can't fail.
         let _ = write!(digits, "{byte:02x}");

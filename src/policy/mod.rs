@@ -27,7 +27,7 @@ use kube::ResourceExt as _;
 use self::authorship::Authorship;
 use self::consent::ConsentRule;
 use crate::api::condition::Reason;
-use crate::api::contract::AfterPromotion;
+use crate::api::contract::{AfterPromotion, RehearsalRequirement};
 use crate::api::effective::{EffectivePolicy, TargetPort};
 use crate::api::{Dataset, Partner, PartnerGrant, SharingBoundary, SharingContract, Stage};
 
@@ -110,6 +110,8 @@ pub struct Agreement {
     pub not_after: Timestamp,
     /// When a control that it depends on runs out, so that it has to be looked at again.
     pub review_at: Option<Timestamp>,
+    /// Whether what a rehearsal can't execute keeps production from opening.
+    pub rehearsal: RehearsalRequirement,
     /// Everything that it is made of, and who wrote that: they may not approve it.
     pub authorship: Vec<Authorship>,
 }

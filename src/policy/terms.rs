@@ -48,6 +48,7 @@ pub fn agreement(operands: &Operands<'_>, boundaries: &[&SharingBoundary]) -> Op
         not_before: time.not_before.as_ref().map(instant),
         not_after: instant(&time.not_after),
         review_at: first_control_to_end(operands.partner?, contract),
+        rehearsal: contract.spec.rehearsal.as_ref().map_or_else(Default::default, |rule| rule.require),
         authorship: authorship(operands, boundaries),
     })
 }

@@ -10,8 +10,10 @@ use crate::api::record::{GrantIdentity, GrantRecordSpec, RecordEvent, RecordReas
 use crate::api::stage::Stage;
 use crate::journal::Journal;
 use crate::journal::append::{Entry, next_record};
+use crate::journal::rehearsal::Told;
 use crate::pki::{Authority, Lifetime, SpiffeId, Trust, issue};
 use crate::policy::testing::World;
+use crate::testing::rehearsed::{self, Observed};
 
 /// The trust domain of every test.
 pub const TRUST_DOMAIN: &str = "comity.local";
@@ -100,12 +102,15 @@ pub struct Story {
     pub journal: Journal,
     /// The records.
     pub records: Vec<GrantRecordSpec>,
+    /// What rehearsals showed.
+    pub told: Vec<Told>,
 }
 
 impl Story {
     /// With one stage open.
     pub fn with_open(stage: Stage) -> Self {
-        let mut story = Self { world: World::story(), journal: Journal::empty(), records: Vec::new() };
+        let mut story =
+            Self { world: World::story(), journal: Journal::empty(), records: Vec::new(), told: Vec::new() };
         story.open(stage);
         story
     }
@@ -116,6 +121,15 @@ impl Story {
         let terms = &agreement.stages[&stage];
         let end = self.world.now + terms.duration;
         self.append(&Entry::opened(stage, &agreement.digest, end, &terms.policy));
+        self.rehearse();
+    }
+
+    /// Whatever has to be rehearsed is, and everything comes out as it has to.
+    pub fn rehearse(&mut self) {
+        for told in rehearsed::told(&self.journal, &self.identity(), &Observed::Allowed) {
+            self.append(&told.entry());
+            self.told.push(told);
+        }
     }
 
     /// Closes a stage.

@@ -16,6 +16,7 @@ use crate::api::record::{GrantRecordSpec, RecordEvent, Revision, TakenDecision};
 use crate::api::stage::Stage;
 use crate::grant::gate::Gates;
 use crate::journal::forum::{Forum, latest_end};
+use crate::journal::rehearsal::Told;
 use crate::journal::wanted::GrantFacts;
 use crate::journal::{Journal, Opening, Recorded};
 use crate::policy::consent::ConsentRule;
@@ -65,6 +66,8 @@ impl Doubt {
 pub struct Witness<'a> {
     /// The decision about this very grant that has this UID, if there is one.
     pub decision: &'a dyn Fn(&str) -> Option<Arc<GrantDecision>>,
+    /// What the report of this name shows, if there is one.
+    pub report: &'a dyn Fn(&str) -> Option<Told>,
     /// What is agreed now; `None`: nothing.
     pub agreement: Option<&'a Agreement>,
     /// What was agreed before, as far as it was seen while people decided about it.
@@ -79,8 +82,8 @@ pub struct Witness<'a> {
 
 /// Whether a record gives something, which takes people's word where it isn't given to everybody.
 pub const fn gives(event: RecordEvent) -> bool {
-    use RecordEvent::{Approved, Attested, Extended, Opened, Released, Sponsored};
-    matches!(event, Approved | Attested | Extended | Opened | Released | Sponsored)
+    use RecordEvent::{Approved, Attested, Extended, Opened, Rehearsed, Released, Sponsored};
+    matches!(event, Approved | Attested | Extended | Opened | Rehearsed | Released | Sponsored)
 }
 
 /// Whether anybody had to be asked, or was heard, for anything that a journal gives. `made_again` says
@@ -135,7 +138,7 @@ impl Witness<'_> {
     /// What is wrong with a record, after the journal before it.
     fn doubt(&self, journal: &Journal, record: &GrantRecordSpec) -> Option<String> {
         use RecordEvent::{Approved, Attested, Denied, Extended, Opened, Released, Sponsored};
-        use RecordEvent::{Quarantined, Shortened};
+        use RecordEvent::{Quarantined, Rehearsed, Shortened};
         match record.event {
             Approved | Released | Attested | Sponsored => {
                 let Some(taken) = &record.decision else { return Some("names no decision".to_owned()) };
@@ -143,6 +146,7 @@ impl Witness<'_> {
             }
             Opened => self.opened_alone(journal, record).or_else(|| self.backdated(record)),
             Extended => self.extended_alone(journal, record).or_else(|| self.backdated(record)),
+            Rehearsed => self.unrehearsed(record),
             Denied | Quarantined | Shortened => self.misquoted(record),
             // What closes, or waits, needs nobody's word.
             _ => None,
@@ -195,6 +199,22 @@ impl Witness<'_> {
             }
             _ => None,
         }
+    }
+
+    /// Why a record doesn't say what a rehearsal showed.
+    fn unrehearsed(&self, record: &GrantRecordSpec) -> Option<String> {
+        let Some(taken) = &record.report else { return Some("names no report".to_owned()) };
+        let Some(told) = (self.report)(&taken.name) else {
+            return Some(format!(
+                "says what a rehearsal showed, but there is no RehearsalReport {}, and there was none when comity sign \
+                 looked",
+                taken.name
+            ));
+        };
+        let is_same = told.taken == *taken
+            && Some(&told.digest) == record.digest.as_ref()
+            && told.grant == record.grant;
+        (!is_same).then(|| format!("doesn't say what RehearsalReport {} shows", taken.name))
     }
 
     /// Why a record doesn't close what a person decided to. That nobody decided it is no matter: it closes.
@@ -353,6 +373,7 @@ fn general(record: &GrantRecordSpec) -> String {
     match record.event {
         RecordEvent::Opened => format!("opens {stage}, and not as people agreed to"),
         RecordEvent::Extended => format!("moves the end of {stage}, and not as people agreed to"),
+        RecordEvent::Rehearsed => "doesn't say what a rehearsal showed".to_owned(),
         _ => "doesn't say what people decided".to_owned(),
     }
 }

@@ -10,15 +10,18 @@ use kube::runtime::reflector::{Lookup, store};
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
+use crate::api::record::GrantIdentity;
 use crate::api::{GrantDecision, PartnerGrant, Stage, name};
 use crate::cluster::admission::Admission;
 use crate::cluster::catalogue::{Catalogue, Turns};
 use crate::cluster::docket::Docket;
 use crate::cluster::objects::Objects;
 use crate::cluster::records::Records;
+use crate::cluster::reports::Reports;
 use crate::cluster::services::Services;
 use crate::plan::objects::Kind;
 use crate::policy::testing::World;
+use crate::testing::rehearsed::{self, Observed};
 
 /// A catalogue that a test tells what stands.
 pub struct Known {
@@ -70,6 +73,7 @@ impl Known {
             docket: Docket::default(),
             turns: Turns::default(),
             records: Records::default(),
+            reports: Reports::default(),
             objects: Objects::default(),
             services: Services::default(),
             admission: Admission::default(),
@@ -123,6 +127,17 @@ impl Known {
                 let data = json!({"ca.crt": "anchor", name::trust_key(workload): "chain"});
                 self.put(Kind::ConfigMap, json!({"metadata": metadata, "data": data}));
             }
+        }
+    }
+
+    /// What `comity rehearse` does for the story's grant, where everything comes out as it has to.
+    pub fn rehearse(&mut self, grant: &PartnerGrant) {
+        let metadata = &grant.metadata;
+        let text = |text: &Option<String>| text.as_deref().unwrap_or_default().into();
+        let identity = GrantIdentity { name: text(&metadata.name), uid: text(&metadata.uid) };
+        let Ok(journal) = self.catalogue.journal(grant) else { return };
+        for report in rehearsed::reports(&journal, &identity, &Observed::Allowed) {
+            self.catalogue.reports.put(&report);
         }
     }
 

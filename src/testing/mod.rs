@@ -2,3 +2,4 @@
 
 pub mod api;
 pub mod known;
+pub mod rehearsed;

@@ -32,11 +32,7 @@ const FLOORS: [(&str, u8); 21] = [
 /// Who may see a neighbour on the same floor, and why.
 const NEIGHBOURS: [(&str, &str, &str); 7] = [
     ("signer", "grant", "what is open, and what people close, is looked at just as comity run looks at it"),
-    (
-        "rehearsal",
-        "grant",
-        "what no policy opens is known where policies are made, and how Comity is installed",
-    ),
+    ("rehearsal", "grant", "what is rehearsed is held to just what comity run holds it to"),
     ("decision", "grant", "what a decision changes is looked at just as its grant will look at it"),
     ("cli", "app", "the command line starts what app puts together"),
     ("runtime", "ops", "what a controller does is counted, and keeps its heartbeat alive"),

@@ -12,7 +12,12 @@ const INTERRUPTED: u8 = 130;
 const GRACE: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    // `cargo demo -- --keep`: the alias has said `--` already.
+    let options = Options::parse_from(
+        std::env::args_os()
+            .enumerate()
+            .filter_map(|(place, argument)| (place != 1 || argument != "--").then_some(argument)),
+    );
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),

@@ -139,6 +139,7 @@ async fn kills_at_any_step_change_nothing_but_the_time_it_takes() -> Result<()> 
         (opened, Some(Stage::Sandbox)),
         (opened, Some(Stage::Rehearsal)),
         (closed, Some(Stage::Sandbox)),
+        (RecordEvent::Rehearsed, Some(Stage::Rehearsal)),
         (RecordEvent::Requested, Some(Stage::Production)),
         (RecordEvent::Approved, Some(Stage::Production)),
         (RecordEvent::Approved, Some(Stage::Production)),

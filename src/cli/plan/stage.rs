@@ -115,6 +115,7 @@ fn of_grant(
             grant_uid: &names.2,
             installation,
             ingress,
+            rehearsing: false,
         })
         .collect();
     let contract = world.contract_of(grant)?;

@@ -114,7 +114,7 @@ impl Told {
                 }
                 CaseOutcome::NotExecutable | CaseOutcome::Passed => case.observed.clone(),
             };
-            let (name, clause) = (case.name.clone(), case.clause.clone());
+            let (name, clause) = (case.name.0.clone(), case.clause.clone());
             table.row(style, &[outcome.to_owned(), name, clause, case.milliseconds.to_string(), observed]);
         }
         table.tell(page);

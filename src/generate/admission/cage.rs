@@ -326,11 +326,17 @@ const REHEARSE_VARIABLES: &[(&str, &str)] = &[
         "variables.what == 'leases.coordination.k8s.io' && variables.place == $SYSTEM
          && variables.name.startsWith($REHEARSE_NAME)",
     ),
+    // Pods are looked at as pods, and no role of people makes any at Rehearsal: their controllers do.
+    (
+        "trial",
+        "variables.what == 'pods' && variables.stage && request.operation == 'CREATE'
+         && variables.placeLabels[?$LABEL_STAGE].orValue('') == 'rehearsal' && request.?dryRun.orValue(false)",
+    ),
 ];
 
 const REHEARSE_VALIDATIONS: &[Validation] = &[
     Validation {
-        expression: "variables.report || variables.lease || variables.event",
+        expression: "variables.report || variables.lease || variables.event || variables.trial",
         message: "comity rehearse is held to reports of what it saw",
         say: "request.userInfo.username + ' may not ' + request.operation + ' ' + variables.what +
              (variables.place == '' ? '' : ' in namespace ' + variables.place) +

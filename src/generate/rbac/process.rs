@@ -124,6 +124,8 @@ const REHEARSER: &[Grant] = &[
         verbs: &["get"],
     },
     may(&["get"], "", &["serviceaccounts"]),
+    // Without effect only, which its cage sees to.
+    may(&["create"], "", &["pods"]),
 ];
 
 /// What `comity sign` may ask for in the namespace of a stage, by the RoleBinding there.
@@ -166,7 +168,11 @@ const SIGN_AT_HOME: &[Grant] = &[
     may(&["list", "watch"], "", &["configmaps"]),
     LEASES,
 ];
-const REHEARSE_AT_HOME: &[Grant] = &[LEASES];
+const REHEARSE_AT_HOME: &[Grant] = &[
+    // The anchors of the contract's other stages, which are public.
+    may(&["get"], "", &["configmaps"]),
+    LEASES,
+];
 const LEASES: Grant = may(&["get", "create", "update", "patch"], "coordination.k8s.io", &["leases"]);
 
 /// The accounts, roles and bindings of the processes, and the roles that the platform may hand out.

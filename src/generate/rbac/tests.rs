@@ -80,11 +80,11 @@ fn who_rehearses_writes_reports_and_nothing_else() {
                 && rule["verbs"] == json!(["create"]);
             let of_itself = holds(&rule, "resources", "events") || holds(&rule, "resources", "leases");
             let acts = rule["verbs"] == json!(["impersonate"]);
-            assert!(reads || says || of_itself || acts, "{who}: {rule}");
-            assert!(
-                !holds(&rule, "resources", "secrets") && !holds(&rule, "resources", "pods"),
-                "{who}: {rule}"
-            );
+            // Its cage lets it make a pod only without effect.
+            let tries = rule == json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]});
+            let is_bare = !holds(&rule, "resources", "secrets") && !holds(&rule, "resources", "pods");
+            assert!(is_bare || tries, "{who}: {rule}");
+            assert!(reads || says || of_itself || acts || tries, "{who}: {rule}");
         }
         let writes = holds(&rule, "resources", "rehearsalreports") && rule["verbs"] != json!(READ);
         assert!(!writes || who == name::REHEARSE, "{who}: {rule}");

@@ -46,6 +46,8 @@ pub struct Site<'a> {
     /// The datasets whose namespace lets Comity add an ingress policy, and whose pods are
     /// isolated already.
     pub ingress: &'a BTreeSet<String>,
+    /// Whether it has to be rehearsed now.
+    pub rehearsing: bool,
 }
 
 impl Site<'_> {

@@ -43,7 +43,7 @@ impl Inspected {
 pub struct Inspector {
     blueprint: Blueprint,
     /// What the blueprint was made by.
-    by: (Arc<EffectivePolicy>, Remains, BTreeSet<String>),
+    by: (Arc<EffectivePolicy>, Remains, BTreeSet<String>, bool),
     /// What stood when it was last compared with what is wanted, and whether it said all of that.
     compared: BTreeMap<Key, (Live, bool)>,
 }
@@ -53,15 +53,18 @@ impl Inspector {
     pub fn of(site: &Site<'_>, remains: &Remains) -> Self {
         Self {
             blueprint: Blueprint::of(site),
-            by: (Arc::clone(&site.opening.policy), remains.clone(), site.ingress.clone()),
+            by: (Arc::clone(&site.opening.policy), remains.clone(), site.ingress.clone(), site.rehearsing),
             compared: BTreeMap::new(),
         }
     }
 
     /// Whether this stage is still to be made of the same.
     pub fn serves(&self, site: &Site<'_>, remains: &Remains) -> bool {
-        let (opened, left, ingress) = &self.by;
-        *opened == site.opening.policy && left == remains && ingress == site.ingress
+        let (opened, left, ingress, rehearsing) = &self.by;
+        *opened == site.opening.policy
+            && left == remains
+            && ingress == site.ingress
+            && *rehearsing == site.rehearsing
     }
 
     /// Where the stage of `site` stands, given all live objects of its grant.

@@ -143,8 +143,17 @@ fn waiting(decision: &Decision, open: &[&Opening]) -> Option<Situation> {
         }
         // Waiting for people must not read as failed; that they refused must.
         Reason::ConsentPending => SituationKind::Settled,
-        Reason::ConsentRefused if !open.is_empty() => SituationKind::Settled,
-        Reason::WaitingForTime | Reason::NamespaceConflict | Reason::ConsentRefused => SituationKind::Stuck,
+        // What a rehearsal showed waits for people too: for whoever mends it.
+        Reason::ConsentRefused | Reason::RehearsalFailed | Reason::RehearsalIncomplete
+            if !open.is_empty() =>
+        {
+            SituationKind::Settled
+        }
+        Reason::WaitingForTime
+        | Reason::NamespaceConflict
+        | Reason::ConsentRefused
+        | Reason::RehearsalFailed
+        | Reason::RehearsalIncomplete => SituationKind::Stuck,
         _ => SituationKind::Moving,
     };
     Some(Situation { reason: waiting.reason, message: waiting.message, kind })

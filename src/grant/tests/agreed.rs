@@ -52,6 +52,7 @@ pub fn agreement(digest: &str) -> Agreement {
         not_before: None,
         not_after: at(100_000),
         review_at: None,
+        rehearsal: crate::api::contract::RehearsalRequirement::Executable,
         authorship: vec![
             written(RevisedKind::PartnerGrant, "1 ada"),
             written(RevisedKind::SharingContract, "1 ben"),

@@ -76,7 +76,7 @@ pub(super) fn destinations(world: &World) -> Vec<String> {
         .collect()
 }
 
-fn agreed_to(world: &mut World, stage: Stage, digest: &str, person: &str) {
+pub(super) fn agreed_to(world: &mut World, stage: Stage, digest: &str, person: &str) {
     let decision = about(world, DecisionAction::Approve, person, stage, digest);
     world.decided(decision);
 }

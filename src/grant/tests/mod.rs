@@ -18,6 +18,7 @@ mod model;
 mod objects;
 mod play;
 mod promises;
+mod rehearsing;
 mod running;
 mod seen;
 mod trouble;

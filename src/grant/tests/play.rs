@@ -143,6 +143,7 @@ impl Play {
     pub(super) fn others_act(&mut self) {
         let uid = self.grant.uid().unwrap();
         self.known.others_act(&uid, "scorer");
+        self.known.rehearse(&self.grant);
     }
 
     /// Opens the sandbox. Gives the requests that it took.

@@ -23,10 +23,12 @@ use crate::grant::hear::vain::Called;
 use crate::grant::observe::{Aside, Names, Scene, once_had_records, remains_of};
 use crate::grant::weigh::{Weighed, broken_by};
 use crate::journal::append::next_record;
+use crate::journal::rehearsal::Told;
 use crate::journal::{Broken, Journal};
 use crate::plan::objects::{Key, Kind, Live, LiveObjects, Wanted};
 use crate::policy::standing::Outlook;
 use crate::policy::{Agreement, Problem, StageTerms};
+use crate::testing::rehearsed::{self, Observed};
 
 /// A grant and all that stands of it.
 #[derive(Clone, Debug)]
@@ -46,6 +48,10 @@ pub struct World {
     pub unwritable: bool,
     pub lacking: Option<String>,
     pub decisions: Vec<Arc<GrantDecision>>,
+    /// What was rehearsed and isn't in the journal yet.
+    pub told: Vec<Told>,
+    /// What comes of each case.
+    pub rehearsal: Observed,
     pub refused: BTreeSet<String>,
     pub made_again: bool,
     pub aside: Aside,
@@ -53,6 +59,11 @@ pub struct World {
     inspected: RefCell<Inspected>,
     installation: Installation,
     counter: u64,
+}
+
+/// The grant, as records name it.
+fn identity() -> GrantIdentity {
+    GrantIdentity { name: "northpay-fraud".into(), uid: UID.into() }
 }
 
 pub const UID: &str = "7448b863-1fcf-4cc2-9c11-4c7896babf15";
@@ -83,6 +94,8 @@ impl World {
             unwritable: false,
             lacking: None,
             decisions: Vec::new(),
+            told: Vec::new(),
+            rehearsal: Observed::Allowed,
             refused: BTreeSet::new(),
             made_again: false,
             aside: Aside::default(),
@@ -144,6 +157,7 @@ impl World {
             failed: BTreeSet::new(),
             conflict: None,
             decisions,
+            told: self.told.clone(),
             called: Called::default(),
             made_again: self.made_again,
             aside: self.aside.clone(),
@@ -209,7 +223,17 @@ impl World {
         self.finish_namespaces();
         self.enforce_quotas();
         self.sign();
-        before != self.live
+        let rehearsed = self.rehearse();
+        before != self.live || rehearsed
+    }
+
+    /// What `comity rehearse` does, once it is let in.
+    fn rehearse(&mut self) -> bool {
+        let let_in = self.live.keys().any(|key| key.name == name::REHEARSER_BINDING);
+        let journal = self.known_journal().ok().filter(|_| let_in);
+        let told = journal.map(|journal| rehearsed::told(&journal, &identity(), &self.rehearsal));
+        let before = std::mem::replace(&mut self.told, told.unwrap_or_default());
+        before != self.told
     }
 
     pub fn forward(&mut self, seconds: i64) {
@@ -247,7 +271,7 @@ impl World {
                 self.gone = self.grant.metadata.deletion_timestamp.is_some();
             }
             Step::Record(entry) => {
-                let identity = GrantIdentity { name: "northpay-fraud".into(), uid: UID.into() };
+                let identity = identity();
                 let record =
                     next_record(&self.journal(), entry, &identity, self.grant.metadata.generation, self.now);
                 self.records.push(record);

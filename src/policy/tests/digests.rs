@@ -237,8 +237,8 @@ fn taken_report() -> TakenReport {
         digest: "sha256:0".into(),
         cause: 1,
         counts: Counts { passed: 1, failed: 2, not_executable: 3 },
-        failed: vec!["admission/host-network".to_owned()],
-        not_executable: vec!["network/dial".to_owned()],
+        failed: vec!["pod-host-network".into()],
+        not_executable: vec!["request-limits".into()],
     }
 }
 
@@ -290,11 +290,11 @@ fn report() -> RehearsalReportSpec {
             "predicate": {
                 "result": "PASSED",
                 "configuration": [{"name": "comity", "digest": {"sha256": "1"}}],
-                "passedTests": ["admission/host-network"],
+                "passedTests": ["pod-host-network"],
                 "warnedTests": [],
                 "failedTests": [],
                 "cases": [{
-                    "name": "admission/host-network",
+                    "name": "pod-host-network",
                     "clause": "security.podSecurity",
                     "tried": "a pod that uses the network of its node",
                     "expected": "refused",

@@ -41,7 +41,8 @@ fn no_key_is_made_where_the_contract_doesnt_let_keys_be_secrets() {
         (vec![PodCertificate], vec![], true, false),
         (vec![PodCertificate, Secret], vec!["scorer"], true, false),
     ] {
-        let mut story = Story { world: World::story(), journal: Journal::empty(), records: Vec::new() };
+        let mut story =
+            Story { world: World::story(), journal: Journal::empty(), records: Vec::new(), told: Vec::new() };
         story.world.contract.spec.security.key_delivery = delivery;
         story.open(Stage::Sandbox);
         let world = &story.world;
@@ -152,7 +153,8 @@ fn a_record_cant_say_whose_certificates_are_signed_by_which_authority() {
     ];
     let genuine = only(&Story::with_open(Stage::Sandbox));
     for (what, forge) in forgeries {
-        let mut story = Story { world: World::story(), journal: Journal::empty(), records: Vec::new() };
+        let mut story =
+            Story { world: World::story(), journal: Journal::empty(), records: Vec::new(), told: Vec::new() };
         let agreement = story.world.agreed();
         let terms = &agreement.stages[&Stage::Sandbox];
         let mut policy = terms.policy.clone();
@@ -170,7 +172,8 @@ fn a_record_cant_say_whose_certificates_are_signed_by_which_authority() {
 
 #[test]
 fn a_record_cant_give_more_time_than_was_agreed() {
-    let mut story = Story { world: World::story(), journal: Journal::empty(), records: Vec::new() };
+    let mut story =
+        Story { world: World::story(), journal: Journal::empty(), records: Vec::new(), told: Vec::new() };
     let agreement = story.world.agreed();
     let terms = &agreement.stages[&Stage::Sandbox];
     let end = story.world.now + SignedDuration::from_hours(100_000);

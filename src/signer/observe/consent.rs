@@ -8,9 +8,10 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
 
 use crate::api::record::GrantRecordSpec;
-use crate::api::{GrantDecision, GrantRecord, PartnerGrant, name};
+use crate::api::{GrantDecision, GrantRecord, PartnerGrant, RehearsalReport, name};
 use crate::cluster::catalogue::Catalogue;
 use crate::journal::Journal;
+use crate::journal::rehearsal::Told;
 use crate::policy::standing::Outlook;
 use crate::signer::decide::Doomed;
 use crate::signer::error::SignError;
@@ -202,8 +203,14 @@ impl Consent {
             found.filter(|found| found.is_about(case.grant))
         };
         let stored = |sequence: i64| fetched.stored.as_ref()?.get(&sequence).copied();
+        let home = case.grant.namespace().unwrap_or_default();
+        let report = |name: &str| {
+            let known = self.catalogue.reports.report(&home, name);
+            known.or_else(|| fetched.reports.get(name).cloned())
+        };
         let witness = Witness {
             decision: &find,
+            report: &report,
             agreement: case.outlook.agreement.as_ref().ok(),
             agreed: &known.agreed,
             stored: fetched.stored.as_ref().map(|_| &stored as &dyn Fn(i64) -> Option<Timestamp>),
@@ -249,7 +256,26 @@ impl Consent {
                 stored.extend(created.map(|created| (record.sequence, created)));
             }
         }
-        Ok(Fetched { decisions, stored: Some(stored) })
+        let reports = self.fetch_reports(&home, records, before).await?;
+        Ok(Fetched { decisions, reports, stored: Some(stored) })
+    }
+
+    /// Those reports that records speak of and the watches haven't told of.
+    async fn fetch_reports(
+        &self,
+        home: &str,
+        records: &[GrantRecordSpec],
+        before: &Testimony,
+    ) -> Result<HashMap<String, Told>, SignError> {
+        let mut reports = HashMap::new();
+        let news = records.iter().filter(|record| record.sequence > before.through);
+        for taken in news.filter_map(|record| record.report.as_ref()) {
+            if self.catalogue.reports.report(home, &taken.name).is_none() {
+                let found: Option<RehearsalReport> = self.talk.get(home, &taken.name).await?;
+                reports.extend(found.as_ref().and_then(Told::of).map(|told| (taken.name.clone(), told)));
+            }
+        }
+        Ok(reports)
     }
 }
 
@@ -258,6 +284,8 @@ impl Consent {
 struct Fetched {
     /// Decisions that records speak of.
     decisions: Decisions,
+    /// Reports that records speak of, by name.
+    reports: HashMap<String, Told>,
     /// When records were stored, by their numbers; `None`: nobody asked.
     stored: Option<HashMap<i64, Timestamp>>,
 }

@@ -41,7 +41,7 @@ impl Tale {
         by_rita(&mut world.partner.metadata, ANNOTATION_AUTHORED_BY);
         by_rita(&mut world.dataset().metadata, ANNOTATION_AUTHORED_BY);
         by_rita(&mut world.boundary().metadata, ANNOTATION_AUTHORED_BY);
-        let mut story = Story { world, journal: Journal::empty(), records: Vec::new() };
+        let mut story = Story { world, journal: Journal::empty(), records: Vec::new(), told: Vec::new() };
         for stage in [Stage::Sandbox, Stage::Rehearsal] {
             story.open(stage);
             story.world.now += story.world.agreed().stages[&stage].soak;
@@ -124,9 +124,11 @@ impl Tale {
             let mut all = self.decisions.iter();
             all.find(|decision| decision.metadata.uid.as_deref() == Some(uid)).cloned()
         };
+        let report = |name: &str| self.story.told.iter().find(|told| told.taken.name == name).cloned();
         let stored = |_| self.stored;
         let witness = Witness {
             decision: &find,
+            report: &report,
             agreement: agreement.as_ref(),
             agreed: &self.seen,
             stored: self.stored.as_ref().map(|_| &stored as &dyn Fn(i64) -> Option<Timestamp>),

@@ -16,6 +16,7 @@ use super::sight::{Sight, Standings};
 use super::state::{Grant, Id, Seen};
 use super::story::{Contract, Story, at, seconds};
 use crate::api::grant::{OpeningState, OpeningStatus, PartnerGrantStatus};
+use crate::api::record::GrantIdentity;
 use crate::api::{GrantDecision, PartnerGrant, Stage, name};
 use crate::grant::build::Installation;
 use crate::grant::build::namespace::{Gate, namespace, unrecorded};
@@ -24,6 +25,7 @@ use crate::grant::decide::{Decision, Pods, Step, decide};
 use crate::grant::observe::{Names, once_had_records, remains_of};
 use crate::journal::Journal;
 use crate::plan::objects::{Key, LiveObjects, Wanted};
+use crate::testing::rehearsed::{Observed, told as told_of};
 
 /// Everything that a decision goes by.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -148,8 +150,12 @@ impl Core {
         let journal = if is_lost { Rc::new(Journal::empty().unless_lost(had)) } else { Rc::clone(folded) };
         let outlook = self.story.outlook(look.grant, look.seen.contract, look.seen.now);
         let openings = journal.as_ref().as_ref().map_or(&[][..], |journal| &journal.openings);
+        let names = Names::of(&grant);
+        let identity = GrantIdentity { name: names.grant.as_str().into(), uid: names.uid.as_str().into() };
+        let passed = |journal: &Journal| told_of(journal, &identity, &Observed::Allowed);
         Sight {
-            names: Names::of(&grant),
+            told: journal.as_ref().as_ref().map(passed).unwrap_or_default(),
+            names,
             grant,
             remains: remains_of(openings, &outlook),
             outlook,

@@ -19,6 +19,7 @@ use crate::grant::decide::{Place, Pods, Records, View};
 use crate::grant::gate;
 use crate::grant::observe::Names;
 use crate::grant::weigh::Weighed;
+use crate::journal::rehearsal::Told;
 use crate::journal::remains::Remains;
 use crate::journal::wanted::GrantFacts;
 use crate::journal::{Broken, Journal, Opening};
@@ -40,6 +41,8 @@ pub struct Sight {
     pub finalized: bool,
     pub pods: Rc<BTreeMap<String, Pods>>,
     pub decisions: Rc<Vec<Arc<GrantDecision>>>,
+    /// Whatever has to be rehearsed was, and passed.
+    pub told: Vec<Told>,
     pub installation: Rc<Installation>,
     pub ingress: Rc<BTreeSet<String>>,
     pub failed: BTreeSet<Key>,
@@ -89,6 +92,7 @@ impl Sight {
             grant_uid: &self.names.uid,
             installation: &self.installation,
             ingress: &self.ingress,
+            rehearsing: false,
         }
     }
 
@@ -111,6 +115,7 @@ impl Sight {
             journal: &self.journal,
             places: self.places(standings),
             decisions: &self.decisions,
+            told: &self.told,
             quarantined_again: None,
             made_again: false,
             pods: &self.pods,
@@ -205,6 +210,7 @@ mod tests {
             failed: BTreeSet::new(),
             conflict: sight.conflict(),
             decisions: sight.decisions.as_ref().clone(),
+            told: sight.told.clone(),
             called: Called::default(),
             made_again: false,
             now: sight.now,

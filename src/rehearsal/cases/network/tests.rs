@@ -71,6 +71,7 @@ impl Told {
             grant_uid: "6f0c1a2b-0000-4000-8000-000000000001",
             installation: &self.installation,
             ingress: &self.ingress,
+            rehearsing: false,
         };
         let made = confinement(&site).into_iter().filter(|object| object.key.kind == Kind::NetworkPolicy);
         let deny = json!({

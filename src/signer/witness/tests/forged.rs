@@ -46,6 +46,7 @@ fn a_stage_that_was_opened_too_early_isnt_believed() {
     let mut unsoaked = hasty.clone();
     unsoaked.story.journal = Journal::empty();
     unsoaked.story.records.clear();
+    unsoaked.story.told.clear();
     unsoaked.decisions.clear();
     unsoaked.story.open(Stage::Sandbox);
     unsoaked.forward(soak);
@@ -131,4 +132,26 @@ fn what_closed_is_believed_although_its_decision_was_deleted_before_anybody_look
         let production = derived.openings.iter().find(|opening| opening.stage == Stage::Production);
         assert!(production.is_some_and(|opening| opening.open), "{action:?}: it is signed for again");
     }
+}
+
+#[test]
+fn a_rehearsal_that_nobody_reported_isnt_believed() {
+    let begun = Tale::agreed();
+    let mut unreported = begun.clone();
+    unreported.open();
+    unreported.is_believed();
+    unreported.story.told.clear();
+    unreported.is_doubted("there is no RehearsalReport");
+    let mut better = begun.clone();
+    better.open();
+    for told in &mut better.story.told {
+        told.taken.counts.failed = 1;
+    }
+    better.is_doubted("doesn't say what RehearsalReport");
+    let mut of_another = begun;
+    of_another.open();
+    for told in &mut of_another.story.told {
+        told.digest = "v1:sha256:another".to_owned();
+    }
+    of_another.is_doubted("doesn't say what RehearsalReport");
 }

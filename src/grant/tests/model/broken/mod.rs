@@ -253,6 +253,9 @@ impl Broken {
             Self::NobodyAsked => ask_nobody(agreement),
             Self::RehearsalSkipped if first.digest() != Some(agreement.digest.as_str()) => {
                 agreement.stages.remove(&Stage::Rehearsal);
+                if let Ok(journal) = Rc::make_mut(&mut sight.journal) {
+                    journal.rehearsals.pass(&agreement.digest);
+                }
             }
             Self::NothingGivesWay => {
                 let long = SignedDuration::from_hours(10_000);

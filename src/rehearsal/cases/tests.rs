@@ -1,0 +1,85 @@
+//! What the story is rehearsed by, and that admission says what is expected of it.
+
+use super::*;
+use crate::grant::build::confinement::guard;
+use crate::policy::testing::World;
+
+/// The cases of the story, as lines.
+fn lines(change: impl FnOnce(&mut World)) -> String {
+    let mut world = World::story();
+    change(&mut world);
+    let agreed = world.agreed();
+    let policy = &agreed.stages[&Stage::Rehearsal].policy;
+    let ground = Ground {
+        grant: "northpay-fraud",
+        grant_namespace: "risk-data",
+        namespace: "comity-northpay-fraud-rehearsal-00000000",
+        policy,
+        guard: guard(policy, "uid", Stage::Rehearsal),
+        rehearsal: world.contract.spec.rehearsal.as_ref(),
+        others: vec!["comity-other-sandbox-00000000".to_owned()],
+        seen: Vec::new(),
+    };
+    let told = ground.cases().into_iter().map(|case| {
+        let how = match &case.attempt {
+            Attempt::Access(_) => "access",
+            Attempt::Request(request) => request.by.map_or("itself", |role| role.kebab()),
+            Attempt::Seen(_) => "seen",
+            Attempt::Nothing(_) => "nothing",
+        };
+        format!("{} [{}] {how}: {} → {}", case.name, case.clause, case.tried, case.expected)
+    });
+    told.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_story_is_rehearsed_by_these_cases() {
+    insta::assert_snapshot!(lines(|_| ()));
+}
+
+#[test]
+fn names_are_unique_and_every_part_fits_its_report() {
+    let lines = lines(|_| ());
+    let names: Vec<&str> = lines.lines().filter_map(|line| line.split(' ').next()).collect();
+    let unique: std::collections::BTreeSet<&str> = names.iter().copied().collect();
+    assert_eq!(unique.len(), names.len());
+    assert!(names.len() <= MOST && names.iter().all(|name| name.len() <= 128));
+}
+
+#[test]
+fn what_admission_is_expected_to_say_it_does_say() {
+    let policies = texts(&serde_json::json!(crate::generate::admission::objects("comity-system")));
+    let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").replace("\\'", "'");
+    let policies = plain(&policies);
+    let lines = lines(|_| ());
+    let expected = lines.lines().filter_map(|line| line.split_once("→ refused: "));
+    let own = expected.filter(|(line, _)| line.contains("pod-") || line.contains("object-"));
+    for (line, words) in own.filter(|(_, words)| !["violates PodSecurity", "exceeded quota"].contains(words))
+    {
+        assert!(policies.contains(&plain(words)), "{line}: no policy says {words}");
+    }
+}
+
+/// Every text in an object.
+fn texts(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => format!("{text}\n"),
+        serde_json::Value::Array(items) => items.iter().map(texts).collect(),
+        serde_json::Value::Object(fields) => fields.values().map(texts).collect(),
+        _ => String::new(),
+    }
+}
+
+#[test]
+fn a_report_that_is_too_long_fails_and_says_so() {
+    let lines = lines(|world| {
+        let workload = world.grant.spec.workloads[0].clone();
+        let more = (0..15).map(|number| {
+            let name = format!("w{number}").as_str().into();
+            crate::api::grant::Workload { name, ..workload.clone() }
+        });
+        world.grant.spec.workloads = more.collect();
+    });
+    assert_eq!(lines.lines().count(), MOST);
+    assert!(lines.lines().last().is_some_and(|line| line.starts_with("too-many-cases")));
+}

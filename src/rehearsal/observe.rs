@@ -1,0 +1,143 @@
+//! What a rehearsal goes by, read at the moment at which it begins.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::ResourceExt as _;
+use kube::runtime::reflector::ObjectRef;
+
+use super::case::Case;
+use super::cases::Ground;
+use super::cases::certificates::{self, Published};
+use super::cases::checks::{self, Behind, Checked};
+use super::due::Due;
+use crate::api::stage::Stage;
+use crate::api::{Partner, PartnerGrant, SharingContract, name};
+use crate::cluster::apply::WriteError;
+use crate::cluster::catalogue::Catalogue;
+use crate::cluster::trial::Trial;
+use crate::grant::build::confinement::guard;
+
+/// How many other stages a rehearsal tries to look into.
+const OTHERS: usize = 2;
+
+/// How this Comity is installed, as far as rehearsals go by it.
+#[derive(Clone, Debug)]
+pub struct Home {
+    /// Comity's own namespace.
+    pub system_namespace: String,
+    /// The trust domain of workloads.
+    pub trust_domain: String,
+}
+
+/// Whoever reads.
+#[derive(Clone, Copy)]
+pub struct Observer<'a> {
+    /// What the watches told.
+    pub catalogue: &'a Catalogue,
+    /// What asks the API server.
+    pub trial: &'a Trial,
+    /// How Comity is installed.
+    pub home: &'a Home,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl Observer<'_> {
+    /// Every case of a rehearsal.
+    pub async fn cases(&self, grant: &PartnerGrant, due: &Due<'_>) -> Result<Vec<Case>, WriteError> {
+        let contract = self.contract(grant);
+        let (grant_name, grant_namespace) = (grant.name_any(), grant.namespace().unwrap_or_default());
+        let uid = grant.uid().unwrap_or_default();
+        let policy = &due.terms.policy;
+        let mut ground = Ground {
+            grant: &grant_name,
+            grant_namespace: &grant_namespace,
+            namespace: &due.opening.namespace,
+            policy,
+            guard: guard(policy, &uid, Stage::Rehearsal),
+            rehearsal: contract.as_ref().and_then(|contract| contract.spec.rehearsal.as_ref()),
+            others: self.others(&due.opening.namespace),
+            seen: Vec::new(),
+        };
+        let mut seen = self.certificates(&ground, due, &uid).await?;
+        seen.extend(self.checks(&ground).await?);
+        ground.seen = seen;
+        Ok(ground.cases())
+    }
+
+    fn contract(&self, grant: &PartnerGrant) -> Option<Arc<SharingContract>> {
+        let namespace = grant.namespace().unwrap_or_default();
+        self.catalogue.contracts.get(&ObjectRef::new(&grant.spec.contract_ref.name.0).within(&namespace))
+    }
+
+    /// A few namespaces of other stages.
+    fn others(&self, here: &str) -> Vec<String> {
+        let mut all: Vec<String> = self.catalogue.objects.stages();
+        all.retain(|namespace| namespace != here);
+        all.sort();
+        all.truncate(OTHERS);
+        all
+    }
+
+    async fn certificates(
+        &self,
+        ground: &Ground<'_>,
+        due: &Due<'_>,
+        uid: &str,
+    ) -> Result<Vec<Case>, WriteError> {
+        let here = self.published(ground.namespace, name::TRUST_CONFIG_MAP).await?.unwrap_or_default();
+        let mut elsewhere = BTreeMap::new();
+        for stage in [Stage::Sandbox, Stage::Production] {
+            let ca = name::ca(ground.policy.contract_uid.as_str(), stage);
+            let found = self.published(&self.home.system_namespace, &name::ca_config_map(&ca)).await?;
+            elsewhere.extend(found.and_then(|mut data| data.remove("ca.crt")).map(|anchor| (stage, anchor)));
+        }
+        let published = Published {
+            here,
+            elsewhere,
+            trust_domain: &self.home.trust_domain,
+            digest: &due.opening.digest,
+            grant_uid: uid,
+            end: due.opening.end,
+            now: self.now,
+        };
+        Ok(certificates::cases(ground, &published))
+    }
+
+    async fn published(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<BTreeMap<String, String>>, WriteError> {
+        let found = self.trial.config_map(namespace, name).await?;
+        Ok(found.map(|found| found.data.unwrap_or_default()))
+    }
+
+    async fn checks(&self, ground: &Ground<'_>) -> Result<Vec<Case>, WriteError> {
+        let name = &ground.policy.partner;
+        let Some(partner) = self.catalogue.partners.get(&ObjectRef::<Partner>::new(name.as_str())) else {
+            // Then nothing is agreed, and the next look at it says so.
+            return Ok(Vec::new());
+        };
+        let mut behind = BTreeMap::new();
+        for dataset in &ground.policy.datasets {
+            let Some(endpoint) = &dataset.endpoint else { continue };
+            let slices = self.trial.endpoints(endpoint.namespace.as_str(), endpoint.service.as_str()).await?;
+            behind.insert(dataset.name.as_str().to_owned(), counted(&slices));
+        }
+        Ok(checks::cases(ground, &Checked { partner: &partner, behind, now: self.now }))
+    }
+}
+
+/// How many pods stand behind a Service.
+fn counted(slices: &[EndpointSlice]) -> Behind {
+    let endpoints = slices.iter().flat_map(|slice| slice.endpoints.iter().flatten());
+    endpoints.fold(Behind::default(), |counted, endpoint| {
+        // Unknown counts as ready (discovery.k8s.io/v1, EndpointConditions).
+        let ready = endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true);
+        Behind { ready: counted.ready + usize::from(ready), all: counted.all + 1 }
+    })
+}
