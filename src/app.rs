@@ -47,6 +47,7 @@ use crate::plan::objects;
 use crate::plan::retry::Failure;
 use crate::runtime::controller::{Telemetry, drive};
 use crate::runtime::round::go_round;
+use crate::signer::keyring::{InSecrets, Keyring};
 use crate::signer::observe::Observer;
 use crate::signer::stage::Tender;
 use crate::signer::talk::Talk;
@@ -128,15 +129,21 @@ pub async fn run(settings: Settings) -> Result<(), AppError> {
     until_told(&settings, &station, ("run", counting::grants(&stores)), work).await
 }
 
-/// Runs `comity sign` until it is told to stop.
+/// Runs `comity sign` until it is told to stop, with the keys of authorities in Secrets.
 pub async fn sign(settings: Settings) -> Result<(), AppError> {
+    sign_with(settings, Arc::new(InSecrets)).await
+}
+
+/// The same with the keys of authorities on this ring: in a machine that doesn't give them away, say.
+pub async fn sign_with(settings: Settings, keyring: Arc<dyn Keyring>) -> Result<(), AppError> {
     let station = Station::new(&settings);
     let client = client(settings.kubeconfig.as_deref(), &station).await?;
     let kinds = [objects::Kind::Namespace];
     let watched =
         Watched { kinds: &kinds, doors: Some(name::SIGNER_BINDING), admission: Admission::default() };
     let (mut feeds, queues) = Feeds::start(&client, watched, station.sight());
-    let context = Arc::new(signing(&settings, client.clone(), &feeds, &station.clock, &station.metrics));
+    let context = signing(&settings, client.clone(), &feeds, (&station.clock, &station.metrics), keyring);
+    let context = Arc::new(context);
     let tally = counting::certificates(&context);
     let authorities = station.keep_authorities(&settings, &client, Arc::clone(&context));
     let enrolment = station.serve_enrolment(&settings, &client, &context).await?;
@@ -181,15 +188,15 @@ fn signing(
     settings: &Settings,
     client: Client,
     feeds: &Feeds,
-    clock: &Clock,
-    metrics: &Metrics,
+    (clock, metrics): (&Clock, &Metrics),
+    keyring: Arc<dyn Keyring>,
 ) -> signer::reconcile::Context {
     let talk = Talk::new(client.clone());
     let clock = clock.clone();
     let now: signer::Now = Arc::new(move || clock.now());
     signer::reconcile::Context {
         observer: Observer::new(talk.clone(), Arc::clone(&feeds.catalogue), &settings.system_namespace),
-        tender: Tender::new(talk, authorities::terms(settings), Arc::clone(&now)),
+        tender: Tender::new(talk, authorities::terms(settings), Arc::clone(&now)).with_keys(keyring),
         now,
         events: Events::start(client, name::SIGN, counted(metrics)),
         meter: Box::new(metrics.clone()),

@@ -85,6 +85,11 @@ impl Anchor {
         self.facts.public_key == other.facts.public_key && self.id == other.id
     }
 
+    /// Whether this authority signed the certificate in this DER.
+    pub(super) fn has_signed(&self, der: &[u8]) -> bool {
+        X509Certificate::from_der(der).is_ok_and(|(_rest, certificate)| self.signed(&certificate))
+    }
+
     /// Whether this authority signed that certificate.
     pub(super) fn signed(&self, certificate: &X509Certificate<'_>) -> bool {
         X509Certificate::from_der(&self.der).is_ok_and(|(_rest, own)| {

@@ -282,7 +282,7 @@ mod tests {
             let mut tampered = Case {
                 authority: Authority::parse(
                     whole.authority.anchor().pem().as_bytes(),
-                    whole.authority.key_pem().reveal().as_bytes(),
+                    whole.authority.stored().reveal().as_bytes(),
                 )
                 .unwrap(),
                 certificate: whole.certificate.clone(),
@@ -343,7 +343,7 @@ mod tests {
     fn nothing_is_renewed_that_lasts_to_the_end() {
         let authority = testing::authority();
         let (id, end) = (testing::id(), testing::now() + SignedDuration::from_mins(30));
-        let issued = issue(&authority, &id, testing::now(), testing::ttl(), end).unwrap();
+        let issued = testing::at_once(issue(&authority, &id, testing::now(), testing::ttl(), end)).unwrap();
         let stored = Stored {
             certificate: Some(issued.certificate.as_bytes()),
             key: Some(issued.key.reveal().as_bytes()),

@@ -56,6 +56,12 @@ pub enum PkiError {
     /// The key isn't the one that the certificate is about.
     #[error("the private key is not the one of the certificate")]
     KeyOfAnother,
+    /// Whoever keeps the key can't be asked just now.
+    #[error("whoever keeps the key can't be asked: {0}")]
+    Keeper(String),
+    /// What came back isn't signed with the key of the authority.
+    #[error("whoever keeps the key signed with another one, or something else")]
+    Missigned,
     /// Making a key or a signature failed.
     #[error("the cryptographic library refused to {0}")]
     Library(&'static str),

@@ -1,7 +1,7 @@
 //! Issuing a workload's certificate: about a new key each time, or about one that its node made and keeps.
 
 use jiff::{SignedDuration, Timestamp};
-use rcgen::PublicKeyData;
+use rcgen::{PublicKeyData, SubjectPublicKeyInfo};
 
 use super::authority::Authority;
 use super::error::PkiError;
@@ -27,7 +27,7 @@ pub struct Issued {
 }
 
 /// Issues a certificate for the workload `id`, which lives for `ttl`, and never past `end`.
-pub fn issue(
+pub async fn issue(
     authority: &Authority,
     id: &SpiffeId,
     now: Timestamp,
@@ -38,7 +38,9 @@ pub fn issue(
     let anchor = authority.anchor();
     let lifetime = Lifetime::of_leaf(now, ttl, end, anchor.lifetime())?;
     let key = PrivateKey::generate()?;
-    let (certificate, leaf) = sign(authority, id, (lifetime, Purpose::Both), key.pair())?;
+    let public = SubjectPublicKeyInfo::from_der(&key.public_key());
+    let public = public.map_err(|_discarded| PkiError::Library("read a key that it made"))?;
+    let (certificate, leaf) = sign(authority, id, (lifetime, Purpose::Both), &public).await?;
     Ok(Issued { certificate, key: key.pem(), authority: anchor.pem().to_owned(), leaf })
 }
 
@@ -53,26 +55,26 @@ pub struct Certified {
 
 /// Certifies somebody else's key for the workload `id`, for just this lifetime: what can't be kept to
 /// is refused and not cut.
-pub fn certify(
+pub async fn certify(
     authority: &Authority,
     id: &SpiffeId,
     key: &RequestedKey,
     lifetime: Lifetime,
 ) -> Result<Certified, PkiError> {
-    certified(authority, id, key, (lifetime, Purpose::Both))
+    certified(authority, id, key, (lifetime, Purpose::Both)).await
 }
 
 /// The same for a workload that only calls in.
-pub fn certify_caller(
+pub async fn certify_caller(
     authority: &Authority,
     id: &SpiffeId,
     key: &RequestedKey,
     lifetime: Lifetime,
 ) -> Result<Certified, PkiError> {
-    certified(authority, id, key, (lifetime, Purpose::Calling))
+    certified(authority, id, key, (lifetime, Purpose::Calling)).await
 }
 
-fn certified(
+async fn certified(
     authority: &Authority,
     id: &SpiffeId,
     key: &RequestedKey,
@@ -82,7 +84,7 @@ fn certified(
     if !authority.anchor().lifetime().covers(lifetime) {
         return Err(PkiError::OutlivesAuthority { end: lifetime.not_after() });
     }
-    let (certificate, leaf) = sign(authority, id, (lifetime, purpose), key.info())?;
+    let (certificate, leaf) = sign(authority, id, (lifetime, purpose), key.info()).await?;
     Ok(Certified { certificate, leaf })
 }
 
@@ -94,15 +96,13 @@ fn speaks_for(authority: &Authority, id: &SpiffeId) -> Result<(), PkiError> {
     Err(PkiError::OtherTrustDomain { authority: anchor.id().to_string(), asked: id.to_string() })
 }
 
-fn sign(
+async fn sign(
     authority: &Authority,
     id: &SpiffeId,
     (lifetime, purpose): (Lifetime, Purpose),
-    key: &impl PublicKeyData,
+    key: &(impl PublicKeyData + Sync),
 ) -> Result<(String, Leaf), PkiError> {
-    let certificate = profile::workload(id, lifetime, purpose)?
-        .signed_by(key, &authority.issuer()?)
-        .map_err(|_discarded| PkiError::Library("sign the certificate"))?;
+    let certificate = authority.sign(&profile::workload(id, lifetime, purpose)?, key).await?;
     // Read back, so that what isn't exactly what was wanted never leaves here.
     let leaf = Leaf::read(certificate.der(), purpose)?;
     let certificate = certificate.pem();

@@ -1,10 +1,17 @@
 //! Private keys: made, parsed and written as PEM, and overwritten in memory when they are done with.
+//!
+//! What is overwritten: the key in DER and in PEM, here and in Secrets that were read or are written; and by AWS-LC,
+//! which overwrites whatever it frees, the key that it signs with. What isn't: copies that libraries make on the way,
+//! which read and write base64 and JSON, and the buffers of the connection to the API server.
 
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _};
+use pki_types::PrivatePkcs8KeyDer;
+use pki_types::pem::PemObject as _;
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _, SigningKey as _};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::LONGEST_PEM;
 use super::error::PkiError;
+use super::signer::{Algorithm, Signer, Signing};
 
 /// A P-256 private key. Says nothing of itself when printed; overwritten when dropped.
 pub struct PrivateKey(KeyPair);
@@ -22,25 +29,40 @@ impl PrivateKey {
         if pem.len() > LONGEST_PEM {
             return Err(PkiError::NotAKey);
         }
-        let text = std::str::from_utf8(pem).map_err(|_discarded| PkiError::NotAKey)?;
-        KeyPair::from_pkcs8_pem_and_sign_algo(text, &PKCS_ECDSA_P256_SHA256)
+        let key = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_discarded| PkiError::NotAKey)?;
+        let key = Zeroizing::new(key);
+        KeyPair::from_pkcs8_der_and_sign_algo(&key, &PKCS_ECDSA_P256_SHA256)
             .map(Self)
             .map_err(|_discarded| PkiError::NotAKey)
     }
 
     /// The key as PKCS #8 PEM.
     pub fn pem(&self) -> SecretPem {
-        SecretPem(Zeroizing::new(self.0.serialize_pem()))
+        SecretPem::new(self.0.serialize_pem())
     }
 
     /// The public half, as the `SubjectPublicKeyInfo` in DER that a certificate about it carries.
     pub fn public_key(&self) -> Vec<u8> {
         self.0.subject_public_key_info()
     }
+}
 
-    /// For signing, within this module only.
-    pub(super) const fn pair(&self) -> &KeyPair {
-        &self.0
+impl Signer for PrivateKey {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::EcdsaP256
+    }
+
+    fn public_key(&self) -> Vec<u8> {
+        self.0.subject_public_key_info()
+    }
+
+    fn sign<'a>(&'a self, message: &'a [u8]) -> Signing<'a> {
+        let signature = self.0.sign(message).map_err(|_discarded| PkiError::Library("sign"));
+        Box::pin(std::future::ready(signature))
+    }
+
+    fn stored(&self) -> SecretPem {
+        self.pem()
     }
 }
 
@@ -56,10 +78,16 @@ impl std::fmt::Debug for PrivateKey {
     }
 }
 
-/// A private key in PEM, on its way into a Secret. Hidden when printed; overwritten when dropped.
+/// A private key in PEM, or what somebody knows it by who keeps it, on its way into a Secret. Hidden when printed;
+/// overwritten when dropped.
 pub struct SecretPem(Zeroizing<String>);
 
 impl SecretPem {
+    /// This text.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
     /// The text. Whoever asks for it answers for where it goes.
     pub fn reveal(&self) -> &str {
         &self.0

@@ -1,7 +1,10 @@
 //! The certificate of a server of Comity's own, which callers know by its host names. It is no workload's: it
 //! has no SPIFFE ID, and no verifier of a stage has its anchor.
 
-use rcgen::{CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose};
+use rcgen::{
+    CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
+    SubjectPublicKeyInfo,
+};
 
 use super::authority::Authority;
 use super::error::PkiError;
@@ -19,7 +22,7 @@ pub struct Server {
 }
 
 /// A certificate about a new key for a server that is called by these host names and addresses.
-pub fn server(authority: &Authority, names: &[String], lifetime: Lifetime) -> Result<Server, PkiError> {
+pub async fn server(authority: &Authority, names: &[String], lifetime: Lifetime) -> Result<Server, PkiError> {
     let mut params = CertificateParams::new(names)
         .map_err(|_discarded| PkiError::Library("write the names of a server"))?;
     params.distinguished_name = DistinguishedName::new();
@@ -28,9 +31,9 @@ pub fn server(authority: &Authority, names: &[String], lifetime: Lifetime) -> Re
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let params = profile::of_ours(params, lifetime)?;
     let key = PrivateKey::generate()?;
-    let certificate = params
-        .signed_by(key.pair(), &authority.issuer()?)
-        .map_err(|_discarded| PkiError::Library("sign a server's certificate"))?;
+    let public = SubjectPublicKeyInfo::from_der(&key.public_key());
+    let public = public.map_err(|_discarded| PkiError::Library("read a key that it made"))?;
+    let certificate = authority.sign(&params, &public).await?;
     Ok(Server { certificate: certificate.der().to_vec(), key: key.pem() })
 }
 
@@ -41,13 +44,14 @@ mod tests {
 
     use super::*;
     use crate::pki::profile::Purpose;
+    use crate::pki::testing::at_once;
     use crate::pki::{Leaf, testing};
 
     #[test]
     fn it_says_its_names_and_is_no_workloads() {
         let authority = testing::authority();
         let names = ["enrol.retail.example".to_owned(), "192.0.2.1".to_owned()];
-        let made = server(&authority, &names, testing::authority_lifetime()).unwrap();
+        let made = at_once(server(&authority, &names, testing::authority_lifetime())).unwrap();
         let (_, certificate) = X509Certificate::from_der(&made.certificate).unwrap();
         let said = certificate.subject_alternative_name().unwrap().unwrap();
         assert_eq!(said.value.general_names.len(), 2);
@@ -55,6 +59,7 @@ mod tests {
         assert!(PrivateKey::parse(made.key.reveal().as_bytes()).is_ok());
         let read = [Purpose::Both, Purpose::Calling].map(|purpose| Leaf::read(&made.certificate, purpose));
         assert!(read.iter().all(Result::is_err), "nobody takes it for a workload's");
-        assert!(server(&authority, &["ä".to_owned()], testing::authority_lifetime()).is_err());
+        let odd = ["ä".to_owned()];
+        assert!(at_once(server(&authority, &odd, testing::authority_lifetime())).is_err());
     }
 }

@@ -5,6 +5,11 @@ use rcgen::{CertificateParams, DistinguishedName, KeyPair, PublicKeyData as _};
 
 use super::{Authority, Issued, Lifetime, SpiffeId, issue};
 
+/// What comes of signing with a key that is here: nobody has to be waited for.
+pub fn at_once<T>(signing: impl Future<Output = T>) -> T {
+    futures::FutureExt::now_or_never(signing).unwrap()
+}
+
 /// The time of every test that needs one.
 pub fn now() -> Timestamp {
     "2026-12-01T12:00:00.123Z".parse().unwrap()
@@ -34,12 +39,12 @@ pub fn authority_lifetime() -> Lifetime {
 /// An authority with a new key.
 pub fn authority() -> Authority {
     let id = SpiffeId::of_trust_domain("comity.local").unwrap();
-    Authority::create(&id, "Comity fraud-scoring sandbox", authority_lifetime()).unwrap()
+    at_once(Authority::create(&id, "Comity fraud-scoring sandbox", authority_lifetime())).unwrap()
 }
 
 /// A certificate of the workload, issued now.
 pub fn leaf(authority: &Authority) -> Issued {
-    issue(authority, &id(), now(), ttl(), end()).unwrap()
+    at_once(issue(authority, &id(), now(), ttl(), end())).unwrap()
 }
 
 /// A new key as nodes ask for it: as PKCS #10 that says nothing else, and as a public key.

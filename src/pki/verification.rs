@@ -9,6 +9,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer as _;
 
+use super::testing::at_once;
 use super::{Anchor, Authority, Issued, Lifetime, PkiError, SpiffeId, issue, only_certificate, testing};
 
 /// Asks rustls-webpki, for both ends of a connection.
@@ -62,8 +63,8 @@ fn an_authority_is_no_workload_and_a_workload_no_authority() {
 #[test]
 fn no_other_trust_domain_is_certified() {
     let id = SpiffeId::workload("spiffe://northpay.example/scorer").unwrap();
-    let error =
-        issue(&testing::authority(), &id, testing::now(), testing::ttl(), testing::end()).unwrap_err();
+    let error = at_once(issue(&testing::authority(), &id, testing::now(), testing::ttl(), testing::end()))
+        .unwrap_err();
     assert!(matches!(error, PkiError::OtherTrustDomain { .. }), "{error}");
 }
 
@@ -72,7 +73,8 @@ fn nothing_is_issued_at_or_after_the_end() {
     let authority = testing::authority();
     for late in [0, 1, 3_600] {
         let now = testing::end() + SignedDuration::from_secs(late);
-        let error = issue(&authority, &testing::id(), now, testing::ttl(), testing::end()).unwrap_err();
+        let issued = at_once(issue(&authority, &testing::id(), now, testing::ttl(), testing::end()));
+        let error = issued.unwrap_err();
         assert!(matches!(error, PkiError::NothingLeft { .. }), "{error}");
     }
 }
@@ -152,7 +154,7 @@ proptest! {
         read_all(&noise);
         let authority = testing::authority();
         let leaf = testing::leaf(&authority);
-        let key = authority.key_pem();
+        let key = authority.stored();
         for pem in [authority.anchor().pem(), leaf.certificate.as_str(), key.reveal()] {
             let mut bytes = pem.as_bytes().to_vec();
             let length = bytes.len();
@@ -175,8 +177,9 @@ proptest! {
         let now = Timestamp::from_millisecond(start).unwrap();
         let (ttl, end) = (SignedDuration::from_secs(ttl), now + SignedDuration::from_secs(left));
         let id = SpiffeId::of_trust_domain("comity.local").unwrap();
-        let authority = Authority::create(&id, "property", Lifetime::of_authority(now, ttl, end)).unwrap();
-        match issue(&authority, &testing::id(), now, ttl, end) {
+        let life = Lifetime::of_authority(now, ttl, end);
+        let authority = at_once(Authority::create(&id, "property", life)).unwrap();
+        match at_once(issue(&authority, &testing::id(), now, ttl, end)) {
             Ok(issued) => {
                 let expected = Lifetime::of_leaf(now, ttl, end, authority.anchor().lifetime()).unwrap();
                 prop_assert_eq!(issued.leaf.lifetime(), expected);

@@ -1,6 +1,8 @@
 //! The authorities that the signer holds: read from its own namespace, taken step by step to where they
 //! should be, refused where what is kept can't be gone by.
 
+mod contents;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,13 +13,15 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::build;
 use super::ca::order::Found;
 use super::ca::step::Look;
-use super::ca::{Chest, Entry, Key, Keys, Ledger, Need, Owner, Slot, Step};
-use super::custody::{Cause, Refusal, Unwritten, authority_of, key, signs, unwritten};
+use super::ca::{Chest, Entry, Key, Ledger, Need, Owner, Slot, Step};
+use super::custody::{Cause, Refusal, Unwritten, signs, unwritten};
 use super::decide::{doomed, earliest};
 use super::error::SignError;
+use super::keyring::{InSecrets, Keyring};
 use super::opening::Opening;
 use super::talk::Talk;
-use crate::pki::{Authority, Lifetime, PkiError, SpiffeId, Trust, rotation};
+use crate::pki::{Authority, Lifetime, SpiffeId, Trust, rotation};
+use contents::{Contents, Wiped};
 
 /// How long what was read counts as live, so that many stages of one contract don't read it each.
 const FRESH: SignedDuration = SignedDuration::from_secs(3);
@@ -68,6 +72,7 @@ pub struct Terms {
 pub struct Authorities {
     talk: Talk,
     terms: Terms,
+    keyring: Arc<dyn Keyring>,
     chests: Mutex<BTreeMap<Chest, Arc<AsyncMutex<Option<Looked>>>>>,
 }
 
@@ -77,13 +82,6 @@ struct Looked {
     need: Need,
     ledger: Option<Ledger>,
     standing: Standing,
-}
-
-/// What is read of a chest.
-struct Contents {
-    marker: Option<ConfigMap>,
-    secrets: [Option<Secret>; 2],
-    keys: Keys,
 }
 
 /// What a chest is looked at for.
@@ -97,9 +95,15 @@ struct Errand<'a> {
 }
 
 impl Authorities {
-    /// Keeps authorities on these terms.
+    /// Keeps authorities on these terms, with keys in Secrets.
     pub fn new(talk: Talk, terms: Terms) -> Self {
-        Self { talk, terms, chests: Mutex::default() }
+        Self { talk, terms, keyring: Arc::new(InSecrets), chests: Mutex::default() }
+    }
+
+    /// The same with keys on this ring.
+    #[must_use]
+    pub fn with_keys(self, keyring: Arc<dyn Keyring>) -> Self {
+        Self { keyring, ..self }
     }
 
     /// What stands for an opening, read no longer than a moment ago.
@@ -203,7 +207,8 @@ impl Authorities {
         let mut order = errand.order.map(Found::from);
         let mut destroyed = None;
         for _ in 0..STEPS {
-            let contents = self.read(chest).await?;
+            let contents =
+                contents::read(&self.talk, self.keyring.as_ref(), &self.terms.system, chest).await?;
             let Some(marker) = &contents.marker else {
                 match self.begin(errand, &contents).await? {
                     None => continue,
@@ -271,13 +276,10 @@ impl Authorities {
                 }
                 lost_races_are_fine(written)
             }
-            Step::Destroy(slot) => {
-                let secret = contents.secret(slot).and_then(|secret| doomed(&secret.metadata));
-                match secret {
-                    Some(doomed) => self.talk.delete::<Secret>(&self.terms.system, &doomed).await,
-                    None => Ok(()),
-                }
-            }
+            Step::Destroy(slot) => match contents.destroy(slot, self.keyring.as_ref()).await? {
+                Some(doomed) => self.talk.delete::<Secret>(&self.terms.system, &doomed).await,
+                None => Ok(()),
+            },
             Step::Dismiss => match errand.order.and_then(|order| doomed(&order.metadata)) {
                 Some(doomed) => self.talk.delete::<ConfigMap>(&self.terms.system, &doomed).await,
                 None => Ok(()),
@@ -289,40 +291,16 @@ impl Authorities {
     async fn make(&self, errand: &Errand<'_>, need: Need, slot: Slot, number: u32) -> Result<(), SignError> {
         let Errand { now, owner, chest, id, .. } = errand;
         let lifetime = Lifetime::of_authority(*now, need.ttl, rotation::later(*now, self.terms.lifetime));
-        let made = Authority::create(id, &owner.common_name(number), lifetime)?;
+        let name = owner.common_name(number);
+        let made = Authority::make(self.keyring.make(&name).await?, id, &name, lifetime).await?;
         let secret = build::authority_secret(&self.terms.system, owner, &chest.secret(slot), number, &made);
-        lost_races_are_fine(self.talk.put(&secret, None).await)
-    }
-
-    async fn read(&self, chest: &Chest) -> Result<Contents, SignError> {
-        let system = &self.terms.system;
-        // The ledger first: it is written last, so where it is, the key must be.
-        let marker: Option<ConfigMap> = self.talk.get(system, &chest.ledger()).await?;
-        let mut secrets = [None, None];
-        let mut keys = [Key::Absent, Key::Absent];
-        for (slot, (secret, found)) in Slot::BOTH.into_iter().zip(secrets.iter_mut().zip(keys.iter_mut())) {
-            // What can't be read of one is none of the other's business.
-            match self.talk.get::<Secret>(system, &chest.secret(slot)).await {
-                Ok(read) => {
-                    *found = key(read.as_ref());
-                    *secret = read;
-                }
-                Err(SignError::Unreadable { .. }) => *found = Key::Unusable(PkiError::NotAKey),
-                Err(error) => return Err(error),
-            }
+        let secret = Wiped(secret);
+        let written = self.talk.write(&secret.0).await.map(drop);
+        if written.as_ref().is_err_and(|error| error.code() == Some(409)) {
+            // Another one was faster: nobody knows of this key.
+            self.keyring.destroy(made.stored().reveal().as_bytes()).await?;
         }
-        let [first, second] = keys;
-        Ok(Contents { marker, secrets, keys: Keys { first, second } })
-    }
-}
-
-impl Contents {
-    const fn secret(&self, slot: Slot) -> Option<&Secret> {
-        let [first, second] = &self.secrets;
-        match slot {
-            Slot::First => first.as_ref(),
-            Slot::Second => second.as_ref(),
-        }
+        lost_races_are_fine(written)
     }
 }
 
@@ -347,9 +325,8 @@ fn standing(
     let issuer = match signs(look, chest, now) {
         Err(refusal) => Err(refusal),
         Ok(active) => {
-            let secret = contents.secret(active.slot);
             let unsettled = || SignError::Unsettled { secret: chest.secret(active.slot) };
-            let authority = authority_of(active, secret.ok_or_else(unsettled)?)?;
+            let authority = contents.authority(active).ok_or_else(unsettled)??;
             Ok(Arc::new(Issuer { number: active.number, authority }))
         }
     };
@@ -377,5 +354,7 @@ fn lost_races_are_fine(written: Result<(), SignError>) -> Result<(), SignError> 
     }
 }
 
+#[cfg(test)]
+mod elsewhere;
 #[cfg(test)]
 mod tests;

@@ -78,7 +78,7 @@ pub fn authority_secret(
         (name::ANNOTATION_FINGERPRINT.to_owned(), anchor.fingerprint()),
         (name::ANNOTATION_NUMBER.to_owned(), number.to_string()),
     ]);
-    tls(metadata, anchor.pem(), &authority.key_pem(), anchor.pem())
+    tls(metadata, anchor.pem(), &authority.stored(), anchor.pem())
 }
 
 /// Tells in the log what became of authorities.

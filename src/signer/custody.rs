@@ -5,13 +5,12 @@
 //! quiet replacement of what others already trust. That is for people to do.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
 
 use super::ca::step::Look;
 use super::ca::{Chest, Entry, Key, Keys, Owner, Slot, Trouble};
 use super::opening::Opening;
 use super::witness::Doubt;
-use crate::pki::{Anchor, Authority, PkiError, rotation};
+use crate::pki::{Anchor, PkiError, rotation};
 
 /// Why nothing is signed, of which authority. What it says ends with what to do.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -235,42 +234,23 @@ pub fn signs<'a>(look: &Look<'a>, chest: &Chest, now: Timestamp) -> Result<&'a E
     Err(refuse(active.slot, cause))
 }
 
-/// The authority in a Secret.
-fn stored(secret: &Secret) -> Result<Authority, PkiError> {
-    Authority::parse(part(secret, "tls.crt"), part(secret, "tls.key"))
-}
-
-/// The authority that was written down, with the key in its Secret: what was published is gone by.
-pub fn authority_of(entry: &Entry, secret: &Secret) -> Result<Authority, PkiError> {
-    Authority::parse(entry.certificate.pem().as_bytes(), part(secret, "tls.key"))
-}
-
-fn part<'a>(secret: &'a Secret, key: &str) -> &'a [u8] {
-    let value = secret.data.as_ref().and_then(|data| data.get(key));
-    value.map(|value| value.0.as_slice()).unwrap_or_default()
-}
-
-/// What a Secret holds.
-pub fn key(secret: Option<&Secret>) -> Key {
-    secret.map_or(Key::Absent, |secret| match stored(secret) {
-        Ok(authority) => Key::Held(authority.anchor().clone()),
-        Err(error) => Key::Unusable(error),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signer::{build, testing};
-    use k8s_openapi::ByteString;
+    use crate::pki::Authority;
+    use crate::signer::testing;
 
-    fn secret() -> Secret {
-        build::authority_secret("comity-system", &testing::opening().owner(), "s", 1, &testing::authority())
+    /// What there is where this is stored.
+    fn held(certificate: &str, key: &str) -> Key {
+        match Authority::parse(certificate.as_bytes(), key.as_bytes()) {
+            Ok(authority) => Key::Held(authority.anchor().clone()),
+            Err(error) => Key::Unusable(error),
+        }
     }
 
     #[test]
     fn what_was_stored_and_not_written_down_is_told_from_what_was_lost() {
-        let held = || key(Some(&secret()));
+        let held = || Key::Held(testing::authority().anchor().clone());
         let owner = testing::opening().owner();
         let keys = |first: Key, second: Key| unwritten(&Keys { first, second }, &owner);
         assert_eq!(keys(Key::Absent, Key::Absent), Unwritten::Nothing);
@@ -292,34 +272,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_corrupted_can_not_be_used() {
-        for name in ["tls.crt", "tls.key"] {
-            for value in
-                [None, Some(""), Some("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")]
-            {
-                let mut secret = secret();
-                let data = secret.data.get_or_insert_default();
-                match value {
-                    None => drop(data.remove(name)),
-                    Some(text) => drop(data.insert(name.to_owned(), ByteString(text.into()))),
-                }
-                assert!(matches!(key(Some(&secret)), Key::Unusable(_)), "{name} {value:?}");
-            }
-        }
-    }
-
-    #[test]
     fn a_refusal_says_what_to_do_and_nothing_of_the_key() {
-        let mut secret = secret();
-        let data = secret.data.get_or_insert_default();
-        let text = data.get("tls.key").unwrap().0.clone();
-        data.insert("tls.key".to_owned(), ByteString(text.iter().rev().copied().collect()));
-        let Key::Unusable(error) = key(Some(&secret)) else { panic!() };
+        let authority = testing::authority();
+        let text = authority.stored().reveal().to_owned();
+        let backwards: String = text.chars().rev().collect();
+        let Key::Unusable(error) = held(authority.anchor().pem(), &backwards) else { panic!() };
         let refusal = Refusal::of(&testing::opening(), Cause::Unusable(error));
         let told = format!("{refusal} {refusal:?}");
         assert!(told.contains("Restore it from a backup"), "{told}");
-        let line = String::from_utf8(text).unwrap().lines().nth(1).unwrap().to_owned();
-        assert!(!told.contains(&line), "{told}");
+        let line = text.lines().nth(1).unwrap();
+        assert!(!told.contains(line), "{told}");
     }
 
     #[test]

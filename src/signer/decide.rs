@@ -216,6 +216,7 @@ fn labelled(live: &ObjectMeta, wanted: &ObjectMeta) -> bool {
 mod tests {
     use super::*;
     use crate::api::name;
+    use crate::pki::testing::at_once;
     use crate::pki::{Anchor, issue};
     use crate::signer::testing::{self, TRUST_DOMAIN, now};
     use jiff::SignedDuration;
@@ -326,7 +327,7 @@ mod tests {
         let keep = keep(&sooner, &place, authority.anchor());
         assert!(keep.issue.iter().all(|issue| issue.why == Why::Unfit(Reason::OutlivesEnd)));
         let id = sooner.identity(TRUST_DOMAIN, "scorer").unwrap();
-        let issued = issue(&authority, &id, now(), sooner.ttl, sooner.end).unwrap();
+        let issued = at_once(issue(&authority, &id, now(), sooner.ttl, sooner.end)).unwrap();
         assert!(issued.leaf.lifetime().not_after() <= sooner.end);
     }
 

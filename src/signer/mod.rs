@@ -12,6 +12,7 @@
 //! decide   what to do in one stage's namespace: keep, sign, refuse, remove        (pure)
 //! ca       the life of the authorities: which one signs, which are believed           (pure)
 //! custody  whether the authority's key is the one that was marked, and usable     (pure)
+//! keyring  where the keys of authorities are made, kept and destroyed
 //! build    the Secrets and ConfigMaps to be written                               (pure)
 //! upkeep   when to look again                                                     (pure)
 //! pod      certificates about keys that nodes make
@@ -28,6 +29,7 @@ pub mod enrol;
 pub mod error;
 pub mod heed;
 pub mod keeper;
+pub mod keyring;
 pub mod observe;
 pub mod opening;
 pub mod pod;

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,6 +18,7 @@ use super::build;
 use super::custody::{Cause, Refusal};
 use super::decide::{self, Decision, Doomed, Issue, Keep, Place, Why};
 use super::error::SignError;
+use super::keyring::Keyring;
 use super::opening::Opening;
 use super::site::Site;
 use super::talk::Talk;
@@ -74,6 +75,12 @@ impl Tender {
         let trust_domain = terms.trust_domain.clone();
         let authorities = Authorities::new(talk.clone(), terms);
         Self { talk, authorities, trust_domain, stopwatch, published: Mutex::default() }
+    }
+
+    /// The same with the keys of authorities on this ring.
+    #[must_use]
+    pub fn with_keys(self, keyring: Arc<dyn Keyring>) -> Self {
+        Self { authorities: self.authorities.with_keys(keyring), ..self }
     }
 
     /// Whether the verifiers of a stage are given this anchor: nothing is signed there before.
@@ -280,7 +287,7 @@ impl Tender {
             return Err(SignError::TakenOver);
         }
         let began = (self.stopwatch)();
-        let issued = match pki::issue(&issuer.authority, &id, now, opening.ttl, opening.end) {
+        let issued = match pki::issue(&issuer.authority, &id, now, opening.ttl, opening.end).await {
             Err(PkiError::NothingLeft { .. }) => return Ok(()),
             issued => issued?,
         };

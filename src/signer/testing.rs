@@ -11,6 +11,7 @@ use crate::api::stage::Stage;
 use crate::journal::Journal;
 use crate::journal::append::{Entry, next_record};
 use crate::journal::rehearsal::Told;
+use crate::pki::testing::at_once;
 use crate::pki::{Authority, Lifetime, SpiffeId, Trust, issue};
 use crate::policy::testing::World;
 use crate::testing::rehearsed::{self, Observed};
@@ -61,7 +62,7 @@ pub fn authority() -> Authority {
     let (owner, need) = (opening().owner(), opening().need());
     let lifetime = Lifetime::of_authority(now(), need.ttl, now() + terms().lifetime);
     let id = SpiffeId::of_trust_domain(TRUST_DOMAIN).unwrap();
-    Authority::create(&id, &owner.common_name(1), lifetime).unwrap()
+    at_once(Authority::create(&id, &owner.common_name(1), lifetime)).unwrap()
 }
 
 /// The namespace of an opening.
@@ -82,7 +83,7 @@ pub fn fill(place: &mut Place, opening: &Opening, authority: &Authority) {
     let mut chains = std::collections::BTreeMap::new();
     for workload in &opening.workloads {
         let id = opening.identity(TRUST_DOMAIN, workload).unwrap();
-        let issued = issue(authority, &id, now(), opening.ttl, opening.end).unwrap();
+        let issued = at_once(issue(authority, &id, now(), opening.ttl, opening.end)).unwrap();
         let mut secret = build::workload_secret(opening, workload, &issued, &trust);
         secret.metadata.uid = Some(format!("uid-{workload}"));
         place.secrets.insert(workload.clone(), secret);

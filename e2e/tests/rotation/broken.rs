@@ -43,16 +43,16 @@ async fn a_key_that_is_not_its_certificates_and_a_ca_that_has_expired_are_refuse
 }
 
 /// An authority that lives from and until then, seen from now.
-fn authority(from: i64, until: i64) -> Authority {
+async fn authority(from: i64, until: i64) -> Authority {
     let at = |seconds| Timestamp::now() + SignedDuration::from_secs(seconds);
     let life = Lifetime::read(at(from), at(until)).expect("a lifetime");
     let id = SpiffeId::of_trust_domain(e2e::comity::TRUST_DOMAIN).expect("a trust domain");
-    Authority::create(&id, "Comity sandbox fraud-scoring", life).expect("an authority")
+    Authority::create(&id, "Comity sandbox fraud-scoring", life).await.expect("an authority")
 }
 
 /// Stores a certificate and a key as the CA of a sandbox.
 async fn store(ground: &Ground, certificate: &Authority, key: &Authority) -> Result<()> {
-    let parts = json!({"tls.crt": certificate.anchor().pem(), "tls.key": key.key_pem().reveal()});
+    let parts = json!({"tls.crt": certificate.anchor().pem(), "tls.key": key.stored().reveal()});
     let secret = json!({"metadata": {"name": ground.key(Slot::First)}, "type": "kubernetes.io/tls", "stringData": parts});
     create(&format!("/api/v1/namespaces/{SYSTEM}/secrets"), secret)
         .do_as(&ground.story.cluster)
@@ -69,7 +69,7 @@ async fn refused(ground: &Ground, words: &str) -> Result<()> {
 
 async fn anothers() -> Result<()> {
     let ground = Ground::lay().await?;
-    let (one, other) = (authority(-60, 6_000), authority(-60, 6_000));
+    let (one, other) = (authority(-60, 6_000).await, authority(-60, 6_000).await);
     store(&ground, &one, &other).await?;
     refused(&ground, "the private key is not the one of the certificate").await
 }
@@ -77,7 +77,7 @@ async fn anothers() -> Result<()> {
 /// It is said, and another one is made that signs once it is known.
 async fn expired() -> Result<()> {
     let ground = Ground::lay().await?;
-    let old = authority(-6_000, -60);
+    let old = authority(-6_000, -60).await;
     store(&ground, &old, &old).await?;
     refused(&ground, "expired at").await?;
     let ledger = ground.until("another CA to sign", |ledger| {

@@ -11,6 +11,7 @@ use super::view::View;
 use super::{Asked, tell};
 use crate::api::stage::Stage;
 use crate::cli::moment::Watch;
+use crate::pki::testing::at_once;
 use crate::pki::{Authority, Lifetime, SpiffeId, issue};
 use crate::signer::ca::{Action, Chest, Ledger, Need, Owner, Phase, Slot};
 
@@ -33,7 +34,7 @@ fn kept() -> Kept {
     let need = Need { ttl: SignedDuration::from_hours(1), until: now() + SignedDuration::from_hours(10_000) };
     let lifetime = Lifetime::of_authority(now(), need.ttl, now() + SignedDuration::from_hours(24 * 90));
     let id = SpiffeId::of_trust_domain("comity.local").expect("a trust domain");
-    let authority = Authority::create(&id, &owner.common_name(1), lifetime).expect("an authority");
+    let authority = at_once(Authority::create(&id, &owner.common_name(1), lifetime)).expect("an authority");
     let ledger = Ledger::first(owner, need, authority.anchor().clone(), Slot::First, now());
     Kept { chest: Chest::of("uid", Stage::Sandbox), ledger, authority }
 }
@@ -62,7 +63,8 @@ fn what_lives_is_counted_for_each_and_a_refusal_is_told() {
     let Kept { chest, ledger, authority } = kept();
     let id = "spiffe://comity.local/partner/p/grant/n/g/sandbox/0a0b0c0d/scorer";
     let id = SpiffeId::workload(id).expect("an identity");
-    let leaf = |ttl| issue(&authority, &id, now(), ttl, now() + ttl).expect("a certificate").certificate;
+    let leaf =
+        |ttl| at_once(issue(&authority, &id, now(), ttl, now() + ttl)).expect("a certificate").certificate;
     let (long, short) = (leaf(SignedDuration::from_hours(1)), leaf(SignedDuration::from_mins(1)));
     let published = |data: Vec<(&str, String)>| ConfigMap {
         data: Some(data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<BTreeMap<_, _>>()),

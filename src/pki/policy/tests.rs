@@ -236,11 +236,11 @@ fn says_what_it_must(
             stage.ttl,
             stage.end,
         );
-        Authority::create(&id, "property", own).unwrap()
+        testing::at_once(Authority::create(&id, "property", own)).unwrap()
     };
     let id =
         SpiffeId::workload(&format!("spiffe://comity.local/partner/p/grant/n/g/sandbox/0/{name}")).unwrap();
-    let leaf = certify(&authority, &id, key, lifetime).unwrap().leaf;
+    let leaf = testing::at_once(certify(&authority, &id, key, lifetime)).unwrap().leaf;
     prop_assert_eq!(leaf.lifetime(), lifetime);
     prop_assert_eq!(SpiffeId::workload(leaf.id().as_str()), Ok(id));
     let refresh = lifetime.refresh(leaf.id().as_str(), leaf.serial(), stage.end);

@@ -41,7 +41,7 @@ fn every_kind_of_key_is_certified_both_ways_and_the_certificate_is_about_it() {
             assert_eq!(key.kind(), kind);
             let lifetime =
                 Lifetime::of_pod(testing::now(), testing::ttl(), testing::end(), testing::ttl()).unwrap();
-            let certified = certify(&authority, &testing::id(), &key, lifetime).unwrap();
+            let certified = testing::at_once(certify(&authority, &testing::id(), &key, lifetime)).unwrap();
             assert_eq!(certified.leaf.public_key(), info);
             assert_eq!(certified.leaf.lifetime(), lifetime);
             assert!(certified.leaf.signed_by(authority.anchor()), "{kind:?}");

@@ -5,9 +5,9 @@ use crate::signer::ca::{Action, Order, Phase};
 use crate::signer::testing::{TRUST_DOMAIN, now, opening, terms};
 use crate::testing::api::FakeApi;
 
-const SYSTEM: &str = "comity-system";
+pub(super) const SYSTEM: &str = "comity-system";
 
-fn paths() -> [String; 3] {
+pub(super) fn paths() -> [String; 3] {
     let chest = opening().chest();
     let at = format!("/api/v1/namespaces/{SYSTEM}");
     let [first, second] = Slot::BOTH.map(|slot| format!("{at}/secrets/{}", chest.secret(slot)));
@@ -26,13 +26,13 @@ async fn refusal(api: &FakeApi) -> &'static str {
     authorities(api).of(&opening(), now()).await.unwrap().issuer.unwrap_err().word()
 }
 
-fn ledger(api: &FakeApi) -> Ledger {
+pub(super) fn ledger(api: &FakeApi) -> Ledger {
     let [_, _, ledger] = paths();
     Ledger::found(&serde_json::from_value(api.get(&ledger).unwrap()).unwrap()).unwrap()
 }
 
 /// What somebody wants done, as it is found.
-fn ordered(api: &FakeApi, action: Action) -> ConfigMap {
+pub(super) fn ordered(api: &FakeApi, action: Action) -> ConfigMap {
     let chest = opening().chest();
     let order = Order { uid: String::new(), by: "olga".to_owned(), reason: "why".to_owned(), action };
     let path = format!("/api/v1/namespaces/{SYSTEM}/configmaps/{}", chest.order());

@@ -97,6 +97,7 @@ mod tests {
     use super::*;
     use crate::api::name;
     use crate::pki::requested::RequestedKey;
+    use crate::pki::testing::at_once;
     use crate::pki::{Authority, Lifetime, certify, certify_caller};
     use crate::signer::ca::{Phase, Slot};
     use crate::signer::testing::{TRUST_DOMAIN, authority, now, opening};
@@ -118,9 +119,12 @@ mod tests {
         let key = RequestedKey::of_public_key(&crate::pki::testing::requested()[1]).unwrap();
         let anchor = authority.anchor().lifetime();
         let lifetime = Lifetime::of_leaf(now(), opening().ttl, opening().end, anchor).unwrap();
-        let sign = if is_pods { certify } else { certify_caller };
-        let pem = sign(authority, &id, &key, lifetime).unwrap().certificate;
-        crate::pki::testing::der(&pem)
+        let certified = if is_pods {
+            at_once(certify(authority, &id, &key, lifetime))
+        } else {
+            at_once(certify_caller(authority, &id, &key, lifetime))
+        };
+        crate::pki::testing::der(&certified.unwrap().certificate)
     }
 
     fn word(anchors: &Anchors, der: &[u8], now: Timestamp) -> &'static str {

@@ -104,7 +104,10 @@ impl Desk {
         let end = opening.end.min(covered);
         let began = (self.signing.now)();
         let lifetime = Lifetime::of_leaf(now, opening.ttl, end, issuer.authority.anchor().lifetime());
-        let certified = lifetime.and_then(|lifetime| certify_caller(&issuer.authority, &id, key, lifetime));
+        let certified = match lifetime {
+            Ok(lifetime) => certify_caller(&issuer.authority, &id, key, lifetime).await,
+            Err(error) => Err(error),
+        };
         let took = (self.signing.now)().duration_since(began).unsigned_abs();
         let Certified { certificate, leaf } = certified.map_err(|error| match error {
             PkiError::NothingLeft { .. } => Refusal::Stage(outside::Refusal::Over),

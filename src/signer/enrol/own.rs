@@ -45,7 +45,7 @@ impl Keeper {
         self.publish(&authority).await?;
         let lifetime =
             Lifetime::of_leaf(now, CERTIFICATE, later(now, CERTIFICATE), authority.anchor().lifetime())?;
-        Ok(server(&authority, names, lifetime)?)
+        Ok(server(&authority, names, lifetime).await?)
     }
 
     /// The authority that is kept, or a new one where there is none. One that can't be used is left for people
@@ -56,7 +56,7 @@ impl Keeper {
         }
         let id = SpiffeId::of_trust_domain(&self.trust_domain)?;
         let lifetime = Lifetime::of_authority(now, CERTIFICATE, later(now, LIFETIME));
-        let made = Authority::create(&id, "Comity enrolment", lifetime)?;
+        let made = Authority::create(&id, "Comity enrolment", lifetime).await?;
         match self.talk.put(&self.secret(&made), None).await {
             Ok(()) => Ok(made),
             // Another replica was faster.
@@ -76,7 +76,7 @@ impl Keeper {
 
     fn secret(&self, authority: &Authority) -> Secret {
         let anchor = authority.anchor().pem();
-        let key = authority.key_pem();
+        let key = authority.stored();
         let parts = [(CERTIFICATE_KEY, anchor), (PRIVATE_KEY, key.reveal()), (ANCHOR_KEY, anchor)];
         let data = parts.map(|(key, text)| (key.to_owned(), ByteString(text.as_bytes().to_vec())));
         Secret {

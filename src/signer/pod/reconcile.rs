@@ -158,7 +158,7 @@ impl Context {
         };
         let id = opening.identity(&self.trust_domain, workload)?;
         let began = (self.signing.now)();
-        let Certified { certificate, leaf } = certify(&issuer.authority, &id, &key, lifetime)?;
+        let Certified { certificate, leaf } = certify(&issuer.authority, &id, &key, lifetime).await?;
         let took = (self.signing.now)().duration_since(began).unsigned_abs();
         let refresh = lifetime.refresh(id.as_str(), leaf.serial(), opening.end);
         let answer = Answer::Issued { chain: certificate, lifetime, refresh };

@@ -15,6 +15,7 @@ use super::pace::Pace;
 use super::reconcile::{Context, reconcile};
 use crate::api::{Stage, name};
 use crate::cluster::event::Events;
+use crate::pki::testing::at_once;
 use crate::pki::{Authority, Lifetime, SpiffeId};
 use crate::plan::objects::Kind;
 use crate::plan::retry;
@@ -66,7 +67,7 @@ impl Desk {
         };
         let id = SpiffeId::of_trust_domain(TRUST_DOMAIN).unwrap();
         let lifetime = Lifetime::of_authority(now, ttl, now + terms().lifetime);
-        let authority = Authority::create(&id, &owner.common_name(1), lifetime).unwrap();
+        let authority = at_once(Authority::create(&id, &owner.common_name(1), lifetime)).unwrap();
         let chest = Chest::of(&story.world.contract.metadata.uid.unwrap(), Stage::Sandbox);
         let home = format!("/api/v1/namespaces/{SYSTEM}");
         let name = chest.secret(Slot::First);

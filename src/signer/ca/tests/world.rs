@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::pki::testing::at_once;
 use crate::pki::{Anchor, Authority, Lifetime, SpiffeId, rotation};
 use crate::signer::ca::order::Found;
 use crate::signer::ca::step::{self, Look};
@@ -33,7 +34,7 @@ pub fn id() -> SpiffeId {
 pub fn made(number: u32, now: Timestamp) -> Anchor {
     let lifetime = Lifetime::of_authority(now, TTL, now + LIFETIME);
     let name = opening().owner().common_name(number);
-    Authority::create(&id(), &name, lifetime).unwrap().anchor().clone()
+    at_once(Authority::create(&id(), &name, lifetime)).unwrap().anchor().clone()
 }
 
 impl World {
