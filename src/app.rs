@@ -196,7 +196,8 @@ fn signing(
     let now: signer::Now = Arc::new(move || clock.now());
     signer::reconcile::Context {
         observer: Observer::new(talk.clone(), Arc::clone(&feeds.catalogue), &settings.system_namespace),
-        tender: Tender::new(talk, authorities::terms(settings), Arc::clone(&now)).with_keys(keyring),
+        tender: Tender::new(talk.clone(), authorities::terms(settings), Arc::clone(&now)).with_keys(keyring),
+        talk,
         now,
         events: Events::start(client, name::SIGN, counted(metrics)),
         meter: Box::new(metrics.clone()),

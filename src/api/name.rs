@@ -105,6 +105,9 @@ pub const SIGNER_CLUSTER_ROLE: &str = "comity:signer";
 /// The ClusterRole that `comity rehearse` is given in the namespace of a stage while it is rehearsed.
 pub const REHEARSER_CLUSTER_ROLE: &str = "comity:rehearser";
 
+/// The ClusterRole that the platform gives `comity sign` in a namespace of datasets, by [`SIGNER_BINDING`].
+pub const PUBLISHER_CLUSTER_ROLE: &str = "comity:publisher";
+
 /// The StagePolicy of a stage's namespace: there is one, so it has one name.
 pub const STAGE_POLICY: &str = "comity";
 /// The ResourceQuota of a stage's namespace.
@@ -126,6 +129,16 @@ pub const ALLOW_DESTINATIONS: &str = "comity-allow-destinations";
 /// The ConfigMap in a stage's namespace in which `comity sign` publishes the trust anchor,
 /// each workload's certificate chain, or why it refuses.
 pub const TRUST_CONFIG_MAP: &str = "comity-trust-stage";
+
+/// The ConfigMap in the namespace of the datasets by which whoever serves them verifies the workloads of a stage.
+pub fn dataset_trust(stage_namespace: &str) -> String {
+    format!("{TRUST_PREFIX}{stage_namespace}")
+}
+
+/// Whether a ConfigMap is called as those that whoever serves datasets is given.
+pub fn is_dataset_trust(name: &str) -> bool {
+    name.strip_prefix(TRUST_PREFIX).is_some_and(|place| place.starts_with(NAMESPACE_PREFIX))
+}
 
 /// In [`TRUST_CONFIG_MAP`]: why `comity sign` refuses, in place of anything else.
 pub const TRUST_REFUSED: &str = "refused";
@@ -244,7 +257,7 @@ pub fn ca_secret(ca: &str, second: bool) -> String {
 /// The public ConfigMap in Comity's own namespace that says which CAs of a contract's stage ([`ca`]) there
 /// are, and how far each is.
 pub fn ca_config_map(ca: &str) -> String {
-    format!("{CA_CONFIG_MAP}{ca}")
+    format!("{TRUST_PREFIX}{ca}")
 }
 
 /// The ConfigMap in Comity's own namespace by which people say what is to be done with them.
@@ -254,7 +267,7 @@ pub fn ca_order(ca: &str) -> String {
 
 /// Of which CAs ([`ca`]) a ConfigMap of this name is.
 pub fn of_ca_config_map(name: &str) -> Option<&str> {
-    name.strip_prefix(CA_CONFIG_MAP).filter(|rest| is_ca(rest))
+    name.strip_prefix(TRUST_PREFIX).filter(|rest| is_ca(rest))
 }
 
 /// About which CAs ([`ca`]) an order of this name is.
@@ -269,8 +282,8 @@ fn is_ca(text: &str) -> bool {
         .is_some_and(|(hash, stage)| is_short_hash(hash) && Stage::ALL.iter().any(|one| one.lower() == stage))
 }
 
-/// What the `ConfigMaps` begin with that say which CAs there are.
-const CA_CONFIG_MAP: &str = "comity-trust-";
+/// What the `ConfigMaps` begin with in which `comity sign` says whom to believe. Admission holds it to that.
+const TRUST_PREFIX: &str = "comity-trust-";
 /// What the `ConfigMaps` begin with by which people say what is to be done with CAs.
 pub const CA_ORDER: &str = "comity-order-";
 

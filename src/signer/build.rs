@@ -114,7 +114,8 @@ pub fn tell(chest: &Chest, before: &Ledger, after: &Ledger) {
     }
 }
 
-fn metadata(opening: &Opening, namespace: &str, name: String) -> ObjectMeta {
+/// What everything is labelled with that is written for an opening.
+pub fn metadata(opening: &Opening, namespace: &str, name: String) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
         namespace: Some(namespace.to_owned()),

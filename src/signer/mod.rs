@@ -14,6 +14,7 @@
 //! custody  whether the authority's key is the one that was marked, and usable     (pure)
 //! keyring  where the keys of authorities are made, kept and destroyed
 //! build    the Secrets and ConfigMaps to be written                               (pure)
+//! offer    what whoever serves the datasets is given to verify a stage
 //! upkeep   when to look again                                                     (pure)
 //! pod      certificates about keys that nodes make
 //! enrol    certificates about keys that the partner makes
@@ -31,6 +32,7 @@ pub mod heed;
 pub mod keeper;
 pub mod keyring;
 pub mod observe;
+pub mod offer;
 pub mod opening;
 pub mod pod;
 pub mod reconcile;

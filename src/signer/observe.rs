@@ -154,6 +154,19 @@ impl Observer {
         opening.map_or(Found::Unknown, |opening| Found::Stage(grant, Box::new(opening)))
     }
 
+    /// Whether the platform lets Comity write in a namespace of datasets, as the watches last told. Whether it
+    /// was let in beside that is another question ([`Self::is_let_in`]).
+    pub fn has_opted_in(&self, namespace: &str) -> bool {
+        let site = self.cached_site(namespace).filter(|site| !site.terminating && !site.is_a_stages());
+        let label = site.and_then(|site| site.labels.get(name::LABEL_DATASET_INGRESS).cloned());
+        label.as_deref() == Some(name::YES)
+    }
+
+    /// Every grant, as the watches last told.
+    pub fn grants(&self) -> Vec<Arc<PartnerGrant>> {
+        self.catalogue.grants.state()
+    }
+
     /// A grant, as the watches last told.
     pub fn grant(&self, namespace: &str, name: &str) -> Option<Arc<PartnerGrant>> {
         self.catalogue.grants.get(&ObjectRef::new(name).within(namespace))

@@ -16,6 +16,7 @@ use super::observe::Observer;
 use super::opening::Opening;
 use super::site::Site;
 use super::stage::{Made, Outcome, Tender};
+use super::talk::Talk;
 use super::upkeep::{self, Seen};
 use crate::api::PartnerGrant;
 use crate::cluster::event::Events;
@@ -47,6 +48,8 @@ pub struct Context {
     pub observer: Observer,
     /// What tends stages.
     pub tender: Tender,
+    /// What writes beside that.
+    pub talk: Talk,
     /// What time it is.
     pub now: Now,
     /// Where events go.
@@ -131,6 +134,7 @@ impl Context {
         match self.tender.tend(opening, &site, now, confirm).await {
             Ok(outcome) => {
                 self.say(grant, opening, &outcome);
+                self.offer(grant, opening, now).await?;
                 let seen = Seen { at: now, opening: opening.clone(), renew_at: outcome.renew_at, site };
                 Ok(Some(self.memory.note(place, seen)))
             }
@@ -182,6 +186,9 @@ impl Context {
         self.tender.retain(&|place| !is_gone(place));
         if let Err(error) = self.observer.sweep().await {
             tracing::warn!(%error, "what is remembered of grants that are gone can't be gone through");
+        }
+        if let Err(error) = self.take_back_what_is_over(now).await {
+            tracing::warn!(%error, "what was given to datasets can't be gone through");
         }
     }
 }

@@ -106,6 +106,11 @@ impl Tender {
         self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The trust domain that is spoken for.
+    pub(super) fn trust_domain(&self) -> &str {
+        &self.trust_domain
+    }
+
     /// The authorities that are held.
     pub const fn authorities(&self) -> &Authorities {
         &self.authorities

@@ -218,6 +218,12 @@ const SIGN_VARIABLES: &[(&str, &str)] = &[
         "published",
         "variables.what == 'configmaps' && (variables.stage || variables.optedIn) && variables.changes",
     ),
+    // What it gave to a namespace of datasets it takes back, also where the platform wants no more of it.
+    (
+        "withdrawn",
+        "variables.what == 'configmaps' && !variables.stage && variables.place != $SYSTEM
+         && request.operation == 'DELETE' && oldObject.metadata.?labels[?$LABEL_UID].orValue('') != ''",
+    ),
     (
         "authority",
         "variables.what in ['secrets', 'configmaps'] && variables.place == $SYSTEM && variables.changes",
@@ -243,8 +249,8 @@ const SIGN_VARIABLES: &[(&str, &str)] = &[
 
 const SIGN_VALIDATIONS: &[Validation] = &[
     Validation {
-        expression: "variables.secretOfStage || variables.published || variables.authority || variables.bundle ||
-             variables.request || variables.filed || variables.lease || variables.event",
+        expression: "variables.secretOfStage || variables.published || variables.withdrawn || variables.authority ||
+             variables.bundle || variables.request || variables.filed || variables.lease || variables.event",
         message: "comity sign is held to certificates and what it publishes of them",
         say: ON_THE_LIST,
     },
@@ -261,10 +267,17 @@ const SIGN_VALIDATIONS: &[Validation] = &[
              ': only comity-tls-…'",
     },
     Validation {
-        expression: "!variables.published || variables.name.startsWith('comity-trust-')",
+        expression: "!(variables.published || variables.withdrawn) || variables.name.startsWith('comity-trust-')",
         message: "of ConfigMaps comity sign may only change comity-trust-…",
         say: "'comity sign may not change configmap ' + variables.name + ' in ' + variables.place +
              ': only comity-trust-…'",
+    },
+    Validation {
+        expression: "!variables.optedIn || !variables.published || !variables.writes ||
+             (variables.name.startsWith('comity-trust-' + $PREFIX)
+             && object.metadata.?labels[?$LABEL_UID].orValue('') != '')",
+        message: "what comity sign writes outside a stage is named after one, and says whose it is",
+        say: "",
     },
     Validation {
         expression: "!variables.authority ||

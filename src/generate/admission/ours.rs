@@ -10,7 +10,17 @@ const CHANGES: &[&str] = &["CREATE", "UPDATE", "DELETE"];
 
 /// All of the policies.
 pub fn policies() -> Vec<Policy> {
-    vec![namespaces(), objects(), named_objects(), labels(), words(), reports(), authority(), orders()]
+    vec![
+        namespaces(),
+        objects(),
+        named_objects(),
+        dataset_trust(),
+        labels(),
+        words(),
+        reports(),
+        authority(),
+        orders(),
+    ]
 }
 
 /// How an admin would be let in, for messages and NOTES.
@@ -96,6 +106,19 @@ fn named_objects() -> Policy {
         rules: vec![Rule { group: "", resources: &["secrets", "configmaps"], operations: CHANGES }],
         namespaces: Some(stage_namespaces()),
         conditions: vec![SOMEONE_ELSE, ("of-comity", "$NAME.startsWith('comity-')")],
+        validations: vec![UNLESS_OVERRIDE],
+        ..Policy::default()
+    }
+}
+
+/// What whoever serves datasets goes by, where the platform opted in.
+fn dataset_trust() -> Policy {
+    Policy {
+        name: "comity-dataset-trust",
+        about: "In the namespaces of datasets that opted in only comity sign says whom to believe.",
+        rules: vec![Rule { group: "", resources: &["configmaps"], operations: CHANGES }],
+        namespaces: Some(json!({"matchLabels": {name::LABEL_DATASET_INGRESS: name::YES}})),
+        conditions: vec![SOMEONE_ELSE, ("of-comity", "$NAME.startsWith('comity-trust-' + $PREFIX)")],
         validations: vec![UNLESS_OVERRIDE],
         ..Policy::default()
     }

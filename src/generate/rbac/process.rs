@@ -135,6 +135,9 @@ pub const SIGNER: &[Grant] = &[
     may(&["get"], "", &["pods", "serviceaccounts"]),
 ];
 
+/// What `comity sign` may ask for in a namespace of datasets, where the platform binds it to that.
+pub const PUBLISHER: &[Grant] = &[may(&["get", "list", "create", "update", "delete"], "", &["configmaps"])];
+
 /// What `comity sign` may ask for beside that where it serves enrolment: to file, approve and answer requests of
 /// one signer. It can't look at those that others filed.
 pub const ENROLMENT: &[Grant] = &[
@@ -200,6 +203,7 @@ pub fn objects(system: &str) -> Vec<Value> {
     let mut rehearser = cluster_role(name::REHEARSER_CLUSTER_ROLE, REHEARSER);
     add_rule(&mut rehearser, impersonate_by_name());
     objects.push(rehearser);
+    objects.push(cluster_role(name::PUBLISHER_CLUSTER_ROLE, PUBLISHER));
     objects
         .push(cluster_role("comity:override", &[may(&[OVERRIDE_VERB], CONSENT_GROUP, &[OVERRIDE_RESOURCE])]));
     objects.push(cluster_role("comity:expire", &[may(&[EXPIRE_VERB], CONSENT_GROUP, &["partnergrants"])]));

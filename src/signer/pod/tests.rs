@@ -205,6 +205,7 @@ fn context(api: &FakeApi, known: &Known, now: Timestamp) -> Arc<Context> {
     let signing = signing::Context {
         observer: observer.clone(),
         tender: Tender::new(talk.clone(), terms(), Arc::clone(&now)),
+        talk: talk.clone(),
         now,
         events: Events::start(api.client(), name::SIGN, Box::new(|_| ())),
         meter: Box::new(Nothing),
