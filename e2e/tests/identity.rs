@@ -16,6 +16,8 @@ mod node;
 #[path = "identity/witness.rs"]
 mod witness;
 
+#[path = "identity/bundle.rs"]
+mod bundle;
 #[path = "identity/guarded.rs"]
 mod guarded;
 #[path = "identity/held.rs"]

@@ -8,6 +8,8 @@ mod story;
 
 #[path = "rotation/broken.rs"]
 mod broken;
+#[path = "rotation/brought.rs"]
+mod brought;
 #[path = "rotation/dataset.rs"]
 mod dataset;
 #[path = "rotation/demanded.rs"]

@@ -2,7 +2,13 @@
 //!
 //! A name that can be computed is never stored, so two processes can't disagree about it.
 
+mod trust;
+
 use sha2::{Digest as _, Sha256};
+
+pub use trust::{
+    BROUGHT, PUBLISHER_CLUSTER_ROLE, brought_config_map, dataset_trust, is_dataset_trust, trust_bundle,
+};
 
 use super::stage::Stage;
 
@@ -105,9 +111,6 @@ pub const SIGNER_CLUSTER_ROLE: &str = "comity:signer";
 /// The ClusterRole that `comity rehearse` is given in the namespace of a stage while it is rehearsed.
 pub const REHEARSER_CLUSTER_ROLE: &str = "comity:rehearser";
 
-/// The ClusterRole that the platform gives `comity sign` in a namespace of datasets, by [`SIGNER_BINDING`].
-pub const PUBLISHER_CLUSTER_ROLE: &str = "comity:publisher";
-
 /// The StagePolicy of a stage's namespace: there is one, so it has one name.
 pub const STAGE_POLICY: &str = "comity";
 /// The ResourceQuota of a stage's namespace.
@@ -129,16 +132,6 @@ pub const ALLOW_DESTINATIONS: &str = "comity-allow-destinations";
 /// The ConfigMap in a stage's namespace in which `comity sign` publishes the trust anchor,
 /// each workload's certificate chain, or why it refuses.
 pub const TRUST_CONFIG_MAP: &str = "comity-trust-stage";
-
-/// The ConfigMap in the namespace of the datasets by which whoever serves them verifies the workloads of a stage.
-pub fn dataset_trust(stage_namespace: &str) -> String {
-    format!("{TRUST_PREFIX}{stage_namespace}")
-}
-
-/// Whether a ConfigMap is called as those that whoever serves datasets is given.
-pub fn is_dataset_trust(name: &str) -> bool {
-    name.strip_prefix(TRUST_PREFIX).is_some_and(|place| place.starts_with(NAMESPACE_PREFIX))
-}
 
 /// In [`TRUST_CONFIG_MAP`]: why `comity sign` refuses, in place of anything else.
 pub const TRUST_REFUSED: &str = "refused";
@@ -283,7 +276,7 @@ fn is_ca(text: &str) -> bool {
 }
 
 /// What the `ConfigMaps` begin with in which `comity sign` says whom to believe. Admission holds it to that.
-const TRUST_PREFIX: &str = "comity-trust-";
+pub const TRUST_PREFIX: &str = "comity-trust-";
 /// What the `ConfigMaps` begin with by which people say what is to be done with CAs.
 pub const CA_ORDER: &str = "comity-order-";
 

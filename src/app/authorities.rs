@@ -9,13 +9,15 @@ use kube::Client;
 
 use super::{Station, alive};
 use crate::api::name;
-use crate::cluster::asking::{Asking, kept};
+use crate::cluster::asking::{Asking, Version, bundles_served, kept};
 use crate::ops::Settings;
 use crate::ops::metric::Kind;
 use crate::runtime::controller::drive;
 use crate::signer;
 use crate::signer::authority::Terms;
+use crate::signer::bundle::{self, Bundles, Serves};
 use crate::signer::keeper::{Context, reconcile};
+use crate::signer::talk::Talk;
 
 impl Station {
     /// What keeps the authorities.
@@ -32,12 +34,26 @@ impl Station {
         let work = async move {
             let sight = (&clock, &watches);
             let Asking { store, queue, task } = kept(&client, &system, name::LABEL_AUTHORITY, sight);
-            let context = Arc::new(Context { signing, kept: store.clone(), system });
+            let bundles = Bundles::new(Talk::new(client.clone()), serves(&client));
+            let context = Arc::new(Context { signing, kept: store.clone(), system, bundles });
             drive(store, queue, context, workers, telemetry, reconcile).await;
             drop(task);
         };
         Box::pin(async move { alive(Box::pin(work), health).await })
     }
+}
+
+/// Asks which version of bundles the API server has.
+fn serves(client: &Client) -> Serves {
+    let client = client.clone();
+    Box::new(move || {
+        let client = client.clone();
+        let known = |served| match served {
+            Version::V1Beta1 => bundle::Version::V1Beta1,
+            Version::V1 => bundle::Version::V1,
+        };
+        Box::pin(async move { bundles_served(&client).await.map(known) })
+    })
 }
 
 /// On what terms authorities are kept.

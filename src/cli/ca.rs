@@ -7,17 +7,20 @@ mod tell;
 mod tests;
 mod view;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use kube::ResourceExt as _;
 
 use super::decide::Common;
 use super::format::Format;
 use super::person::{Person, to_its_end, watch};
 use super::{Failure, value};
-use crate::api::name;
 use crate::api::stage::Stage;
-use crate::signer::ca::Action;
+use crate::api::{SharingContract, name};
+use crate::signer::ca::brought::place;
+use crate::signer::ca::{Action, Chest, Slot};
 use conduct::{Asked, conduct, ledgers};
 use count::counted;
 use view::View;
@@ -37,6 +40,7 @@ enum Command {
     Activate(ActivateArguments),
     Taint(TaintArguments),
     Retire(RetireArguments),
+    Where(WhereArguments),
 }
 
 /// Where Comity is.
@@ -155,6 +159,25 @@ struct RetireArguments {
     which: Which,
 }
 
+/// Print into which Secret, beside Comity, the platform brings the next CA
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  comity ca where fraud-scoring production -n risk-data")]
+struct WhereArguments {
+    /// The contract
+    contract: String,
+
+    /// The stage: sandbox, rehearsal or production
+    #[arg(value_parser = value::stage)]
+    stage: Stage,
+
+    #[command(flatten)]
+    home: Home,
+
+    #[command(flatten)]
+    person: Person,
+}
+
 impl Arguments {
     /// Does it.
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
@@ -167,7 +190,21 @@ impl Arguments {
                 let (number, now) = (arguments.authority, arguments.now);
                 arguments.which.order(Action::Retire { number, now })
             }
+            Command::Where(arguments) => to_its_end(arguments.tell()),
         }
+    }
+}
+
+impl WhereArguments {
+    async fn tell(self) -> Result<(), Failure> {
+        let caller = self.person.connect().await?;
+        let contract: SharingContract = caller.get(&self.contract).await?;
+        let chest = Chest::of(&contract.uid().unwrap_or_default(), self.stage);
+        let found = ledgers(&caller, &self.home.system_namespace).await?;
+        let ledger = found.iter().find(|(at, _)| *at == chest);
+        let secret = ledger.map_or_else(|| chest.secret(Slot::First), |(_, ledger)| place(ledger, &chest));
+        writeln!(std::io::stdout(), "{secret}")?;
+        Ok(())
     }
 }
 

@@ -38,14 +38,41 @@ pub enum Version {
     V1,
 }
 
+impl Version {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::V1Beta1 => "v1beta1",
+            Self::V1 => "v1",
+        }
+    }
+}
+
 /// The version to ask in, of those that the API server has now; `None`: none.
 ///
 /// Where there are both it is the older, which says all that the newer does, and the key of nodes that
 /// are older than Kubernetes 1.36, which the newer leaves out.
 pub async fn served(client: &Client) -> Result<Option<Version>, kube::Error> {
-    for (version, name) in [(Version::V1Beta1, "v1beta1"), (Version::V1, "v1")] {
-        match client.list_api_group_resources(&format!("{GROUP}/{name}")).await {
-            Ok(list) if list.resources.iter().any(|one| one.name == PLURAL) => return Ok(Some(version)),
+    served_of(client, PLURAL, [Version::V1Beta1, Version::V1]).await
+}
+
+/// The version in which the API server has bundles of anchors; `None`: in none, or it can't be seen.
+pub async fn bundles_served(client: &Client) -> Option<Version> {
+    let served = served_of(client, "clustertrustbundles", [Version::V1, Version::V1Beta1]).await;
+    served.unwrap_or_else(|error| {
+        tracing::warn!(%error, "it can't be seen which APIs there are");
+        None
+    })
+}
+
+/// The first of these versions in which the API server has something of the group.
+async fn served_of(
+    client: &Client,
+    plural: &str,
+    versions: [Version; 2],
+) -> Result<Option<Version>, kube::Error> {
+    for version in versions {
+        match client.list_api_group_resources(&format!("{GROUP}/{}", version.name())).await {
+            Ok(list) if list.resources.iter().any(|one| one.name == plural) => return Ok(Some(version)),
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             Err(error) => return Err(error),

@@ -78,6 +78,11 @@ impl Anchor {
         inspect::own_key(&certificate)
     }
 
+    /// SHA-256 of its public key, in hexadecimal digits.
+    pub fn key_fingerprint(&self) -> String {
+        fingerprint(&self.facts.public_key)
+    }
+
     /// Whether both are certificates of the same authority: one key, whatever their lifetimes.
     ///
     /// An authority that is certified anew keeps its key, so what it signed before stays valid.

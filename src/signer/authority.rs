@@ -1,6 +1,7 @@
 //! The authorities that the signer holds: read from its own namespace, taken step by step to where they
 //! should be, refused where what is kept can't be gone by.
 
+mod begin;
 mod contents;
 
 use std::collections::BTreeMap;
@@ -220,7 +221,7 @@ impl Authorities {
                 return Ok((None, Standing::refused(unreadable(chest)), None));
             };
             let (keys, need) = (&contents.keys, errand.need);
-            let look = Look { ledger: &ledger, keys, need, order: order.as_ref(), id: &errand.id };
+            let look = Look { ledger: &ledger, keys, need, order: order.as_ref(), id: &errand.id, chest };
             // One of an earlier version is written down in full first of all.
             let step = if Ledger::found(marker).is_none() {
                 Step::Record(Box::new(ledger.clone()))
@@ -252,7 +253,10 @@ impl Authorities {
                 let kept = ledger.kept(&self.terms.system, chest);
                 lost_races_are_fine(self.talk.put(&kept, None).await)?;
             }
-            Unwritten::Refuse(slot, cause) => return Ok(Some(Refusal { chest: chest.clone(), slot, cause })),
+            Unwritten::Brought(brought) => return self.begin_with(errand, need, &brought).await,
+            Unwritten::Refuse(slot, cause) => {
+                return Ok(Some(Refusal { chest: chest.clone(), slot, cause, bring: None }));
+            }
         }
         Ok(None)
     }
@@ -268,6 +272,10 @@ impl Authorities {
         match step {
             Step::Rest => Ok(()),
             Step::Make { slot, number } => self.make(errand, ledger.need, slot, number).await,
+            Step::Claim { slot, number } => match contents.keys.of(slot) {
+                Key::Brought(brought) => self.claim(chest, brought, number).await,
+                _ => Ok(()),
+            },
             Step::Record(next) => {
                 let kept = next.kept(&self.terms.system, chest);
                 let written = self.talk.put(&kept, contents.marker.as_ref()).await;
@@ -312,7 +320,7 @@ fn tries_again(chest: &Chest, now: Timestamp) -> Timestamp {
 
 /// Nothing is signed where nobody can say what was.
 fn unreadable(chest: &Chest) -> Refusal {
-    Refusal { chest: chest.clone(), slot: Slot::First, cause: Cause::MarkerUnreadable }
+    Refusal { chest: chest.clone(), slot: Slot::First, cause: Cause::MarkerUnreadable, bring: None }
 }
 
 /// What stands once there is nothing to do.
@@ -354,6 +362,8 @@ fn lost_races_are_fine(written: Result<(), SignError>) -> Result<(), SignError> 
     }
 }
 
+#[cfg(test)]
+mod brought;
 #[cfg(test)]
 mod elsewhere;
 #[cfg(test)]

@@ -6,8 +6,9 @@
 
 use jiff::Timestamp;
 
+use super::ca::brought::{Unfit, place};
 use super::ca::step::Look;
-use super::ca::{Chest, Entry, Key, Keys, Owner, Slot, Trouble};
+use super::ca::{Brought, Chest, Entry, Key, Keys, Maker, Owner, Slot, Trouble};
 use super::opening::Opening;
 use super::witness::Doubt;
 use crate::pki::{Anchor, PkiError, rotation};
@@ -21,6 +22,8 @@ pub struct Refusal {
     pub slot: Slot,
     /// What is wrong.
     pub cause: Cause,
+    /// In which Secret another one is brought, where none is made.
+    pub bring: Option<String>,
 }
 
 /// What is wrong with an authority, or with what asks for it.
@@ -36,6 +39,8 @@ pub enum Cause {
     MarkerLost,
     /// Another key than the one that was written down.
     Replaced,
+    /// What the platform brought isn't taken.
+    Unfit(Unfit),
     /// The journal isn't believed by which a stage is open.
     Doubted(Doubt),
     /// The trust domain was changed since it was made.
@@ -67,7 +72,7 @@ pub enum Cause {
 impl Refusal {
     /// Nothing is signed for an opening, whatever its authority.
     pub fn of(opening: &Opening, cause: Cause) -> Self {
-        Self { chest: opening.chest(), slot: Slot::First, cause }
+        Self { chest: opening.chest(), slot: Slot::First, cause, bring: None }
     }
 
     /// One word, for Events and metrics.
@@ -78,6 +83,7 @@ impl Refusal {
             Cause::MarkerUnreadable => "AuthorityMarkerUnreadable",
             Cause::MarkerLost => "AuthorityMarkerLost",
             Cause::Replaced => "AuthorityReplaced",
+            Cause::Unfit(_) => "AuthorityUnfit",
             Cause::Doubted(_) => "JournalDoubted",
             Cause::OtherTrustDomain { .. } => "AuthorityOfOtherTrustDomain",
             Cause::Expired { .. } => "AuthorityExpired",
@@ -128,6 +134,9 @@ impl Refusal {
             Cause::Replaced => format!(
                 "Secret {secret} holds another authority than the one that ConfigMap {ledger} speaks of"
             ),
+            Cause::Unfit(unfit) => {
+                format!("the authority that was brought in Secret {secret} isn't taken: {unfit}")
+            }
             Cause::OtherTrustDomain { found, wanted } => format!(
                 "this authority speaks for {found}, and Comity was told to speak for {wanted}: set trustDomain back"
             ),
@@ -151,8 +160,14 @@ impl Refusal {
                         ". The next one is published, and signs from {next}: there is nothing to do but to wait"
                     )
                 }
-                None => ". None is ready to take its place: comity ca prepare makes one".to_owned(),
+                None => match &self.bring {
+                    None => ". None is ready to take its place: comity ca prepare makes one".to_owned(),
+                    Some(secret) => {
+                        format!(". None is ready to take its place: bring one in Secret {secret}")
+                    }
+                },
             },
+            Cause::Unfit(_) => ". Put another one there; or delete it, and one is made".to_owned(),
             Cause::MarkerUnreadable => format!(". Restore it from a backup; or {}", self.anew()),
             Cause::MarkerLost => {
                 format!(". Restore the ConfigMap from a backup; or {}", self.anew())
@@ -162,10 +177,16 @@ impl Refusal {
                 ". Set the clock right; or give it up with comity ca taint, and another one takes its place"
                     .to_owned()
             }
-            _ => format!(
-                ". Restore it from a backup; or give it up with comity ca taint, and another one takes its place; or {}",
-                self.anew()
-            ),
+            _ => {
+                let other = match &self.bring {
+                    None => "another one takes its place".to_owned(),
+                    Some(_) => "bring another one, which takes its place".to_owned(),
+                };
+                format!(
+                    ". Restore it from a backup; or give it up with comity ca taint, and {other}; or {}",
+                    self.anew()
+                )
+            }
         }
     }
 
@@ -192,6 +213,8 @@ pub enum Unwritten {
     Nothing,
     /// This one is to be written down.
     Stored(Slot),
+    /// The platform brought this one, to be the first.
+    Brought(Box<Brought>),
     /// It can't be told.
     Refuse(Slot, Cause),
 }
@@ -203,8 +226,11 @@ pub fn unwritten(keys: &Keys, owner: &Owner) -> Unwritten {
     match (&keys.first, &keys.second) {
         (Key::Absent, Key::Absent) => Unwritten::Nothing,
         (Key::Held(found), Key::Absent) if is_first(found) => Unwritten::Stored(Slot::First),
-        (Key::Held(_), Key::Absent | Key::Held(_)) => Unwritten::Refuse(Slot::First, Cause::MarkerLost),
-        (Key::Absent, Key::Held(_)) => Unwritten::Refuse(Slot::Second, Cause::MarkerLost),
+        (Key::Brought(brought), Key::Absent) => Unwritten::Brought(brought.clone()),
+        (Key::Held(_) | Key::Brought(_), Key::Absent | Key::Held(_) | Key::Brought(_)) => {
+            Unwritten::Refuse(Slot::First, Cause::MarkerLost)
+        }
+        (Key::Absent, Key::Held(_) | Key::Brought(_)) => Unwritten::Refuse(Slot::Second, Cause::MarkerLost),
         (Key::Unusable(error), _) => Unwritten::Refuse(Slot::First, Cause::Unusable(error.clone())),
         (_, Key::Unusable(error)) => Unwritten::Refuse(Slot::Second, Cause::Unusable(error.clone())),
     }
@@ -216,7 +242,8 @@ pub fn signs<'a>(look: &Look<'a>, chest: &Chest, now: Timestamp) -> Result<&'a E
         let next = look.heir(now)?;
         Some(rotation::later(next.published_at, rotation::margin(next.certificate.lifetime())))
     };
-    let refuse = |slot, cause| Refusal { chest: chest.clone(), slot, cause };
+    let bring = (look.ledger.maker == Maker::Platform).then(|| place(look.ledger, chest));
+    let refuse = |slot, cause| Refusal { chest: chest.clone(), slot, cause, bring: bring.clone() };
     let Some(active) = look.ledger.active() else {
         return Err(refuse(Slot::First, Cause::GivenUp { next: next() }));
     };

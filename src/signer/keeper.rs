@@ -8,6 +8,7 @@ use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
 
+use super::bundle::Bundles;
 use super::ca::{Chest, Ledger};
 use super::error::SignError;
 use super::reconcile as signing;
@@ -21,6 +22,8 @@ pub struct Context {
     pub kept: Store<ConfigMap>,
     /// Comity's own namespace.
     pub system: String,
+    /// What the whole cluster may verify by.
+    pub bundles: Bundles,
 }
 
 /// One pass over a ledger, or over an order.
@@ -31,13 +34,15 @@ pub async fn reconcile(found: Arc<ConfigMap>, context: Arc<Context>) -> Result<A
         return Ok(settled());
     };
     let ledger = context.kept(&chest.ledger());
-    let Some(owner) = ledger.as_deref().and_then(Ledger::found).map(|ledger| ledger.owner) else {
+    let Some(ledger) = ledger.as_deref().and_then(Ledger::found) else {
         tracing::warn!(%chest, "there are no authorities that can be gone by: whatever is wanted of them waits");
         return Ok(settled());
     };
     let order = context.kept(&chest.order());
     let authorities = context.signing.tender.authorities();
-    let next = authorities.keep(&chest, owner, order.as_deref(), now).await?;
+    let next = authorities.keep(&chest, ledger.owner.clone(), order.as_deref(), now).await?;
+    // What was changed just now is told in a moment.
+    context.bundles.publish(&chest, &ledger, now).await?;
     Ok(Action::requeue(retry::until_earliest(next, now).unsigned_abs()))
 }
 

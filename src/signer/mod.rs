@@ -15,6 +15,7 @@
 //! keyring  where the keys of authorities are made, kept and destroyed
 //! build    the Secrets and ConfigMaps to be written                               (pure)
 //! offer    what whoever serves the datasets is given to verify a stage
+//! bundle   what a whole cluster may verify by, where the API server has it
 //! upkeep   when to look again                                                     (pure)
 //! pod      certificates about keys that nodes make
 //! enrol    certificates about keys that the partner makes
@@ -22,6 +23,7 @@
 
 pub mod authority;
 pub mod build;
+pub mod bundle;
 pub mod ca;
 pub mod custody;
 pub mod decide;

@@ -155,7 +155,7 @@ impl Observer {
     }
 
     /// Whether the platform lets Comity write in a namespace of datasets, as the watches last told. Whether it
-    /// was let in beside that is another question ([`Self::is_let_in`]).
+    /// has the right to is for the API server to say.
     pub fn has_opted_in(&self, namespace: &str) -> bool {
         let site = self.cached_site(namespace).filter(|site| !site.terminating && !site.is_a_stages());
         let label = site.and_then(|site| site.labels.get(name::LABEL_DATASET_INGRESS).cloned());

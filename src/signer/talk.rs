@@ -131,14 +131,35 @@ impl Talk {
         parse(&self.send(request, &what).await?, &what)
     }
 
+    /// Writes an object that lives in no namespace over the version that it names. Refused if it changed since.
+    pub async fn replace_cluster_wide<K: ClusterWide + Serialize>(
+        &self,
+        object: &K,
+    ) -> Result<(), SignError> {
+        let (_, name) = place(object);
+        let what = what::<K>("replace", "", &name);
+        let request = Request::new(K::url_path(&(), None)).replace(&name, &params(), bytes(object, &what)?);
+        let request = request.map_err(|_discarded| SignError::Unreadable { what: what.clone() })?;
+        self.send(request, &what).await.map(drop)
+    }
+
+    /// Deletes this very object, which lives in no namespace. That it is gone already is just as well.
+    pub async fn delete_cluster_wide<K: ClusterWide>(&self, doomed: &Doomed) -> Result<(), SignError> {
+        self.remove(&K::url_path(&(), None), doomed, &what::<K>("delete", "", &doomed.name)).await
+    }
+
     /// Deletes this very object. That it is gone already is just as well.
     pub async fn delete<K: Namespaced>(&self, namespace: &str, doomed: &Doomed) -> Result<(), SignError> {
         let what = what::<K>("delete", namespace, &doomed.name);
+        self.remove(&K::url_path(&(), Some(namespace)), doomed, &what).await
+    }
+
+    async fn remove(&self, path: &str, doomed: &Doomed, what: &str) -> Result<(), SignError> {
         let preconditions = Preconditions { uid: Some(doomed.uid.clone()), resource_version: None };
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-        let request = Request::new(K::url_path(&(), Some(namespace))).delete(&doomed.name, &params);
-        let request = request.map_err(|_discarded| SignError::Unreadable { what: what.clone() })?;
-        match self.send(request, &what).await {
+        let request = Request::new(path).delete(&doomed.name, &params);
+        let request = request.map_err(|_discarded| SignError::Unreadable { what: what.to_owned() })?;
+        match self.send(request, what).await {
             Err(error) if error.code() != Some(404) => Err(error),
             _ => Ok(()),
         }

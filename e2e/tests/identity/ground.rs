@@ -17,7 +17,7 @@ pub const TTL_HOURS: i64 = 3;
 /// A control plane that takes the requests of nodes.
 pub fn settings() -> Settings {
     Settings {
-        feature_gates: vec!["PodCertificateRequest=true".to_owned()],
+        feature_gates: ["PodCertificateRequest=true", "ClusterTrustBundle=true"].map(str::to_owned).into(),
         runtime_config: vec!["certificates.k8s.io/v1beta1=true".to_owned()],
         ..Settings::default()
     }

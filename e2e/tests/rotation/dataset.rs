@@ -132,7 +132,7 @@ async fn guarded(ground: &Ground, place: &str) -> Result<()> {
         .map_err(Error::Failed)
 }
 
-/// Somebody who may do with ConfigMaps here what they like.
+/// Somebody who may do with `ConfigMaps` here what they like.
 async fn mallory(ground: &Ground) -> Result<e2e::Cluster> {
     let group = "rbac.authorization.k8s.io";
     let at = format!("/apis/{group}/v1/namespaces/{}", ground.story.namespace);

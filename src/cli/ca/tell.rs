@@ -3,7 +3,7 @@
 use super::view::{Authority, View};
 use crate::cli::moment::Watch;
 use crate::cli::page::{Page, Style};
-use crate::signer::ca::Phase;
+use crate::signer::ca::{Maker, Phase};
 
 /// All of them.
 pub(super) fn page(views: &[View], namespace: Option<&str>, watch: &Watch) -> Page {
@@ -58,7 +58,8 @@ fn one(page: &mut Page, authority: &Authority, watch: &Watch) {
     };
     page.line(format!("  CA {:<3}     ", authority.number));
     page.then(style, word);
-    page.then(Style::Plain, format!(", valid until {}", watch.tell(authority.not_after)));
+    let brought = if authority.made_by == Maker::Platform { ", brought by the platform" } else { "" };
+    page.then(Style::Plain, format!("{brought}, valid until {}", watch.tell(authority.not_after)));
     if let Some(until) = authority.signed_live_until {
         let count = match authority.live_in_secrets {
             None => String::new(),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::count::Counts;
 use crate::api::stage::Stage;
 use crate::signer::ca::outlook::{Next, outlook};
-use crate::signer::ca::{Answer, Chest, Entry, Ledger, Phase};
+use crate::signer::ca::{Answer, Chest, Entry, Ledger, Maker, Phase};
 
 /// The CAs of a contract and stage.
 #[derive(Clone, Debug, Serialize)]
@@ -38,6 +38,8 @@ pub(super) struct Authority {
     pub(super) number: u32,
     /// How far it is.
     pub(super) phase: Phase,
+    /// Who made it.
+    pub(super) made_by: Maker,
     /// Since when.
     pub(super) since: Timestamp,
     /// Whether verifiers are given it.
@@ -60,6 +62,7 @@ impl View {
         let authority = |entry: &Entry| Authority {
             number: entry.number,
             phase: entry.phase,
+            made_by: entry.maker,
             since: entry.since,
             is_published: entry.phase.belief().is_some(),
             published_at: entry.published_at,

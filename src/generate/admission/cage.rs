@@ -302,6 +302,13 @@ const SIGN_VALIDATIONS: &[Validation] = &[
         say: "",
     },
     Validation {
+        expression: "!variables.bundle || (variables.name.matches(
+             '^comity[.]dev:workload:[0-9a-f]{8}-(sandbox|rehearsal|production)$')
+             && [object, oldObject].all(one, one == null || one.spec.?signerName.orValue('') == $POD_SIGNER))",
+        message: "comity sign may only publish bundles of one contract's stage, for comity.dev/workload",
+        say: "",
+    },
+    Validation {
         expression: "variables.what != 'podcertificaterequests/status.certificates.k8s.io' ||
              [object, oldObject].all(one, one == null || one.spec.?signerName.orValue('') == $POD_SIGNER)",
         message: "of the requests of pods comity sign may only answer those for comity.dev/workload",

@@ -82,7 +82,14 @@ pub const SIGN: &[Grant] = &[
     // sees to. Where it has no such API the rules say nothing.
     may(READ, "certificates.k8s.io", &["podcertificaterequests"]),
     may(&["update"], "certificates.k8s.io", &["podcertificaterequests/status"]),
-    Grant { group: "certificates.k8s.io", resources: &["signers"], names: &[POD_SIGNER], verbs: &["sign"] },
+    Grant {
+        group: "certificates.k8s.io",
+        resources: &["signers"],
+        names: &[POD_SIGNER],
+        verbs: &["attest", "sign"],
+    },
+    // What the whole cluster may verify by. Everybody may read it; of its own signer only, as above.
+    may(&["get", "create", "update", "delete"], "certificates.k8s.io", &["clustertrustbundles"]),
     may(APPLY, "", &["events"]),
     may(APPLY, "events.k8s.io", &["events"]),
 ];

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use zeroize::Zeroize as _;
 
+use crate::api::name;
 use crate::pki::{Anchor, Authority, PkiError, Signer};
 use crate::signer::build::{CERTIFICATE_KEY, PRIVATE_KEY};
-use crate::signer::ca::{Chest, Entry, Key, Keys, Slot};
+use crate::signer::ca::{Brought, Chest, Claim, Entry, Key, Keys, Slot};
 use crate::signer::decide::{Doomed, doomed};
 use crate::signer::error::SignError;
 use crate::signer::keyring::Keyring;
@@ -42,6 +43,12 @@ impl Drop for Wiped {
 }
 
 impl Wiped {
+    /// Whether the platform put it there.
+    fn is_brought(&self) -> bool {
+        let label = self.0.metadata.labels.as_ref().and_then(|labels| labels.get(name::LABEL_AUTHORITY));
+        label.map(String::as_str) == Some(name::BROUGHT)
+    }
+
     fn part(&self, key: &str) -> &[u8] {
         let value = self.0.data.as_ref().and_then(|data| data.get(key));
         value.map(|value| value.0.as_slice()).unwrap_or_default()
@@ -78,13 +85,29 @@ async fn open(
         Err(error) => return Err(error),
     };
     let held = held(keyring, secret.part(CERTIFICATE_KEY), secret.part(PRIVATE_KEY)).await;
-    match held {
-        Ok((anchor, signer)) => {
-            Ok((Key::Held(anchor), Drawer { secret: Some(secret), signer: Some(signer) }))
-        }
+    let (held, signer) = match held {
+        Ok((anchor, signer)) => (Ok(anchor), Some(signer)),
         // Whoever keeps it may answer later: nothing is known of the key.
-        Err(error @ PkiError::Keeper(_)) => Err(error.into()),
-        Err(error) => Ok((Key::Unusable(error), Drawer { secret: Some(secret), signer: None })),
+        Err(error @ PkiError::Keeper(_)) => return Err(error.into()),
+        Err(error) => (Err(error), None),
+    };
+    let key = if secret.is_brought() {
+        let claim = claim(talk, system, held.as_ref().ok()).await?;
+        Key::Brought(Box::new(Brought { held, claim }))
+    } else {
+        held.map_or_else(Key::Unusable, Key::Held)
+    };
+    Ok((key, Drawer { secret: Some(secret), signer }))
+}
+
+/// For whom a key is used that was brought, as far as anybody said.
+async fn claim(talk: &Talk, system: &str, anchor: Option<&Anchor>) -> Result<Option<Claim>, SignError> {
+    let Some(anchor) = anchor else { return Ok(None) };
+    match talk.get::<ConfigMap>(system, &Claim::called(anchor)).await {
+        Ok(found) => Ok(found.as_ref().map(Claim::read)),
+        // Somebody said something: it is theirs.
+        Err(SignError::Unreadable { .. }) => Ok(Some(Claim { chest: None, number: 0 })),
+        Err(error) => Err(error),
     }
 }
 

@@ -18,14 +18,17 @@ use crate::signer::stage::{Outcome, Tender};
 use crate::signer::testing::{self, now, opening, terms};
 use crate::testing::api::FakeApi;
 
+/// Which keys there are, how often each one signed, and the keys themselves.
+type Confession = (Vec<u32>, BTreeMap<u32, usize>, Vec<Zeroizing<String>>);
+
 /// What the machine is asked.
 enum Question {
     Make(oneshot::Sender<(u32, Vec<u8>)>),
     Sign(u32, Vec<u8>, oneshot::Sender<Option<Vec<u8>>>),
     Find(u32, oneshot::Sender<Option<Vec<u8>>>),
     Destroy(u32),
-    /// How many keys there are, how often each one signed, and the keys: for the test alone.
-    Confess(oneshot::Sender<(Vec<u32>, BTreeMap<u32, usize>, Vec<Zeroizing<String>>)>),
+    /// Everything, for the test alone.
+    Confess(oneshot::Sender<Confession>),
 }
 
 /// A machine of its own that has the keys. Whoever asks has a number, and no key.

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Serialize};
 
+use super::brought::Maker;
 use crate::api::name;
 use crate::api::stage::Stage;
 use crate::pki::{Anchor, Belief, Trust, rotation};
@@ -168,6 +169,9 @@ pub struct Entry {
     /// Until when the last certificate lives, at the latest, that it has signed. It never goes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_until: Option<Timestamp>,
+    /// Who made it.
+    #[serde(default, skip_serializing_if = "Maker::is_comity")]
+    pub maker: Maker,
     /// Its certificate.
     #[serde(with = "as_pem")]
     pub certificate: Anchor,
@@ -245,6 +249,9 @@ pub struct Ledger {
     pub need: Need,
     /// Those that there are, in the order in which they came.
     pub authorities: Vec<Entry>,
+    /// Who makes the next one.
+    #[serde(default, skip_serializing_if = "Maker::is_comity")]
+    pub maker: Maker,
     /// Whether another one is to be made before its time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hurry: bool,
@@ -263,10 +270,19 @@ impl Ledger {
             published_at: now,
             since: now,
             issued_until: None,
+            maker: Maker::Comity,
             certificate,
         };
-        let entry = entry.signs(need, now);
-        Self { owner, last: 1, need, authorities: vec![entry], hurry: false, answer: None }
+        let (entry, maker) = (entry.signs(need, now), Maker::Comity);
+        Self { owner, last: 1, need, authorities: vec![entry], maker, hurry: false, answer: None }
+    }
+
+    /// The same of authorities that this one makes.
+    #[must_use]
+    pub fn made_by(mut self, maker: Maker) -> Self {
+        self.maker = maker;
+        self.authorities.iter_mut().for_each(|entry| entry.maker = maker);
+        self
     }
 
     /// The ledger in a ConfigMap. One that an earlier version wrote holds one certificate, which signs.

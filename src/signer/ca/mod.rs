@@ -13,8 +13,11 @@
 //!   something lives that it signed, unless somebody says so: [`ledger::Entry::issued_until`] is written
 //!   before anything is signed that lasts longer.
 //! - At most one signs. At most two have keys: the one that signs, and the next one.
+//! - What the platform brings in one of the Secrets is taken for the next one, and then nothing else is
+//!   ([`brought`]).
 //! - A key is stored before it is written down, and destroyed after it is written down that it is over.
 
+pub mod brought;
 pub mod ledger;
 pub mod obey;
 pub mod order;
@@ -24,6 +27,7 @@ pub mod step;
 #[cfg(test)]
 mod tests;
 
+pub use brought::{Brought, Claim, Maker};
 pub use ledger::{Answer, Chest, Entry, Ledger, Need, Owner, Phase, Slot};
 pub use order::{Action, Order};
 pub use step::{Key, Keys, Step, Trouble};

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::brought::{self, Maker};
 use super::ledger::{Answer, Entry, Ledger, Outcome, Phase};
 use super::order::{Action, Found, Order};
 use super::step::{Look, MOST, taken_over};
@@ -67,17 +68,43 @@ fn prepare(look: &Look<'_>, now: Timestamp) -> Obeyed {
         _ if ledger.authorities.len() >= MOST => {
             refused(look, format!("{MOST} authorities are published already: wait until one of them is over"))
         }
+        (None, None) if brought::ready(look).is_some() => adopts(look, now),
+        (None, None) if ledger.maker == Maker::Platform => refused(look, bring(look)),
         // The one that is there can't sign: it makes way.
         (Some(broken), None) => {
             let number = broken.number;
             let ledger = ledger.clone().with(&broken.clone().now_in(Phase::Retired, now));
             let message = format!("authority {number} can't be used and makes way for another one");
-            (Ledger { hurry: true, ..ledger }, Outcome::Done, message)
+            (hurried(ledger), Outcome::Done, message)
         }
         (None, None) => {
-            let ledger = Ledger { hurry: true, ..ledger.clone() };
-            (ledger, Outcome::Done, "another authority is made and published".to_owned())
+            (hurried(ledger.clone()), Outcome::Done, "another authority is made and published".to_owned())
         }
+    }
+}
+
+/// Another one is made as soon as it can be, unless it is brought.
+fn hurried(ledger: Ledger) -> Ledger {
+    let hurry = ledger.maker == Maker::Comity;
+    Ledger { hurry, ..ledger }
+}
+
+/// Where the next one is brought that isn't made.
+fn bring(look: &Look<'_>) -> String {
+    let secret = brought::place(look.ledger, look.chest);
+    format!("the next authority is brought, not made: put it into Secret {secret}")
+}
+
+/// What becomes of what was brought, now that somebody asks.
+fn adopts(look: &Look<'_>, now: Timestamp) -> Obeyed {
+    let Some((slot, found)) = brought::ready(look) else { return refused(look, bring(look)) };
+    let secret = look.chest.secret(slot);
+    match brought::fit(look, look.chest, found, now) {
+        Ok(_) => {
+            let message = format!("what was brought in Secret {secret} is published");
+            (look.ledger.clone(), Outcome::Done, message)
+        }
+        Err(unfit) => refused(look, format!("what was brought in Secret {secret} isn't taken: {unfit}")),
     }
 }
 
@@ -148,7 +175,8 @@ fn taint(look: &Look<'_>, number: Option<u32>, now: Timestamp) -> Obeyed {
             let ledger = broken.iter().fold(tainted(Phase::Tainted), Ledger::with);
             let message =
                 format!("authority {number} signs nothing any more, and what it signed is made anew");
-            (Ledger { hurry, ..ledger }, Outcome::Done, message)
+            let ledger = if hurry { hurried(ledger) } else { ledger };
+            (ledger, Outcome::Done, message)
         }
     }
 }

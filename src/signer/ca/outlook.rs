@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::brought::Maker;
 use super::ledger::{Entry, Ledger, Phase};
 use super::obey::ripe;
 use crate::pki::rotation;
@@ -58,5 +59,9 @@ fn ends(ledger: &Ledger, active: &Entry) -> Option<Next> {
         let what = "the contract ends: no other CA is made after this one".to_owned();
         return Some(Next { at: ledger.need.until, what });
     }
-    Some(Next { at: rotation::prepare_at(life), what: "the next CA is made and published".to_owned() })
+    let what = match ledger.maker {
+        Maker::Comity => "the next CA is made and published",
+        Maker::Platform => "the next CA has to be brought by then: comity ca where says into which Secret",
+    };
+    Some(Next { at: rotation::prepare_at(life), what: what.to_owned() })
 }

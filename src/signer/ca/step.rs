@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::ledger::{Entry, Ledger, Need, Phase, Slot};
+use super::brought::{Brought, Maker, adopt};
+use super::ledger::{Chest, Entry, Ledger, Need, Phase, Slot};
 use super::obey::obey;
 use super::order::Found;
 use crate::pki::{Anchor, PkiError, SpiffeId, rotation};
@@ -11,7 +12,7 @@ use crate::pki::{Anchor, PkiError, SpiffeId, rotation};
 pub const MOST: usize = 8;
 
 /// A clock may have been set back by this since an authority was made: what it signs then can be used soon.
-const SET_BACK: SignedDuration = SignedDuration::from_hours(2);
+pub const SET_BACK: SignedDuration = SignedDuration::from_hours(2);
 
 /// What is in one of the two Secrets.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -22,6 +23,8 @@ pub enum Key {
     Unusable(PkiError),
     /// A key that fits this certificate.
     Held(Anchor),
+    /// What the platform put there.
+    Brought(Box<Brought>),
 }
 
 /// What is in both.
@@ -56,6 +59,8 @@ pub struct Look<'a> {
     pub order: Option<&'a Found>,
     /// The trust domain that is spoken for.
     pub id: &'a SpiffeId,
+    /// Where they are kept.
+    pub chest: &'a Chest,
 }
 
 /// The next step.
@@ -68,6 +73,13 @@ pub enum Step {
         /// Where.
         slot: Slot,
         /// Of which number.
+        number: u32,
+    },
+    /// Say for whom the key is used that was brought, so that nobody else uses it.
+    Claim {
+        /// Where it is.
+        slot: Slot,
+        /// As which number.
         number: u32,
     },
     /// Write this down.
@@ -97,9 +109,9 @@ pub enum Trouble {
 
 type Rule = fn(&Look<'_>, Timestamp) -> Option<Step>;
 
-const RULES: [Rule; 8] = [answer, need, destroy, forget, retire, discard, take_over, prepare];
+const RULES: [Rule; 9] = [answer, need, destroy, forget, retire, discard, take_over, adopt, prepare];
 
-impl Look<'_> {
+impl<'a> Look<'a> {
     /// The next step.
     pub fn step(&self, now: Timestamp) -> Step {
         RULES.iter().find_map(|rule| rule(self, now)).unwrap_or(Step::Rest)
@@ -111,6 +123,10 @@ impl Look<'_> {
             Key::Absent => return Some(Trouble::Lost),
             Key::Unusable(error) => return Some(Trouble::Unusable(error.clone())),
             Key::Held(found) => found,
+            Key::Brought(brought) => match &brought.held {
+                Ok(found) => found,
+                Err(error) => return Some(Trouble::Unusable(error.clone())),
+            },
         };
         let life = entry.certificate.lifetime();
         let (begin, end) = (life.not_before(), life.not_after());
@@ -160,11 +176,13 @@ impl Look<'_> {
         moments.filter(|moment| *moment > now).min()
     }
 
-    fn is_known(&self, found: &Anchor) -> Option<&Entry> {
+    /// The one of them that has the key of this certificate.
+    pub(super) fn is_known(&self, found: &Anchor) -> Option<&'a Entry> {
         self.ledger.authorities.iter().find(|entry| entry.certificate.same_authority(found))
     }
 
-    fn is_claimed(&self, slot: Slot) -> bool {
+    /// Whether one of them has its key there.
+    pub(super) fn is_claimed(&self, slot: Slot) -> bool {
         self.ledger.authorities.iter().any(|entry| entry.slot == slot && entry.phase.has_key())
     }
 
@@ -201,6 +219,11 @@ fn destroy(look: &Look<'_>, _: Timestamp) -> Option<Step> {
             Some(entry) => !entry.phase.has_key(),
             None => dead(slot, |phase| phase == Phase::Retired),
         },
+        // What the platform put there and isn't over isn't Comity's to destroy.
+        Key::Brought(brought) => {
+            let known = brought.held.as_ref().ok().and_then(|found| look.is_known(found));
+            known.is_some_and(|entry| !entry.phase.has_key())
+        }
     };
     let is_over = |slot: Slot| !look.is_claimed(slot) && is_over(slot);
     Slot::BOTH.into_iter().find(|slot| is_over(*slot)).map(Step::Destroy)
@@ -261,13 +284,18 @@ fn prepare(look: &Look<'_>, now: Timestamp) -> Option<Step> {
     if ledger.prepared().is_some() || !look.is_sound(now) && !ledger.hurry || !is_wanted(ledger, now) {
         return None;
     }
+    if ledger.maker == Maker::Platform {
+        return None;
+    }
     let (slot, key) = place(look, now)?;
     let number = ledger.last.saturating_add(1);
     match key {
         Key::Absent => Some(Step::Make { slot, number }),
         Key::Held(found) if fits(look, found, now) => {
-            Some(Step::Record(Box::new(prepared(ledger, found.clone(), (slot, number), now))))
+            let made = (found.clone(), Maker::Comity);
+            Some(Step::Record(Box::new(prepared(ledger, made, (slot, number), now))))
         }
+        Key::Brought(_) => None,
         // Somebody said that another one is to be made: what stands in the way is nobody's.
         _ => ledger.hurry.then_some(Step::Destroy(slot)),
     }
@@ -293,9 +321,15 @@ fn fits(look: &Look<'_>, found: &Anchor, now: Timestamp) -> bool {
     is_new && rotation::later(now, rotation::margin(life)) < life.not_after()
 }
 
-fn prepared(ledger: &Ledger, certificate: Anchor, (slot, number): (Slot, u32), now: Timestamp) -> Ledger {
+/// The ledger once the next one is published.
+pub(super) fn prepared(
+    ledger: &Ledger,
+    (certificate, maker): (Anchor, Maker),
+    (slot, number): (Slot, u32),
+    now: Timestamp,
+) -> Ledger {
     let mut ledger = ledger.clone();
-    (ledger.last, ledger.hurry) = (number, false);
+    (ledger.last, ledger.hurry, ledger.maker) = (number, false, maker);
     ledger.authorities.push(Entry {
         number,
         phase: Phase::Prepared,
@@ -303,6 +337,7 @@ fn prepared(ledger: &Ledger, certificate: Anchor, (slot, number): (Slot, u32), n
         published_at: now,
         since: now,
         issued_until: None,
+        maker,
         certificate,
     });
     ledger

@@ -1,5 +1,6 @@
 //! The life of authorities, step by step: what holds in whatever order things happen, and the ordinary run.
 
+mod brought;
 mod world;
 
 use jiff::SignedDuration;
@@ -22,6 +23,7 @@ enum Event {
     SpoilNext,
     LoseNext,
     Crash(usize),
+    Bring(bool),
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
@@ -38,6 +40,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => Just(Event::SpoilNext),
         1 => Just(Event::LoseNext),
         2 => (0_usize..4).prop_map(Event::Crash),
+        1 => any::<bool>().prop_map(Event::Bring),
     ];
     proptest::collection::vec(event, 1..60)
 }
@@ -65,6 +68,12 @@ proptest! {
                 Event::LoseNext => {
                     let slot = world.ledger.active().map_or(Slot::First, |active| active.slot.other());
                     world.spoil(slot, Key::Absent);
+                }
+                Event::Bring(second) => {
+                    let slot = if second { Slot::Second } else { Slot::First };
+                    if *world.keys.of(slot) == Key::Absent {
+                        world.bring(slot, Ok(made(99, world.now)));
+                    }
                 }
                 Event::Crash(steps) => {
                     world.steps(steps);

@@ -1,12 +1,17 @@
 //! Test only: the authorities of a contract's stage as they are kept, and all that they signed.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
+use crate::api::stage::Stage;
 use crate::pki::testing::at_once;
-use crate::pki::{Anchor, Authority, Lifetime, SpiffeId, rotation};
+use crate::pki::{Anchor, Authority, Lifetime, PkiError, SpiffeId, rotation};
 use crate::signer::ca::order::Found;
 use crate::signer::ca::step::{self, Look};
-use crate::signer::ca::{Action, Entry, Key, Keys, Ledger, Need, Order, Phase, Slot, Step, ledger};
+use crate::signer::ca::{
+    Action, Brought, Chest, Claim, Entry, Key, Keys, Ledger, Need, Order, Phase, Slot, Step, ledger,
+};
 use crate::signer::custody::signs;
 use crate::signer::testing::{TRUST_DOMAIN, now, opening};
 
@@ -25,6 +30,8 @@ pub struct World {
     leaves: Vec<(Anchor, Timestamp)>,
     /// Those of which somebody said that what they signed needn't be believed.
     disowned: Vec<Anchor>,
+    /// For whom keys are used that were brought.
+    claims: BTreeMap<String, Claim>,
 }
 
 pub fn id() -> SpiffeId {
@@ -50,12 +57,14 @@ impl World {
             orders: 0,
             leaves: Vec::new(),
             disowned: Vec::new(),
+            claims: BTreeMap::new(),
         }
     }
 
     pub fn look<T>(&self, see: impl FnOnce(&Look<'_>) -> T) -> T {
-        let (order, id) = (self.order.as_ref(), id());
-        see(&Look { ledger: &self.ledger, keys: &self.keys, need: Some(self.need), order, id: &id })
+        let (order, id, chest) = (self.order.as_ref(), id(), opening().chest());
+        let (ledger, keys, need) = (&self.ledger, &self.keys, Some(self.need));
+        see(&Look { ledger, keys, need, order, id: &id, chest: &chest })
     }
 
     /// Takes so many steps at most, as a process does that dies then. Gives whether there is nothing to do.
@@ -69,12 +78,33 @@ impl World {
                     *self.key(slot) = Key::Held(made(number, self.now));
                 }
                 Step::Destroy(slot) => *self.key(slot) = Key::Absent,
+                Step::Claim { slot, number } => self.claim(slot, number),
                 Step::Dismiss => self.order = None,
                 Step::Record(ledger) => self.record(*ledger),
             }
             self.holds();
         }
         false
+    }
+
+    fn claim(&mut self, slot: Slot, number: u32) {
+        let claim = Claim { chest: Some(opening().chest()), number };
+        let Key::Brought(brought) = self.key(slot) else { panic!("nothing was brought") };
+        let key = brought.held.as_ref().unwrap().key_fingerprint();
+        assert_eq!(brought.claim.replace(claim.clone()), None, "a claim is never overwritten");
+        self.claims.insert(key, claim);
+    }
+
+    /// The platform puts this into a Secret, whatever is there.
+    pub fn bring(&mut self, slot: Slot, held: Result<Anchor, PkiError>) {
+        let claim = held.as_ref().ok().and_then(|held| self.claims.get(&held.key_fingerprint()).cloned());
+        *self.key(slot) = Key::Brought(Box::new(Brought { held, claim }));
+    }
+
+    /// Somebody else's authorities have this key.
+    pub fn is_anothers(&mut self, anchor: &Anchor) {
+        let claim = Claim { chest: Some(Chest::of("another", Stage::Production)), number: 1 };
+        self.claims.insert(anchor.key_fingerprint(), claim);
     }
 
     pub fn settle(&mut self) {
