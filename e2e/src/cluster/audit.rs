@@ -27,7 +27,7 @@ pub struct Write {
 }
 
 impl Cluster {
-    /// The mutating requests by `user` so far, less lease renewals, events and access reviews.
+    /// The mutating requests by `user` so far, less lease renewals, events, access reviews and dry runs.
     pub fn audit_writes(&self, user: &str) -> Result<Vec<Write>> {
         Ok(self.audit(user)?.iter().filter_map(write).collect())
     }
@@ -55,6 +55,10 @@ fn write(event: &Value) -> Option<Write> {
     let target = &event["objectRef"];
     let (verb, mut resource) = (text(&event["verb"]), text(&target["resource"]));
     if !MUTATING.contains(&verb.as_str()) || UNCOUNTED.contains(&resource.as_str()) {
+        return None;
+    }
+    // What is only tried has no effect.
+    if text(&event["requestURI"]).contains("dryRun=All") {
         return None;
     }
     if let Some(subresource) = target["subresource"].as_str() {
