@@ -12,3 +12,5 @@ mod reporting;
 #[path = "life/story.rs"]
 #[expect(dead_code, reason = "what these stories stand on is that of the life of a grant")]
 mod story;
+#[path = "cli/watching.rs"]
+mod watching;

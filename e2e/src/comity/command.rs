@@ -12,7 +12,10 @@ use std::{
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::{binary, people::Decider};
-use crate::{Cluster, Error, Explain as _, Result, process};
+use crate::{
+    Cluster, Error, Explain as _, Result,
+    process::{self, Process},
+};
 
 /// Somebody at a command line, without a terminal.
 pub struct Desk {
@@ -73,6 +76,13 @@ impl Desk {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let code = output.status.code().unwrap_or(-1);
         Ok(Answer { code, out: text(&output.stdout), err: text(&output.stderr) })
+    }
+
+    /// Gives a command that goes on by itself; what it prints is appended to `log`.
+    pub fn begins(&self, arguments: &[&str], log: &Path) -> Result<Process> {
+        let mut command = process::bound(&self.program);
+        command.args(arguments).env("KUBECONFIG", &self.kubeconfig).env("TZ", "UTC").env_remove("NO_COLOR");
+        Process::start(&arguments.join(" "), command, log)
     }
 
     /// Gives a command at a terminal, types these answers, and awaits its end. What is printed and what
