@@ -21,6 +21,9 @@ use crate::grant::observe::isolated_datasets;
 use crate::plan::objects;
 use crate::policy::{Operands, OtherGrant, ServiceFacts};
 
+/// The label by which each namespace is called.
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
 /// Which object.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub(in crate::cli) struct Identity {
@@ -102,7 +105,10 @@ impl World {
             }
             "Namespace" => {
                 let found: Namespace = serde_json::from_value(value.clone())?;
-                self.namespaces.insert(name.clone(), found.metadata.labels.unwrap_or_default());
+                let mut labels = found.metadata.labels.unwrap_or_default();
+                // The API server gives it to each, so files needn't say it.
+                labels.insert(NAME_LABEL.to_owned(), name.clone());
+                self.namespaces.insert(name.clone(), labels);
                 Ok(())
             }
             "NetworkPolicy" => {

@@ -300,3 +300,18 @@ fn the_time_it_takes_grows_with_the_files_and_no_faster() {
     println!("{told}");
     assert!(each(most, long) < each(few, short) * 4.0, "{told}");
 }
+
+#[test]
+fn a_boundary_may_select_a_namespace_by_the_label_that_the_api_server_gives_it() {
+    let mut story = files("");
+    for source in story.iter_mut().filter(|source| source.name.ends_with("02-boundary.yaml")) {
+        *source = edited(
+            source.clone(),
+            &[(
+                "matchLabels: {comity.dev/shares: \"true\"}",
+                "matchLabels: {kubernetes.io/metadata.name: risk-data}",
+            )],
+        );
+    }
+    assert_eq!(examined(&story).findings, []);
+}
