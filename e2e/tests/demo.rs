@@ -32,7 +32,7 @@ async fn the_story_ends_well() -> Result<()> {
         "per, a reviewer, ends it",
         "may not  run an agreed image by its tag: an image must be named by its digest",
         "ms after the end that was recorded",
-        "all 30 as expected",
+        "all 31 as expected",
     ] {
         assert!(told.contains(line), "nothing of {line:?} in\n{told}");
     }
