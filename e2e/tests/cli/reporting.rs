@@ -13,7 +13,7 @@ use super::story::{Story, Wish, ensure};
 /// Stores a report for the record `cause` of a grant's journal, as who rehearses does.
 async fn reported(story: &Story, rehearse: &Cluster, uid: &str, cause: i64, outcome: &str) -> Result<()> {
     let failed = i32::from(outcome == "Failed");
-    let tried = json!({"name": "admission/privileged", "clause": "security.podSecurity", "tried": "a privileged pod",
+    let tried = json!({"name": "pod-privileged", "clause": "security.podSecurity", "tried": "a privileged pod",
         "expected": "refused", "observed": "it was let in", "outcome": outcome, "milliseconds": 12});
     let report = json!({
         "apiVersion": "comity.dev/v1alpha1", "kind": "RehearsalReport",
@@ -49,7 +49,7 @@ async fn a_report_is_told_with_what_failed_and_the_newest_counts() -> Result<()>
     olga.hears(&["report", "northpay"], 1, &["there is no report of a rehearsal of northpay"]).await?;
     reported(&story, &rehearse, &uid, 1, "Failed").await?;
     let words =
-        ["0 of 1 passed, 1 failed", "Failed", "admission/privileged", "it was let in", "1 cases failed"];
+        ["0 of 1 passed, 1 failed", "Failed", "pod-privileged", "it was let in", "1 cases failed"];
     olga.hears(&["report", "northpay"], 1, &words).await?;
     reported(&story, &rehearse, &uid, 2, "Passed").await?;
     let told =
