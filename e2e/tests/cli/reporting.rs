@@ -48,8 +48,7 @@ async fn a_report_is_told_with_what_failed_and_the_newest_counts() -> Result<()>
     let olga = Desk::of(&story.cluster, OLGA, &story.namespace).await?;
     olga.hears(&["report", "northpay"], 1, &["there is no report of a rehearsal of northpay"]).await?;
     reported(&story, &rehearse, &uid, 1, "Failed").await?;
-    let words =
-        ["0 of 1 passed, 1 failed", "Failed", "pod-privileged", "it was let in", "1 cases failed"];
+    let words = ["0 of 1 passed, 1 failed", "Failed", "pod-privileged", "it was let in", "1 cases failed"];
     olga.hears(&["report", "northpay"], 1, &words).await?;
     reported(&story, &rehearse, &uid, 2, "Passed").await?;
     let told =

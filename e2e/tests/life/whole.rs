@@ -155,7 +155,7 @@ async fn nobody_is_let_in(story: &Story, openings: &[&OpeningStatus]) -> Result<
 
 /// The journal tells the whole life, and the finalizer is gone.
 async fn whole_journal(story: &Story, grant: &PartnerGrant) -> Result<()> {
-    use RecordEvent::{Approved, Closed, Ended, Opened, Requested};
+    use RecordEvent::{Approved, Closed, Ended, Opened, Rehearsed, Requested};
     use RecordReason::{Decided, Expired, NothingLeft, Promoted};
     let journal = story.recorded(grant, Ended, Some(NothingLeft)).await?;
     let life = [
@@ -163,6 +163,7 @@ async fn whole_journal(story: &Story, grant: &PartnerGrant) -> Result<()> {
         (Opened, Some(Stage::Sandbox), None),
         (Opened, Some(Stage::Rehearsal), None),
         (Closed, Some(Stage::Sandbox), Some(Promoted)),
+        (Rehearsed, Some(Stage::Rehearsal), None),
         (Requested, Some(Stage::Production), None),
         (Approved, Some(Stage::Production), Some(Decided)),
         (Approved, Some(Stage::Production), Some(Decided)),
