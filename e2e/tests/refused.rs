@@ -65,12 +65,16 @@ async fn answer(cluster: &Cluster, object: &Value) -> Option<String> {
 #[tokio::test]
 async fn what_is_refused_is_refused_by_the_api_server() -> Result<()> {
     let cluster = stored().await?;
+    // Nobody else makes reports, not even who may do everything else.
+    let rehearse =
+        cluster.as_user("system:serviceaccount:comity-system:comity-rehearse", &["system:masters"])?;
     let mut wrong = Vec::new();
     for refusal in Refusal::all() {
         let Expected::Refused(message) = &refusal.expected else { continue };
         let (last, before) = refusal.documents.split_last().expect("a file has a document");
         for document in before {
-            cluster.apply_yaml(&document.to_string()).await.explain(&refusal.name)?;
+            let who = if document["kind"] == "RehearsalReport" { &rehearse } else { &cluster };
+            who.apply_yaml(&document.to_string()).await.explain(&refusal.name)?;
         }
         let answer = answer(&cluster, last).await.unwrap_or_else(|| panic!("{} is stored", refusal.name));
         if !answer.contains(message) {
