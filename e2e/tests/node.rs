@@ -45,12 +45,19 @@ mod refresh;
 #[path = "node/renewal.rs"]
 mod renewal;
 #[cfg(target_os = "linux")]
+#[path = "rotation/ground.rs"]
+#[expect(dead_code, reason = "shared with the stories of rotation")]
+mod rotating;
+#[cfg(target_os = "linux")]
 #[path = "node/scene.rs"]
 mod scene;
 #[cfg(target_os = "linux")]
 #[path = "life/story.rs"]
 #[expect(dead_code, reason = "shared with the stories of a grant's life")]
 mod story;
+#[cfg(target_os = "linux")]
+#[path = "node/takeover.rs"]
+mod takeover;
 #[cfg(target_os = "linux")]
 #[path = "node/talk.rs"]
 mod talk;
@@ -96,6 +103,9 @@ fn stories() -> Vec<e2e::node::tier::Story> {
         }),
         Story::new("nobody_is_refused_while_certificates_are_renewed_or_were_late", |node| {
             Box::pin(renewal::nobody_is_refused_while_certificates_are_renewed(node))
+        }),
+        Story::new("nobody_is_refused_while_a_ca_takes_over", |node| {
+            Box::pin(takeover::nobody_is_refused_while_a_ca_takes_over(node))
         }),
         Story::new("the_chart_runs_as_pods_from_an_image_without_a_shell", |node| {
             Box::pin(chart::the_chart_runs_as_pods(node))

@@ -55,7 +55,8 @@ impl Daemon {
     }
 
     /// The same, started with these arguments beside the usual ones.
-    pub(super) fn told(self, more: &[&str]) -> Self {
+    #[must_use]
+    pub fn told(self, more: &[&str]) -> Self {
         Self { more: more.iter().map(|&word| word.to_owned()).collect(), ..self }
     }
 

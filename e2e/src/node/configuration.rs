@@ -114,6 +114,8 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.tracing.processor
             "evictionHard": {"memory.available": "50Mi", "nodefs.available": "0%", "nodefs.inodesFree": "0%",
                 "imagefs.available": "0%", "imagefs.inodesFree": "0%"},
             "imageGCHighThresholdPercent": 100,
+            // Stories count what pods printed from the first line on.
+            "containerLogMaxSize": "1Gi",
             "nodeStatusUpdateFrequency": "4s",
             "syncFrequency": "5s",
             // Secrets and ConfigMaps are read when a pod asks for them, and then watched.

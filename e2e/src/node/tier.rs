@@ -35,7 +35,7 @@ impl Story {
         Self { name, play, takes: None }
     }
 
-    /// One that takes so long that it is played only where somebody asks for it.
+    /// One that takes so long that it is played only where somebody asks for it, and beside the others.
     #[must_use]
     pub fn taking(self, takes: &'static str) -> Self {
         Self { takes: Some(takes), ..self }
@@ -200,7 +200,11 @@ struct Tally {
 
 impl Tally {
     async fn play(&mut self, name: &str, story: LocalBoxFuture<'static, Result<()>>) {
-        let begun = Instant::now();
+        self.follow(name, Instant::now(), story).await;
+    }
+
+    /// The same of a story that has begun before.
+    async fn follow(&mut self, name: &str, begun: Instant, story: LocalBoxFuture<'static, Result<()>>) {
         // One that panics is one that failed; it has told how by itself.
         let ended = match AssertUnwindSafe(story).catch_unwind().await {
             Ok(ended) => ended.map_err(|error| error.to_string()),
@@ -285,15 +289,30 @@ async fn play(directory: &Path, speaker: &Path, stories: &[&Story], hold: bool) 
     let node = Arc::new(node);
     let mut tally = Tally::default();
     let all = env::var_os("COMITY_E2E_LONG").is_some();
+    let mut beside = Vec::new();
     for Story { name, play, takes } in stories {
         match takes {
-            Some(takes) if !all => {
+            Some(_) if all => beside.push((name, Instant::now(), begin(*play, node.clone()))),
+            Some(takes) => {
                 println!("test {name} ... SKIPPED, as it takes {takes}: COMITY_E2E_LONG=1 plays it");
             }
-            _ => tally.play(name, play(node.clone())).await,
+            None => {}
         }
     }
+    for Story { name, play, .. } in stories.iter().filter(|story| story.takes.is_none()) {
+        tally.play(name, play(node.clone())).await;
+    }
+    for (name, begun, story) in beside {
+        tally.follow(name, begun, story).await;
+    }
     Ok(if tally.end() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Begins to play a story on a thread of its own, as some block theirs; what comes of it is to be awaited.
+fn begin(play: Play, node: Arc<Node>) -> LocalBoxFuture<'static, Result<()>> {
+    let here = tokio::runtime::Handle::current();
+    let playing = tokio::task::spawn_blocking(move || here.block_on(play(node)));
+    async move { playing.await.map_err(|error| Error::Failed(error.to_string()))? }.boxed_local()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use comity::api::grant::OpeningStatus;
 use comity::api::{Stage, name};
+use e2e::cluster::await_object;
 use e2e::node::Node;
 use e2e::node::tls::{self, BUNDLE, Identity, LET_IN, SERVER, Whom};
 use e2e::{Explain as _, Result, eventually};
@@ -35,6 +36,8 @@ pub struct Credential {
     pub own: Identity,
     pub anchor: String,
     pub id: String,
+    /// The stage's namespace.
+    pub place: String,
 }
 
 /// Something that serves by TLS.
@@ -64,18 +67,22 @@ pub async fn lay_ground(story: &Story, hours: u8) -> Result<()> {
 
 /// The certificate that Comity made for the workload of an opening.
 pub async fn credential(story: &Story, opening: &OpeningStatus) -> Result<Credential> {
-    let place = &opening.namespace.0;
+    let place = opening.namespace.0.clone();
     let mut data =
-        story.in_namespace::<Secret>(place).get("comity-tls-scorer").await?.data.unwrap_or_default();
+        story.in_namespace::<Secret>(&place).get("comity-tls-scorer").await?.data.unwrap_or_default();
     let mut text = |key: &str| String::from_utf8_lossy(&data.remove(key).unwrap_or_default().0).into_owned();
     let own = Identity { chain: text("tls.crt"), key: text("tls.key") };
-    let trust = story.in_namespace::<ConfigMap>(place).get(name::TRUST_CONFIG_MAP).await?;
-    let anchor = trust.data.unwrap_or_default().remove("ca.crt").unwrap_or_default();
     let id = own.spiffe_id()?.unwrap_or_default();
-    Ok(Credential { own, anchor, id })
+    Ok(Credential { own, anchor: published(story, &place).await?, id, place })
 }
 
-/// Runs what serves the dataset at a stage, with doors for these SPIFFE IDs.
+/// The anchors that a stage is believed by now.
+pub async fn published(story: &Story, place: &str) -> Result<String> {
+    let trust = story.in_namespace::<ConfigMap>(place).get(name::TRUST_CONFIG_MAP).await?;
+    Ok(trust.data.unwrap_or_default().remove("ca.crt").unwrap_or_default())
+}
+
+/// Runs what serves the dataset at a stage, with doors for these SPIFFE IDs. It believes one anchor for ever.
 pub async fn serve(
     node: &Node,
     story: &Story,
@@ -83,6 +90,41 @@ pub async fn serve(
     anchor: &str,
     doors: &[(&str, &String)],
 ) -> Result<Server> {
+    let certificate = known(story, serves(stage), anchor).await?;
+    let volume = json!({"secret": {"secretName": serves(stage)}});
+    let address = behind(node, story, (stage, serves(stage)), &volume, doors).await?;
+    Ok(Server { certificate, anchor: anchor.to_owned(), id: None, address })
+}
+
+/// Runs what serves the dataset of the sandbox in `place` and believes what Comity says where the datasets are.
+pub async fn serve_as_told(
+    node: &Node,
+    story: &Story,
+    place: &str,
+    anchor: &str,
+    doors: &[(&str, &String)],
+) -> Result<Server> {
+    let group = "rbac.authorization.k8s.io";
+    let binding = json!({"apiVersion": format!("{group}/v1"), "kind": "RoleBinding",
+        "metadata": {"name": "comity-sign", "namespace": story.namespace},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name::PUBLISHER_CLUSTER_ROLE},
+        "subjects": [{"kind": "ServiceAccount", "name": name::SIGN, "namespace": name::DEFAULT_SYSTEM_NAMESPACE}]});
+    story.cluster.apply_yaml(&binding.to_string()).await?;
+    let (called, maps) = ("tx-told", story.api::<ConfigMap>());
+    await_object(&maps, &name::dataset_trust(place), "whom to believe", 3 * SOON, |_| Ok::<_, String>(()))
+        .await?;
+    let certificate = known(story, called, anchor).await?;
+    let own = ["tls.crt", "tls.key"].map(|file| json!({"key": file, "path": file}));
+    let volume = json!({"projected": {"sources": [
+        {"secret": {"name": called, "items": own}},
+        {"configMap": {"name": name::dataset_trust(place), "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+    ]}});
+    let address = behind(node, story, (Stage::Sandbox, called), &volume, doors).await?;
+    Ok(Server { certificate, anchor: anchor.to_owned(), id: None, address })
+}
+
+/// Makes a Secret for what serves a dataset, with whom it believes beside that; the certificate in it.
+async fn known(story: &Story, called: &str, anchor: &str) -> Result<String> {
     let key = KeyPair::generate().explain("make a key")?;
     let own = CertificateParams::new([SERVER.to_owned()]).explain("name it")?;
     let certificate = own.self_signed(&key).explain("sign it")?.pem();
@@ -92,15 +134,25 @@ pub async fn serve(
         ("ca.crt", anchor.to_owned()),
     ]);
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "stringData": files,
-        "metadata": {"name": serves(stage), "namespace": story.namespace}});
+        "metadata": {"name": called, "namespace": story.namespace}});
     story.cluster.apply_yaml(&secret.to_string()).await?;
+    Ok(certificate)
+}
+
+/// Runs a pod that serves the dataset of a stage with what a volume holds.
+async fn behind(
+    node: &Node,
+    story: &Story,
+    (stage, called): (Stage, &str),
+    volume: &Value,
+    doors: &[(&str, &String)],
+) -> Result<IpAddr> {
     let mut arguments = vec!["tls", "/tls"];
     arguments.extend(doors.iter().flat_map(|(port, id)| [*port, id.as_str()]));
     let labels = json!({"part-of": "transactions", "app": serves(stage)});
-    let mut pod = node.pod(serves(stage), &labels, &arguments);
-    mounting(&mut pod, &json!({"secret": {"secretName": serves(stage)}}));
-    let address = node.run(&story.namespace, &pod).await?;
-    Ok(Server { certificate, anchor: anchor.to_owned(), id: None, address })
+    let mut pod = node.pod(called, &labels, &arguments);
+    mounting(&mut pod, volume);
+    node.run(&story.namespace, &pod).await
 }
 
 /// A pod of the workload with a key that its node makes, its certificate, and the stage's anchor in `/tls`.
@@ -147,13 +199,19 @@ pub async fn prints(node: &Node, namespace: &str, pod: &str, wanted: &str) -> Re
     .await
 }
 
+/// How often a pod that asks all the time was let in so far.
+pub fn handshakes(node: &Node, namespace: &str, pod: &str) -> usize {
+    let printed = node.printed(namespace, pod);
+    printed.lines().filter(|line| line.contains(&format!("told {LET_IN}"))).count()
+}
+
 /// Makes sure that a pod that asks all the time was let in each time since the first; how often.
 pub fn nobody_was_refused(node: &Node, namespace: &str, pod: &str) -> Result<usize> {
     let printed = node.printed(namespace, pod);
     let is_told = |line: &&str| line.contains(&format!("told {LET_IN}"));
     let (told, refused): (Vec<&str>, Vec<&str>) =
         printed.lines().skip_while(|line| !is_told(line)).partition(is_told);
-    println!("{} handshakes while certificates were renewed, {} failed", told.len(), refused.len());
+    println!("{pod}: {} handshakes while certificates were renewed, {} failed", told.len(), refused.len());
     ensure(refused.is_empty(), || refused.join("\n"))?;
     Ok(told.len())
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use comity::api::{SharingContract, Stage, name};
 use comity::signer::ca::{Chest, Entry, Ledger, Phase, Slot};
-use e2e::attempt::create;
 use e2e::cluster::await_object;
 use e2e::comity::command::Desk;
 use e2e::{Cluster, Comity, Error, Result};
@@ -31,15 +30,21 @@ pub async fn shared() -> Result<(Cluster, &'static Comity)> {
     let cluster = Cluster::shared().await?;
     let start = || async {
         let comity = Comity::start_signing(&cluster, &["--ca-lifetime=4m"]).await?;
-        let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "comity:custodian"});
-        let subject = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": CUSTODIANS});
-        let binding = json!({"metadata": {"name": "custodians"}, "roleRef": role, "subjects": [subject]});
-        let path = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{SYSTEM}/rolebindings");
-        create(&path, binding).do_as(&cluster).await?;
+        appoint(&cluster).await?;
         Ok::<_, Error>(comity)
     };
     let comity = SHARED.get_or_try_init(start).await?;
     Ok((cluster, comity))
+}
+
+/// Lets somebody look after CAs.
+pub async fn appoint(cluster: &Cluster) -> Result<()> {
+    let group = "rbac.authorization.k8s.io";
+    let role = json!({"apiGroup": group, "kind": "ClusterRole", "name": "comity:custodian"});
+    let subject = json!({"apiGroup": group, "kind": "Group", "name": CUSTODIANS});
+    let binding = json!({"apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "roleRef": role, "subjects": [subject],
+        "metadata": {"name": "custodians", "namespace": SYSTEM}});
+    cluster.apply_yaml(&binding.to_string()).await.map(drop)
 }
 
 /// A contract with credentials that live for seconds, and nothing open yet.
@@ -61,11 +66,16 @@ impl Ground {
         let story = Story::without_ground(&cluster).await?;
         let ttl = format!("credentialTTL: {}s", TTL.as_secs());
         cluster.apply_yaml(&story.ground().replace("credentialTTL: 1h", &ttl)).await?;
+        Self::of(story, Wish::up_to(Stage::Sandbox)).await
+    }
+
+    /// The same of a story whose contract stands.
+    pub async fn of(story: Story, wish: Wish) -> Result<Self> {
         let contract = story.api::<SharingContract>().get("fraud-scoring").await?.uid().unwrap_or_default();
         let chest = Chest::of(&contract, Stage::Sandbox);
-        let custodian =
-            Desk::of_groups(&cluster, "carin@retail.example", &[CUSTODIANS], &story.namespace).await?;
-        Ok(Self { story, wish: Wish::up_to(Stage::Sandbox), chest, custodian })
+        let who = ("carin@retail.example", [CUSTODIANS]);
+        let custodian = Desk::of_groups(&story.cluster, who.0, &who.1, &story.namespace).await?;
+        Ok(Self { story, wish, chest, custodian })
     }
 
     /// Lays it, and opens the sandbox. Gives its namespace.
