@@ -39,6 +39,8 @@ mod name;
 mod record;
 #[path = "life/refusal.rs"]
 mod refusal;
+#[path = "life/rehearsed.rs"]
+mod rehearsed;
 #[path = "life/running.rs"]
 mod running;
 #[path = "life/void.rs"]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AppError, Station, client, counted, until_told};
+use super::{AppError, Station, client, counted, installation, until_told};
 use crate::api::name;
 use crate::cluster::admission::Admission;
 use crate::cluster::event::Events;
@@ -28,10 +28,7 @@ pub async fn rehearse(settings: Settings) -> Result<(), AppError> {
         trial: Trial::new(client.clone()),
         clock: station.clock.clone(),
         events: Events::start(client, name::REHEARSE, counted(&station.metrics)),
-        home: Home {
-            system_namespace: settings.system_namespace.clone(),
-            trust_domain: settings.trust_domain.clone(),
-        },
+        home: Home { installation: installation(&settings), trust_domain: settings.trust_domain.clone() },
     };
     let store = feeds.catalogue.grants.clone();
     let control =

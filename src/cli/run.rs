@@ -53,17 +53,21 @@ impl Arguments {
     }
 
     fn settings(self) -> Settings {
-        Settings {
-            workers: self.workers,
-            cluster_cidrs: self.cluster.cluster_cidrs,
-            dns_namespace: self.cluster.dns_namespace,
-            dns_selector: self.cluster.dns_selector.into_iter().collect(),
-            ..self.process.settings()
-        }
+        Settings { workers: self.workers, ..self.cluster.told(self.process.settings()) }
     }
 }
 
 impl ClusterArguments {
+    /// The settings of a process that is told this too.
+    pub(super) fn told(self, settings: Settings) -> Settings {
+        Settings {
+            cluster_cidrs: self.cluster_cidrs,
+            dns_namespace: self.dns_namespace,
+            dns_selector: self.dns_selector.into_iter().collect(),
+            ..settings
+        }
+    }
+
     /// An installation in this namespace of such a cluster.
     pub(super) fn installation(&self, system_namespace: &str) -> Installation {
         Installation {

@@ -1,16 +1,27 @@
 //! Trying things without effect, as somebody else: what `comity rehearse` asks of the API server.
 #![expect(clippy::disallowed_types, reason = "cluster/ is where clients are used")]
 
+use std::collections::BTreeMap;
+
 use http::Request;
 use k8s_openapi::api::authorization::v1::{SubjectAccessReview, SubjectAccessReviewSpec};
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::apply::WriteError;
 use crate::api::{RehearsalReport, name};
+
+/// How many network policies are read at once, and how much of a namespace's in all, in bytes of JSON. Whoever may
+/// write there can store more than a process can hold.
+const PAGE: u32 = 16;
+const MOST: usize = 4 << 20;
+
+/// What was read, or why it couldn't be: it isn't there, or who asks may not. Other trouble passes.
+pub type Read<T> = Result<T, String>;
 
 /// Whoever tries things.
 #[derive(Clone)]
@@ -91,6 +102,41 @@ impl Trial {
         Ok(found.map_err(|error| WriteError::new(what(), error))?.items)
     }
 
+    /// The labels of a namespace.
+    pub async fn labels(&self, namespace: &str) -> Result<Read<BTreeMap<String, String>>, WriteError> {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        let found = api.get(namespace).await;
+        let found = readable(format!("reading namespace {namespace}"), found)?;
+        Ok(found.map(|found| found.metadata.labels.unwrap_or_default()))
+    }
+
+    /// The network policies of a namespace, as they are stored now; all of them, or none.
+    pub async fn network_policies(&self, namespace: &str) -> Result<Read<Vec<NetworkPolicy>>, WriteError> {
+        let api: Api<NetworkPolicy> = Api::namespaced(self.client.clone(), namespace);
+        let mut found = Vec::new();
+        let (mut next, mut size) = (String::new(), 0_usize);
+        loop {
+            let mut page = ListParams::default().limit(PAGE);
+            page.continue_token = Some(next).filter(|next| !next.is_empty());
+            let page = api.list(&page).await;
+            let page = match readable(format!("reading the network policies of {namespace}"), page)? {
+                Ok(page) => page,
+                Err(why) => return Ok(Err(why)),
+            };
+            let sizes = page.items.iter().map(|policy| json!(policy).to_string().len());
+            size = sizes.fold(size, usize::saturating_add);
+            if size > MOST {
+                let most = MOST >> 20;
+                return Ok(Err(format!("the network policies of {namespace} have more than {most} MiB")));
+            }
+            found.extend(page.items);
+            next = page.metadata.continue_.unwrap_or_default();
+            if next.is_empty() {
+                return Ok(Ok(found));
+            }
+        }
+    }
+
     /// Stores a report. That there is one of that name means that it is done.
     pub async fn store(&self, namespace: &str, report: &RehearsalReport) -> Result<(), WriteError> {
         let api: Api<RehearsalReport> = Api::namespaced(self.client.clone(), namespace);
@@ -103,7 +149,66 @@ impl Trial {
     }
 }
 
+/// What was read; or why not, where asking again brings nothing else.
+fn readable<T>(what: String, found: Result<T, kube::Error>) -> Result<Read<T>, WriteError> {
+    match found {
+        Ok(found) => Ok(Ok(found)),
+        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => {
+            Ok(Err(format!("{what}: {}", status.message)))
+        }
+        Err(error) => Err(WriteError::new(what, error)),
+    }
+}
+
 /// Whether it is `comity rehearse` itself that is refused: it hasn't been let in yet, or isn't any more.
 fn is_ours(message: &str) -> bool {
     message.contains("cannot impersonate") || message.contains(&format!(":{}\" cannot", name::REHEARSE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::api::FakeApi;
+
+    const PATH: &str = "/apis/networking.k8s.io/v1/namespaces/risk-data/networkpolicies";
+
+    fn policy(name: &str, bytes: usize) -> Value {
+        let annotations = json!({"padding": "x".repeat(bytes)});
+        json!({"metadata": {"name": name, "namespace": "risk-data", "annotations": annotations}, "spec": {}})
+    }
+
+    #[tokio::test]
+    async fn what_may_not_be_read_is_said_and_other_trouble_is_tried_again() {
+        let server = FakeApi::default();
+        let trial = Trial::new(server.client());
+        server.put(&format!("{PATH}/one"), policy("one", 0));
+        server.put(
+            "/api/v1/namespaces/risk-data",
+            json!({"metadata": {"name": "risk-data", "labels": {"a": "b"}}}),
+        );
+        let policies = trial.network_policies("risk-data").await.unwrap().unwrap();
+        assert_eq!(policies.len(), 1);
+        assert_eq!(
+            trial.labels("risk-data").await.unwrap().unwrap(),
+            BTreeMap::from([("a".to_owned(), "b".to_owned())])
+        );
+        let absent = trial.labels("elsewhere").await.unwrap().unwrap_err();
+        assert!(absent.contains("reading namespace elsewhere"), "{absent}");
+        server.fail("networkpolicies", 403, 1);
+        let kept = trial.network_policies("risk-data").await.unwrap().unwrap_err();
+        assert!(kept.contains("reading the network policies of risk-data"), "{kept}");
+        server.fail("networkpolicies", 503, 1);
+        assert!(trial.network_policies("risk-data").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn more_policies_than_can_be_held_are_not_read_in_part() {
+        let server = FakeApi::default();
+        let trial = Trial::new(server.client());
+        server.put(&format!("{PATH}/one"), policy("one", MOST / 2));
+        assert_eq!(trial.network_policies("risk-data").await.unwrap().unwrap().len(), 1);
+        server.put(&format!("{PATH}/two"), policy("two", MOST / 2));
+        let why = trial.network_policies("risk-data").await.unwrap().unwrap_err();
+        assert!(why.contains("more than 4 MiB"), "{why}");
+    }
 }

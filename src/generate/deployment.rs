@@ -111,7 +111,8 @@ fn arguments(process: &str) -> Vec<String> {
         arguments.push(format!("{where_enrolment}--enrol-listen=0.0.0.0:{ENROLMENT_PORT}"));
         arguments.push(format!("{where_enrolment}--enrol-url={}", template::ENROLMENT_URL));
     }
-    if process == "run" {
+    // What one makes policies by, the other judges them by.
+    if matches!(process, "run" | "rehearse") {
         arguments.push(format!("--cluster-cidr={}", template::CLUSTER_CIDRS));
         arguments.push(format!("--dns-namespace={}", template::DNS_NAMESPACE));
         arguments.push(format!("--dns-selector={}", template::DNS_LABELS));

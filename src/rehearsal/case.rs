@@ -47,6 +47,8 @@ pub enum Expected {
 pub enum Observed {
     /// It is allowed.
     Allowed,
+    /// It is allowed, by what these words say.
+    AllowedBy(String),
     /// It is refused, in these words.
     Refused(String),
     /// It couldn't be tried; why.
@@ -127,6 +129,7 @@ impl std::fmt::Display for Observed {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Allowed => write!(out, "allowed"),
+            Self::AllowedBy(words) => write!(out, "allowed: {words}"),
             Self::Refused(words) => write!(out, "refused: {words}"),
             Self::Untried(why) => write!(out, "{why}"),
         }

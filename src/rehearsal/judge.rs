@@ -9,6 +9,9 @@ pub const NO_ACCESS: &str = "no right to it";
 /// What is said of a certificate that doesn't verify.
 pub const NOT_VERIFIED: &str = "it doesn't verify";
 
+/// What is said of a connection that doesn't pass.
+pub const SHUT: &str = "shut";
+
 /// What quota says.
 pub const QUOTA: &str = "exceeded quota";
 
@@ -17,7 +20,7 @@ pub const QUOTA: &str = "exceeded quota";
 pub fn outcome(case: &Case, observed: &Observed) -> CaseOutcome {
     match (case.expected, observed) {
         (_, Observed::Untried(_)) => CaseOutcome::NotExecutable,
-        (Expected::Allowed, Observed::Allowed) => CaseOutcome::Passed,
+        (Expected::Allowed, Observed::Allowed | Observed::AllowedBy(_)) => CaseOutcome::Passed,
         (Expected::Refused(words), Observed::Refused(said)) if says(said, words) => CaseOutcome::Passed,
         _ => CaseOutcome::Failed,
     }
@@ -46,9 +49,12 @@ mod tests {
         let right = said("pods \"x\" is forbidden: image y isn't\n from a registry that the contract names");
         assert_eq!(outcome(&refused, &right), CaseOutcome::Passed);
         assert_eq!(outcome(&refused, &said("exceeded quota")), CaseOutcome::Failed);
-        assert_eq!(outcome(&refused, &Observed::Allowed), CaseOutcome::Failed);
         assert_eq!(outcome(&case(Expected::Allowed), &right), CaseOutcome::Failed);
-        assert_eq!(outcome(&case(Expected::Allowed), &Observed::Allowed), CaseOutcome::Passed);
+        let by = Observed::AllowedBy("isn't from a registry".to_owned());
+        for allowed in [&Observed::Allowed, &by] {
+            assert_eq!(outcome(&case(Expected::Allowed), allowed), CaseOutcome::Passed);
+            assert_eq!(outcome(&refused, allowed), CaseOutcome::Failed);
+        }
         let untried = Observed::Untried("nothing runs here".to_owned());
         for expected in [Expected::Allowed, Expected::Refused("")] {
             assert_eq!(outcome(&case(expected), &untried), CaseOutcome::NotExecutable);

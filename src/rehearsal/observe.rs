@@ -1,24 +1,32 @@
 //! What a rehearsal goes by, read at the moment at which it begins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt as _;
 use kube::runtime::reflector::ObjectRef;
+use serde_json::json;
 
 use super::case::Case;
 use super::cases::Ground;
 use super::cases::certificates::{self, Published};
 use super::cases::checks::{self, Behind, Checked};
+use super::cases::network::judged::{self, Looked};
+use super::cases::network::{Rehearsed, expected, namespaces};
 use super::due::Due;
+use crate::api::effective::EffectivePolicy;
 use crate::api::stage::Stage;
 use crate::api::{Partner, PartnerGrant, SharingContract, name};
 use crate::cluster::apply::WriteError;
 use crate::cluster::catalogue::Catalogue;
+use crate::cluster::objects::Objects;
 use crate::cluster::trial::Trial;
+use crate::grant::build::Installation;
 use crate::grant::build::confinement::guard;
+use crate::grant::observe::isolated_datasets;
+use crate::plan::objects::Kind;
 
 /// How many other stages a rehearsal tries to look into.
 const OTHERS: usize = 2;
@@ -26,8 +34,8 @@ const OTHERS: usize = 2;
 /// How this Comity is installed, as far as rehearsals go by it.
 #[derive(Clone, Debug)]
 pub struct Home {
-    /// Comity's own namespace.
-    pub system_namespace: String,
+    /// What its objects depend on.
+    pub installation: Installation,
     /// The trust domain of workloads.
     pub trust_domain: String,
 }
@@ -60,11 +68,13 @@ impl Observer<'_> {
             guard: guard(policy, &uid, Stage::Rehearsal),
             rehearsal: contract.as_ref().and_then(|contract| contract.spec.rehearsal.as_ref()),
             others: self.others(&due.opening.namespace),
+            network: Vec::new(),
             seen: Vec::new(),
         };
         let mut seen = self.certificates(&ground, due, &uid).await?;
         seen.extend(self.checks(&ground).await?);
-        ground.seen = seen;
+        let network = self.network(&ground, due).await?;
+        (ground.network, ground.seen) = (network, seen);
         Ok(ground.cases())
     }
 
@@ -90,9 +100,10 @@ impl Observer<'_> {
     ) -> Result<Vec<Case>, WriteError> {
         let here = self.published(ground.namespace, name::TRUST_CONFIG_MAP).await?.unwrap_or_default();
         let mut elsewhere = BTreeMap::new();
+        let system_namespace = &self.home.installation.system_namespace;
         for stage in [Stage::Sandbox, Stage::Production] {
             let ca = name::ca(ground.policy.contract_uid.as_str(), stage);
-            let found = self.published(&self.home.system_namespace, &name::ca_config_map(&ca)).await?;
+            let found = self.published(system_namespace, &name::ca_config_map(&ca)).await?;
             elsewhere.extend(found.and_then(|mut data| data.remove("ca.crt")).map(|anchor| (stage, anchor)));
         }
         let published = Published {
@@ -116,6 +127,47 @@ impl Observer<'_> {
         Ok(found.map(|found| found.data.unwrap_or_default()))
     }
 
+    /// What becomes of each connection by the policies that are stored now.
+    async fn network(&self, ground: &Ground<'_>, due: &Due<'_>) -> Result<Vec<Case>, WriteError> {
+        let stages = &due.agreement.stages;
+        let others: Vec<(Stage, &EffectivePolicy)> =
+            stages.iter().map(|(stage, terms)| (*stage, &terms.policy)).collect();
+        let mut ingress = BTreeSet::new();
+        let rehearsed = |ingress: &BTreeSet<String>| {
+            expected(&Rehearsed {
+                stage: Stage::Rehearsal,
+                namespace: ground.namespace,
+                policy: ground.policy,
+                others: &others,
+                grant_namespace: ground.grant_namespace,
+                ingress,
+                installation: &self.home.installation,
+            })
+        };
+        let looked = self.look(&namespaces(&rehearsed(&ingress))).await?;
+        ingress.extend(let_in(ground.policy, &looked));
+        Ok(judged::cases(&rehearsed(&ingress), &looked))
+    }
+
+    /// Reads the labels and the network policies of namespaces, as far as it is let.
+    async fn look(&self, places: &BTreeSet<String>) -> Result<Looked, WriteError> {
+        let mut looked = Looked::default();
+        for place in places {
+            let labels = self.trial.labels(place).await?;
+            let policies = self.trial.network_policies(place).await?;
+            match labels.and_then(|labels| Ok((labels, policies?))) {
+                Ok((labels, policies)) => {
+                    looked.namespaces.insert(place.clone(), labels);
+                    looked.policies.extend(policies);
+                }
+                Err(why) => {
+                    looked.unread.insert(place.clone(), why);
+                }
+            }
+        }
+        Ok(looked)
+    }
+
     async fn checks(&self, ground: &Ground<'_>) -> Result<Vec<Case>, WriteError> {
         let name = &ground.policy.partner;
         let Some(partner) = self.catalogue.partners.get(&ObjectRef::<Partner>::new(name.as_str())) else {
@@ -130,6 +182,16 @@ impl Observer<'_> {
         }
         Ok(checks::cases(ground, &Checked { partner: &partner, behind, now: self.now }))
     }
+}
+
+/// The datasets at whose pods Comity lets the stage in: just those at which `comity run` does.
+fn let_in(policy: &EffectivePolicy, looked: &Looked) -> Vec<String> {
+    let objects = Objects::default();
+    for policy in &looked.policies {
+        objects.put(Kind::NetworkPolicy, json!(policy));
+    }
+    let labels_of = |namespace: &str| looked.namespaces.get(namespace).cloned().unwrap_or_default();
+    isolated_datasets(policy, labels_of, &objects)
 }
 
 /// How many pods stand behind a Service.

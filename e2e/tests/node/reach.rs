@@ -226,7 +226,12 @@ async fn somebody(node: &Node, space: &str, app: &str) -> Result<Somebody> {
     let address = Box::pin(node.run(space, &pod)).await?;
     let ports = DOORS.map(|(name, number, protocol)| NamedPort { name: name.to_owned(), number, protocol });
     let labels = Labels::from([("app".to_owned(), app.to_owned())]);
-    let end =
-        End::Pod(Pod { namespace: space.to_owned(), labels, addresses: vec![address], ports: ports.into() });
+    let end = End::Pod(Pod {
+        namespace: space.to_owned(),
+        labels,
+        further_labels: false,
+        addresses: vec![address],
+        ports: ports.into(),
+    });
     Ok(Somebody { name: format!("{space}/{app}"), end, address, place: Place::of(address)? })
 }

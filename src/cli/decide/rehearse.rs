@@ -12,6 +12,7 @@ use crate::api::decision::DecisionAction;
 use crate::app;
 use crate::cli::person::{MISUSED, Stop};
 use crate::cli::process::{ServiceArguments, to_the_end};
+use crate::cli::run::ClusterArguments;
 use crate::ops::Settings;
 
 /// Ask for another rehearsal of a grant; without one, be the process that rehearses
@@ -51,6 +52,9 @@ struct Process {
     #[arg(env = "COMITY_WORKERS", hide_env_values = true)]
     workers: u16,
 
+    #[command(flatten)]
+    cluster: ClusterArguments,
+
     /// The cluster to talk to where nobody names one with --kubeconfig; people's own is found otherwise
     #[arg(long, value_name = "FILE", env = "KUBECONFIG", hide = true)]
     own_kubeconfig: Option<PathBuf>,
@@ -88,8 +92,12 @@ impl Process {
     /// Runs until it is told to stop.
     fn run(self, named: Option<PathBuf>) -> Result<ExitCode, Failure> {
         self.service.start_logs()?;
-        let (workers, kubeconfig) = (self.workers, named.or(self.own_kubeconfig));
-        to_the_end(app::rehearse(Settings { workers, ..self.service.settings(kubeconfig) }))
+        to_the_end(app::rehearse(self.settings(named)))
+    }
+
+    fn settings(self, named: Option<PathBuf>) -> Settings {
+        let settings = self.service.settings(named.or(self.own_kubeconfig));
+        Settings { workers: self.workers, ..self.cluster.told(settings) }
     }
 }
 
@@ -120,6 +128,18 @@ mod tests {
             let arguments = line(words).expect("it can be understood");
             assert_eq!(arguments.is_the_process().expect("it is clear"), is_the_process, "{words:?}");
         }
+    }
+
+    #[test]
+    fn the_process_is_told_of_the_cluster_as_comity_run_is() {
+        let words = ["--cluster-cidr=10.0.0.0/8,fd00::/8", "--dns-namespace=dns", "--dns-selector=app=dns"];
+        let settings = |words: &[&str]| line(words).expect("it can be understood").process.settings(None);
+        let told = settings(&words);
+        assert_eq!((told.cluster_cidrs.len(), told.dns_namespace.as_str()), (2, "dns"));
+        assert_eq!(told.dns_selector.get("app").map(String::as_str), Some("dns"));
+        let usual = settings(&[]);
+        assert_eq!((usual.cluster_cidrs.len(), usual.dns_namespace.as_str()), (0, "kube-system"));
+        assert_eq!(usual.dns_selector.get("k8s-app").map(String::as_str), Some("kube-dns"));
     }
 
     #[test]

@@ -24,7 +24,7 @@ const NAMED: usize = 4;
 pub type Labels = BTreeMap<String, String>;
 
 /// How that is taken which can't be known: what the API leaves to its implementations (whether an `ipBlock` means pods
-/// too), what can't be read, and what wasn't given (a namespace's labels, a pod's address).
+/// too), what can't be read, and what wasn't given (a namespace's labels, a pod's address, its further labels).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reading {
     /// As far as it may reach: for what has to be shut.
@@ -62,6 +62,8 @@ pub struct Pod {
     pub namespace: String,
     /// Its labels.
     pub labels: Labels,
+    /// Whether it may have any others beside these, as far as anybody knows: whoever makes it chooses them.
+    pub further_labels: bool,
     /// Its addresses; none: they aren't known.
     pub addresses: Vec<IpAddr>,
     /// The ports that its containers name.
@@ -165,7 +167,7 @@ impl Stored<'_> {
 
 /// Whether a policy of the pod's namespace is about that pod.
 fn selects(spec: &NetworkPolicySpec, pod: &Pod) -> Option<bool> {
-    spec.pod_selector.as_ref().map_or(Some(true), |selector| selector::matches(selector, &pod.labels))
+    spec.pod_selector.as_ref().map_or(Some(true), |selector| selector::means_pod(selector, pod))
 }
 
 impl Way {

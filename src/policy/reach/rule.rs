@@ -58,8 +58,7 @@ fn names(peer: &NetworkPolicyPeer, stored: &Stored<'_>, namespace: &str, end: &E
                 Some(selector) => means(selector, stored, &pod.namespace),
                 None => Some(pod.namespace == namespace),
             };
-            let itself =
-                pods.as_ref().map_or(Some(true), |selector| selector::matches(selector, &pod.labels));
+            let itself = pods.as_ref().map_or(Some(true), |selector| selector::means_pod(selector, pod));
             known::both(place, itself)
         }
     }

@@ -38,19 +38,24 @@ pub struct Ground<'a> {
     pub rehearsal: Option<&'a Rehearsal>,
     /// Namespaces of other stages, this grant's and others', as far as there are any.
     pub others: Vec<String>,
+    /// What of the network was worked out.
+    pub network: Vec<Case>,
     /// What was read beside that, and what it comes to.
     pub seen: Vec<Case>,
 }
 
 impl Ground<'_> {
-    /// Every case, in the order in which a report tells of them. Where there are more than a report holds, the
-    /// last are left out, and one says so and fails.
+    /// Every case, in the order in which a report tells of them. Where there are more than a report holds, those of
+    /// the network are told together; where there still are, the last are left out, and one says so and fails.
     pub fn cases(&self) -> Vec<Case> {
         let mut cases = access::cases(self);
         cases.extend(pods::cases(self));
         cases.extend(objects::cases(self));
-        cases.extend(self.seen.iter().cloned());
-        cases.extend(future::cases(self));
+        let behind: Vec<Case> = self.seen.iter().cloned().chain(future::cases(self)).collect();
+        let room = MOST.saturating_sub(cases.len()).saturating_sub(behind.len());
+        let is_roomy = self.network.len() <= room;
+        cases.extend(if is_roomy { self.network.clone() } else { network::summary::of(&self.network) });
+        cases.extend(behind);
         if cases.len() > MOST {
             cases.truncate(MOST - 1);
             cases.push(too_many());

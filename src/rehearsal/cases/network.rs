@@ -4,8 +4,10 @@
 //! stage. What a contract leaves out is tried too, so that every clause is seen to hold. A stage is tried against
 //! the policies as the API server stores them ([`Expected::seen`]), whoever made them.
 
+pub mod judged;
 mod outward;
 mod place;
+pub mod summary;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Formatter};
@@ -86,10 +88,7 @@ pub fn expected(rehearsed: &Rehearsed<'_>) -> Vec<Expected> {
 
 /// The namespaces whose labels and policies have to be known to judge these.
 pub fn namespaces(cases: &[Expected]) -> BTreeSet<String> {
-    let ends = cases.iter().flat_map(|case| [&case.from, &case.to]);
-    let pods =
-        ends.filter_map(|end| if let End::Pod(pod) = end { Some(pod.namespace.clone()) } else { None });
-    pods.filter(|namespace| namespace != ELSEWHERE).collect()
+    cases.iter().flat_map(Expected::places).map(str::to_owned).collect()
 }
 
 impl Expected {
@@ -127,12 +126,26 @@ impl Expected {
 impl Display for Expected {
     fn fmt(&self, out: &mut Formatter<'_>) -> std::fmt::Result {
         let word = if self.expect == Passage::Open { "open" } else { "shut" };
-        let (from, to) = (self.told(&self.from), self.told(&self.to));
-        write!(out, "{}: {from} to {to} at {}/{} is {word}", self.name, self.port, self.protocol)
+        write!(out, "{}: {} is {word}", self.name, self.connection())
     }
 }
 
 impl Expected {
+    /// The connection, for people.
+    pub fn connection(&self) -> String {
+        let (from, to) = (self.told(&self.from), self.told(&self.to));
+        format!("{from} to {to} at {}/{}", self.port, self.protocol)
+    }
+
+    /// The namespaces of which both the labels and the policies have to be known to judge it.
+    pub fn places(&self) -> impl Iterator<Item = &str> {
+        let pods = [&self.from, &self.to].into_iter().filter_map(|end| match end {
+            End::Pod(pod) if pod.namespace != ELSEWHERE => Some(pod.namespace.as_str()),
+            _ => None,
+        });
+        pods.chain(self.imitated.as_deref())
+    }
+
     /// An end, for people.
     fn told(&self, end: &End) -> String {
         let pod = match end {

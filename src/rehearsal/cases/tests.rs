@@ -6,6 +6,11 @@ use crate::policy::testing::World;
 
 /// The cases of the story, as lines.
 fn lines(change: impl FnOnce(&mut World)) -> String {
+    lines_with(Vec::new(), change)
+}
+
+/// The same with these of the network.
+fn lines_with(network: Vec<Case>, change: impl FnOnce(&mut World)) -> String {
     let mut world = World::story();
     change(&mut world);
     let agreed = world.agreed();
@@ -18,6 +23,7 @@ fn lines(change: impl FnOnce(&mut World)) -> String {
         guard: guard(policy, "uid", Stage::Rehearsal),
         rehearsal: world.contract.spec.rehearsal.as_ref(),
         others: vec!["comity-other-sandbox-00000000".to_owned()],
+        network,
         seen: Vec::new(),
     };
     let told = ground.cases().into_iter().map(|case| {
@@ -82,4 +88,23 @@ fn a_report_that_is_too_long_fails_and_says_so() {
     });
     assert_eq!(lines.lines().count(), MOST);
     assert!(lines.lines().last().is_some_and(|line| line.starts_with("too-many-cases")));
+}
+
+#[test]
+fn where_a_report_has_no_room_the_network_is_told_together() {
+    let connection = |number: usize| Case {
+        name: format!("network-{number}-shut"),
+        clause: "destination.egress",
+        tried: String::new(),
+        attempt: Attempt::Seen(crate::rehearsal::case::Observed::Refused("shut".to_owned())),
+        expected: Expected::Refused("shut"),
+    };
+    let room = MOST - lines(|_| ()).lines().count();
+    for (count, told) in [(room, MOST), (room + 1, MOST - room + 1)] {
+        let lines = lines_with((0..count).map(connection).collect(), |_| ());
+        assert_eq!(lines.lines().count(), told, "{count}");
+        assert!(!lines.contains("too-many-cases"));
+        assert_eq!(lines.contains("network-destination-egress-shut"), count > room);
+        assert!(count <= room || lines.contains(&format!("{count} connections")));
+    }
 }

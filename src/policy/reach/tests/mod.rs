@@ -96,6 +96,7 @@ fn pod(name: &str) -> End {
     End::Pod(Pod {
         namespace: namespace.to_owned(),
         labels: labels(&[("pod", pod)]),
+        further_labels: false,
         addresses: addresses.iter().map(|text| text.parse().expect("an address")).collect(),
         ports: ports.collect(),
     })

@@ -49,6 +49,37 @@ fn a_pod_whose_address_isnt_known_may_have_any() {
 }
 
 #[test]
+fn a_pod_whose_further_labels_arent_known_may_have_any() {
+    let among = |selector: Value, is_selected: bool| {
+        let rule = json!([{"to": [{"namespaceSelector": {}, "podSelector": selector}]}]);
+        let few = json!({"podSelector": selector, "policyTypes": ["Egress"], "egress": [{}]});
+        let model = Model::with(&[egress(&json!([])), if is_selected { few } else { egress(&rule) }]);
+        let (mut from, mut to) = (pod("x/a"), pod("y/b"));
+        for end in [&mut from, &mut to] {
+            let super::End::Pod(pod) = end else { panic!("it is a pod") };
+            pod.further_labels = true;
+            // Both are called the same, so that one selector is for either.
+            pod.labels.insert("pod".to_owned(), "a".to_owned());
+        }
+        let open = |reading| model.verdict(&from, &to, Transport::Tcp, 80, reading).is_open();
+        (open(Reading::Widest), open(Reading::Narrowest))
+    };
+    for is_selected in [true, false] {
+        let seen = |selector: Value| among(selector, is_selected);
+        assert_eq!(seen(json!({"matchLabels": {"app": "any"}})), UNCLEAR);
+        assert_eq!(seen(json!({"matchLabels": {"app": "any", "pod": "a"}})), UNCLEAR);
+        assert_eq!(seen(json!({"matchLabels": {"app": "any", "pod": "b"}})), SHUT);
+        assert_eq!(seen(json!({"matchLabels": {"pod": "a"}})), OPEN);
+        for (operator, values) in
+            [("In", json!(["any"])), ("NotIn", json!(["any"])), ("DoesNotExist", json!([]))]
+        {
+            let one = json!({"key": "app", "operator": operator, "values": values});
+            assert_eq!(seen(json!({"matchExpressions": [one]})), UNCLEAR, "{operator}");
+        }
+    }
+}
+
+#[test]
 fn a_namespace_whose_labels_arent_known_may_have_any() {
     let unknown = |selector: Value| {
         let mut model = Model::with(&[egress(&json!([{"to": [{ "namespaceSelector": selector }]}]))]);

@@ -18,10 +18,16 @@ const EGRESS: &str = super::outward::EGRESS;
 /// Where pods listen, for who dials them anywhere. Also what stands for a port that has only a name.
 const PORT: u16 = 8443;
 
-/// A pod of the stage.
+/// A pod of the stage. The partner gives it what labels they like beside the one that it must have.
 pub(super) fn own(rehearsed: &Rehearsed<'_>) -> End {
     let purpose = (name::LABEL_PURPOSE.to_owned(), rehearsed.policy.purpose.0.clone());
-    End::Pod(pod(rehearsed.namespace, &Labels::from([purpose])))
+    End::Pod(Pod { further_labels: true, ..pod(rehearsed.namespace, &Labels::from([purpose])) })
+}
+
+/// The same pod, with none but the labels that are known of it.
+fn plain(end: End) -> End {
+    let End::Pod(pod) = end else { return end };
+    End::Pod(Pod { further_labels: false, ..pod })
 }
 
 /// Nobody gets in from elsewhere, nobody out to there, and the stage's pods reach each other.
@@ -95,6 +101,8 @@ fn dataset_cases(rehearsed: &Rehearsed<'_>, dataset: &str, endpoint: &EffectiveE
         cases.push(Way { to, ..way.clone() }.shut(&name, DATASET));
     }
     if rehearsed.ingress.contains(dataset) {
+        // Whoever has labels that the dataset's owner lets in is let in by the owner.
+        let way = Way { from: plain(way.from), ..way };
         cases.push(way.with_source_elsewhere(&name("-from-another-namespace"), INGRESS));
     }
     cases

@@ -1,6 +1,8 @@
 //! The matrix of every example, that what Comity makes holds it, and that nothing of what it makes can be missing or
 //! wider without a case that fails.
 
+mod stored;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;

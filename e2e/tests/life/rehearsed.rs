@@ -1,0 +1,71 @@
+//! What a rehearsal says of the network, by what the API server has stored, whoever stored it.
+
+use comity::api::condition::{ConditionType, Reason};
+use comity::api::decision::DecisionAction;
+use comity::api::report::{CaseOutcome, TriedCase};
+use comity::api::{PartnerGrant, RehearsalReport, Stage};
+use e2e::comity::people::OLGA;
+use e2e::{Error, Result};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::ResourceExt as _;
+use kube::api::{DeleteParams, ListParams};
+use serde_json::json;
+
+use super::story::{Story, Wish, ensure};
+
+/// The newest report of a grant.
+async fn newest(story: &Story, grant: &PartnerGrant) -> Result<RehearsalReport> {
+    let uid = grant.uid();
+    let all = story.api::<RehearsalReport>().list(&ListParams::default()).await?.items;
+    let own = all.into_iter().filter(|report| Some(&report.spec.grant.uid.0) == uid.as_ref());
+    own.max_by_key(|report| report.spec.cause).ok_or_else(|| Error::Failed("there is no report".to_owned()))
+}
+
+fn of_the_network(report: &RehearsalReport) -> Vec<&TriedCase> {
+    let cases = report.spec.statement.predicate.cases.iter();
+    cases.filter(|case| case.name.as_str().starts_with("network-")).collect()
+}
+
+/// Has Olga ask for another rehearsal of what is open.
+async fn again(story: &Story, grant: &PartnerGrant, digest: &str) -> Result<()> {
+    let mut decision = OLGA.decision(grant, DecisionAction::Rehearse);
+    decision.spec.digest = Some(digest.into());
+    OLGA.decide(&story.cluster, &decision).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_policy_that_somebody_puts_beside_comitys_fails_the_rehearsal_and_is_named() -> Result<()> {
+    let story = Story::begin().await?;
+    let wish = Wish::up_to(Stage::Rehearsal);
+    let grant = story.ask(&wish).await?;
+    let opened = story.opened(&wish, Stage::Rehearsal).await?;
+    let place = opened.namespace.0.as_str();
+    story.told(&wish, ConditionType::Rehearsed, true, Reason::Rehearsed).await?;
+    let first = newest(&story, &grant).await?;
+    let first = of_the_network(&first);
+    ensure(first.len() > 30 && first.iter().all(|case| case.outcome == CaseOutcome::Passed), || {
+        format!("{first:#?}")
+    })?;
+
+    // The platform's administrators may, and Comity doesn't touch what isn't its own.
+    let some = json!({"matchLabels": {"app": "only-these"}});
+    let spec = json!({"podSelector": some, "policyTypes": ["Egress"],
+        "egress": [{"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}]});
+    let by_hand = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "by-hand", "namespace": place}, "spec": spec});
+    story.cluster.apply_yaml(&by_hand.to_string()).await?;
+    again(&story, &grant, opened.digest.as_str()).await?;
+    let told = story.told(&wish, ConditionType::Rehearsed, false, Reason::RehearsalFailed).await?;
+    ensure(told.contains("network-"), || told.clone())?;
+    let report = newest(&story, &grant).await?;
+    let failed: Vec<&TriedCase> =
+        of_the_network(&report).into_iter().filter(|case| case.outcome == CaseOutcome::Failed).collect();
+    let by = format!("let out by {place}/by-hand");
+    ensure(failed.iter().all(|case| case.observed.contains(&by)), || format!("{failed:#?}"))?;
+    let egress = failed.iter().any(|case| case.name.as_str() == "network-egress-192-0-2-0-28-shut");
+    ensure(egress, || format!("{failed:#?}"))?;
+
+    story.in_namespace::<NetworkPolicy>(place).delete("by-hand", &DeleteParams::default()).await?;
+    again(&story, &grant, opened.digest.as_str()).await?;
+    story.told(&wish, ConditionType::Rehearsed, true, Reason::Rehearsed).await.map(drop)
+}
