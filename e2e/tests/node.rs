@@ -75,7 +75,8 @@ fn main() -> std::process::ExitCode {
             play: || Box::pin(elsewhere::says_what_it_left_out()),
         },
     ];
-    e2e::node::tier::main(env!("CARGO_BIN_EXE_speaker"), &outside, &stories())
+    let stories: Vec<_> = stories().into_iter().chain(stories_that_are_asked_for()).collect();
+    e2e::node::tier::main(env!("CARGO_BIN_EXE_speaker"), &outside, &stories)
 }
 
 #[cfg(target_os = "linux")]
@@ -110,10 +111,22 @@ fn stories() -> Vec<e2e::node::tier::Story> {
         Story::new("the_chart_runs_as_pods_from_an_image_without_a_shell", |node| {
             Box::pin(chart::the_chart_runs_as_pods(node))
         }),
+    ]
+}
+
+/// Those that are played where somebody asks for them.
+#[cfg(target_os = "linux")]
+fn stories_that_are_asked_for() -> Vec<e2e::node::tier::Story> {
+    use e2e::node::{UPSTREAM, tier::Story};
+    vec![
         Story::new("a_node_asks_again_when_it_is_told_to_and_nobody_is_refused", |node| {
             Box::pin(refresh::nodes_ask_again_when_they_are_told_to(node))
         })
         .taking("most of an hour"),
+        Story::new("the_suite_of_kubernetes_finds_the_policies_held", |node| {
+            Box::pin(ground::the_upstream_suite_passes(node))
+        })
+        .where_set(UPSTREAM, "some minutes"),
     ]
 }
 

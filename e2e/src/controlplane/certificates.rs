@@ -15,6 +15,10 @@ pub(super) const AUTHORITY: &str = "authority.crt";
 pub(super) const SERVING_CERTIFICATE: &str = "apiserver.crt";
 /// File: the API server's key.
 pub(super) const SERVING_KEY: &str = "apiserver.key";
+/// File: by which the API server shows kubelets who it is.
+pub(super) const CLIENT_CERTIFICATE: &str = "apiserver-client.crt";
+/// File: its key.
+pub(super) const CLIENT_KEY: &str = "apiserver-client.key";
 /// File: the key that signs ServiceAccount tokens.
 pub(super) const ACCOUNT_KEY: &str = "service-accounts.key";
 /// File: the public half of [`ACCOUNT_KEY`].
@@ -32,6 +36,17 @@ pub(super) fn write(directory: &Path) -> Result<()> {
     let certificate = serving.signed_by(&key, &issuer).explain("sign the API server's certificate")?;
     fs::write(directory.join(SERVING_CERTIFICATE), certificate.pem())?;
     fs::write(directory.join(SERVING_KEY), key.serialize_pem())?;
+
+    let mut client = CertificateParams::default();
+    client.distinguished_name.push(DnType::CommonName, "kube-apiserver");
+    client.distinguished_name.push(DnType::OrganizationName, "system:masters");
+    client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    client.use_authority_key_identifier_extension = true;
+    let key = KeyPair::generate().explain("make the API server's key as a client")?;
+    let certificate =
+        client.signed_by(&key, &issuer).explain("sign the API server's certificate as a client")?;
+    fs::write(directory.join(CLIENT_CERTIFICATE), certificate.pem())?;
+    fs::write(directory.join(CLIENT_KEY), key.serialize_pem())?;
 
     let accounts = KeyPair::generate().explain("make the key for tokens")?;
     fs::write(directory.join(ACCOUNT_KEY), accounts.serialize_pem())?;

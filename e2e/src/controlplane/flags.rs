@@ -150,6 +150,10 @@ impl Layout {
         command.arg(format!("--audit-log-path={}", self.log("audit").display()));
         if settings.has_node {
             command.args(["--bind-address=0.0.0.0", &format!("--advertise-address={}", node::ADDRESS)]);
+            // To run something in a pod, as `kubectl exec` does.
+            command.arg(format!("--kubelet-client-certificate={}", certificates::CLIENT_CERTIFICATE));
+            command.arg(format!("--kubelet-client-key={}", certificates::CLIENT_KEY));
+            command.arg("--kubelet-preferred-address-types=InternalIP");
         } else {
             // There is no node that could reach the API server by its Service.
             command.args(["--bind-address=127.0.0.1", "--endpoint-reconciler-type=none"]);

@@ -107,6 +107,12 @@ impl ControlPlane {
         self.settings.has_node
     }
 
+    /// The certificate of the authority that the API server and its clients have theirs from.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.directory().join(certificates::AUTHORITY)
+    }
+
     /// Writes a kubeconfig for one of the users that have a token.
     #[cfg(target_os = "linux")]
     pub(crate) fn kubeconfig_of(&self, user: &str) -> Result<PathBuf> {

@@ -67,6 +67,16 @@ impl Image {
     /// Writes an image of `program` in OCI's layout to the archive `target`, by its digest where it has no
     /// tag.
     pub(super) fn write(program: &Path, repository: &str, tag: Option<&str>, target: &Path) -> Result<Self> {
+        let named = tag.map(|tag| format!("{repository}:{tag}"));
+        Self::written(program, target, |digest| named.unwrap_or_else(|| format!("{repository}@{digest}")))
+    }
+
+    /// The same under this name, whatever is in it.
+    pub(super) fn named(program: &Path, reference: &str, target: &Path) -> Result<Self> {
+        Self::written(program, target, |_| reference.to_owned())
+    }
+
+    fn written(program: &Path, target: &Path, call: impl FnOnce(&str) -> String) -> Result<Self> {
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let layer = layer(program, &name)?;
         let configuration = serde_json::to_vec(&json!({
@@ -79,8 +89,7 @@ impl Image {
             "config": descriptor("application/vnd.oci.image.config.v1+json", &configuration),
             "layers": [descriptor("application/vnd.oci.image.layer.v1.tar", &layer)],
         }))?;
-        let by_digest = || format!("{repository}@{}", digest(&manifest));
-        let reference = tag.map_or_else(by_digest, |tag| format!("{repository}:{tag}"));
+        let reference = call(&digest(&manifest));
         let mut entry = descriptor("application/vnd.oci.image.manifest.v1+json", &manifest);
         entry["annotations"] = json!({"io.containerd.image.name": reference});
         let index = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
@@ -100,10 +109,18 @@ fn layer(program: &Path, name: &str) -> Result<Vec<u8>> {
     archive.directory("tmp", 0o1777)?;
     let read = |path: &Path| fs::read(path).explain(format!("read {}", path.display()));
     archive.file(name, 0o755, &stripped(program)?)?;
-    for library in libraries(&run("ldd", [program])?) {
+    for library in libraries(&linked(program)?) {
         archive.file(library.trim_start_matches('/'), 0o755, &read(Path::new(library))?)?;
     }
     Ok(archive.finish())
+}
+
+/// What `ldd` says of a program; nothing of one that needs no library.
+fn linked(program: &Path) -> Result<String> {
+    match run("ldd", [program]) {
+        Err(error) if error.to_string().contains("not a dynamic executable") => Ok(String::new()),
+        said => said,
+    }
 }
 
 /// A program without what only debuggers read, where there is something to strip it with: each

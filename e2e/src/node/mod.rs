@@ -32,6 +32,7 @@ mod program;
 mod running;
 pub mod tier;
 pub mod tls;
+mod upstream;
 
 pub use crate::controlplane::node::{ADDRESS, NAME};
 pub use binaries::NAMES as BINARIES;
@@ -39,6 +40,7 @@ pub use dial::{Answer, Place};
 pub use helm::helm;
 pub use image::{Image, REPOSITORY};
 pub use running::Node;
+pub use upstream::ASKED as UPSTREAM;
 
 /// The network of the pods.
 pub const POD_NETWORK: &str = "10.78.0.0/24";

@@ -177,6 +177,16 @@ impl Node {
         Ok(image)
     }
 
+    /// Has Kubernetes' own suite of NetworkPolicies run; fails with its words unless all of it passes.
+    pub async fn play_upstream(&self) -> Result<String> {
+        let suite = super::upstream::find()?;
+        let archive = self.layout.file("agnhost.tar");
+        Image::named(&suite.join("agnhost"), &super::upstream::image(&suite)?, &archive)?;
+        self.import(&binaries::find()?, &archive)?;
+        let log = self.plane()?.log_file("upstream");
+        super::upstream::play(&suite, self.cluster.kubeconfig(), &log).await
+    }
+
     /// What the speaker in a pod printed so far, also in one that is gone.
     pub fn printed(&self, namespace: &str, name: &str) -> String {
         let directories = fs::read_dir(self.layout.pod_logs()).into_iter().flatten().flatten();
@@ -232,6 +242,7 @@ impl Node {
             format!("--config={}", file("kubelet.json")),
             format!("--root-dir={}", file("kubelet")),
             format!("--cert-dir={}", file("certificates")),
+            format!("--client-ca-file={}", self.plane()?.authority().display()),
             format!("--hostname-override={NAME}"),
             format!("--node-ip={ADDRESS}"),
         ];

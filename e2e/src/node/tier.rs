@@ -16,7 +16,7 @@ use std::{
 
 use futures::{FutureExt as _, future::LocalBoxFuture};
 
-use super::{Node, binaries, ground::Ground, helm, inside, inside::Inside, kernel, probe};
+use super::{Node, binaries, ground::Ground, helm, inside, inside::Inside, kernel, probe, upstream};
 use crate::{Error, Result, comity, controlplane};
 
 /// What happens in a story.
@@ -26,19 +26,54 @@ pub type Play = fn(Arc<Node>) -> LocalBoxFuture<'static, Result<()>>;
 pub struct Story {
     name: &'static str,
     play: Play,
-    takes: Option<&'static str>,
+    asked: Option<Asked>,
+}
+
+/// What a story takes that is played only where somebody asks for it.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    /// By setting this variable.
+    variable: &'static str,
+    /// How long it takes.
+    takes: &'static str,
+    /// Whether it is played beside the others: most of it is waiting.
+    beside: bool,
+}
+
+impl Asked {
+    fn is_set(self) -> bool {
+        env::var_os(self.variable).is_some_and(|value| !value.is_empty())
+    }
 }
 
 impl Story {
     /// One that is always played; its name says what it shows, as that of a test.
     pub fn new(name: &'static str, play: Play) -> Self {
-        Self { name, play, takes: None }
+        Self { name, play, asked: None }
     }
 
     /// One that takes so long that it is played only where somebody asks for it, and beside the others.
     #[must_use]
     pub fn taking(self, takes: &'static str) -> Self {
-        Self { takes: Some(takes), ..self }
+        Self { asked: Some(Asked { variable: "COMITY_E2E_LONG", takes, beside: true }), ..self }
+    }
+
+    /// One that is played only where somebody sets this variable.
+    #[must_use]
+    pub fn where_set(self, variable: &'static str, takes: &'static str) -> Self {
+        Self { asked: Some(Asked { variable, takes, beside: false }), ..self }
+    }
+
+    /// Whether it is played now; says so where it isn't.
+    fn is_asked_for(&self) -> bool {
+        match self.asked {
+            Some(asked) if !asked.is_set() => {
+                let Asked { variable, takes, .. } = asked;
+                println!("test {} ... SKIPPED, as it takes {takes}: {variable}=1 plays it", self.name);
+                false
+            }
+            _ => true,
+        }
     }
 }
 
@@ -261,6 +296,7 @@ async fn binaries_are_there() -> Result<Result<()>> {
     let found = tokio::task::spawn_blocking(|| -> Result<()> {
         controlplane::find()?;
         binaries::find()?;
+        upstream::get_if_asked()?;
         if let Err(error) = helm::find() {
             // The story with the chart will say so once more.
             eprintln!("there is no helm, and none can be built: {error}");
@@ -288,22 +324,16 @@ async fn play(directory: &Path, speaker: &Path, stories: &[&Story], hold: bool) 
     println!("running {} stories on it", stories.len());
     let node = Arc::new(node);
     let mut tally = Tally::default();
-    let all = env::var_os("COMITY_E2E_LONG").is_some();
-    let mut beside = Vec::new();
-    for Story { name, play, takes } in stories {
-        match takes {
-            Some(_) if all => beside.push((name, Instant::now(), begin(*play, node.clone()))),
-            Some(takes) => {
-                println!("test {name} ... SKIPPED, as it takes {takes}: COMITY_E2E_LONG=1 plays it");
-            }
-            None => {}
-        }
+    let wanted: Vec<&Story> = stories.iter().copied().filter(|story| story.is_asked_for()).collect();
+    let is_beside = |story: &&Story| story.asked.is_some_and(|asked| asked.beside);
+    let (beside, others): (Vec<&Story>, Vec<&Story>) = wanted.into_iter().partition(is_beside);
+    let begun = beside.into_iter().map(|story| (story.name, Instant::now(), begin(story.play, node.clone())));
+    let begun: Vec<_> = begun.collect();
+    for story in others {
+        tally.play(story.name, (story.play)(node.clone())).await;
     }
-    for Story { name, play, .. } in stories.iter().filter(|story| story.takes.is_none()) {
-        tally.play(name, play(node.clone())).await;
-    }
-    for (name, begun, story) in beside {
-        tally.follow(name, begun, story).await;
+    for (name, since, story) in begun {
+        tally.follow(name, since, story).await;
     }
     Ok(if tally.end() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
