@@ -12,6 +12,9 @@ mod again;
 #[path = "node/chart.rs"]
 mod chart;
 #[cfg(target_os = "linux")]
+#[path = "node/demo.rs"]
+mod demo;
+#[cfg(target_os = "linux")]
 #[path = "property/dice.rs"]
 mod dice;
 #[cfg(target_os = "linux")]
@@ -74,6 +77,7 @@ fn main() -> std::process::ExitCode {
             name: "where_no_node_runs_it_is_said_what_was_left_out",
             play: || Box::pin(elsewhere::says_what_it_left_out()),
         },
+        Outside { name: "the_demo_with_a_node_ends_well", play: || Box::pin(demo::ends_well()) },
     ];
     let stories: Vec<_> = stories().into_iter().chain(stories_that_are_asked_for()).collect();
     e2e::node::tier::main(env!("CARGO_BIN_EXE_speaker"), &outside, &stories)

@@ -3,10 +3,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use clap::Parser as _;
-use e2e::demo::{Ending, Options, run};
-
-/// As a shell says it of what ended by Ctrl-C.
-const INTERRUPTED: u8 = 130;
+use e2e::demo::{Options, run};
 
 /// How long what is under way on other threads may take to notice that it is over.
 const GRACE: Duration = Duration::from_secs(2);
@@ -26,9 +23,7 @@ fn main() -> ExitCode {
     // A build that Ctrl-C broke off isn't waited for: it is killed when this process ends.
     runtime.shutdown_timeout(GRACE);
     match ending {
-        Ok(Ending::AsExpected) => ExitCode::SUCCESS,
-        Ok(Ending::Otherwise) => ExitCode::FAILURE,
-        Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),
+        Ok(ending) => ExitCode::from(ending.code()),
         Err(error) => fail(&error),
     }
 }

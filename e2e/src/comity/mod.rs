@@ -13,6 +13,8 @@ use serde_json::json;
 use tokio::sync::OnceCell;
 
 pub use binary::binary;
+#[cfg(target_os = "linux")]
+pub(crate) use binary::speaker;
 pub use daemon::Daemon;
 
 use crate::{Cluster, ControlPlane, Explain as _, Result, attempt, eventually};

@@ -5,6 +5,8 @@ mod certificate;
 mod change;
 mod consent;
 mod ledger;
+#[cfg(target_os = "linux")]
+mod live;
 mod paint;
 mod panel;
 mod proof;
@@ -33,6 +35,7 @@ use ledger::unless;
 use paint::Tone;
 use story::SUBJECT;
 use story::{BEFORE, Story, example};
+use target::Target;
 use watch::Watching;
 
 /// What the demo can be told.
@@ -48,6 +51,9 @@ pub struct Options {
     /// Use the cluster of this kubeconfig file's current context instead of starting one.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+    /// Have a node beside the API server, so that pods really run: as root, on Linux.
+    #[arg(long, conflicts_with_all = ["keep", "kubeconfig"])]
+    pub node: bool,
     /// Let the cluster be one that doesn't look as if it was made for trying things.
     #[arg(long, requires = "kubeconfig")]
     pub i_know_what_this_is: bool,
@@ -64,16 +70,31 @@ pub enum Ending {
     Interrupted,
 }
 
+impl Ending {
+    /// As a shell says it.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::AsExpected => 0,
+            Self::Otherwise => 1,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
 /// Tells the story. What it started has ended when it returns; what it made in a cluster that was
 /// lent to it is removed, unless it is to be kept.
 pub async fn run(options: &Options) -> Result<Ending> {
+    if options.node && !target::has_node_at_hand() {
+        return target::inside().await;
+    }
     let screen = Screen::new();
     screen.line(Tone::Strong, "Comity: a partner goes sandbox → rehearsal → production → ended");
     let mut ledger = Ledger::new(screen.clone());
     let chosen = ledger.step("a Kubernetes API server answers", target::choose(options));
-    let Some(cluster) = unless_interrupted(Box::pin(chosen)).await else { return Ok(Ending::Interrupted) };
-    let (cluster, mut comity) = (cluster?, None);
-    let told = unless_interrupted(Box::pin(tell(&cluster, &mut comity, &mut ledger))).await;
+    let Some(target) = unless_interrupted(Box::pin(chosen)).await else { return Ok(Ending::Interrupted) };
+    let (target, mut comity) = (target?, None);
+    let cluster = target.cluster.clone();
+    let told = unless_interrupted(Box::pin(tell(&target, &mut comity, &mut ledger))).await;
     screen.clear();
     if options.keep && told.is_some() {
         screen.line(Tone::Plain, &format!("\n{ledger}"));
@@ -99,7 +120,8 @@ async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-async fn tell(cluster: &Cluster, comity: &mut Option<Comity>, ledger: &mut Ledger) -> Result<()> {
+async fn tell(target: &Target, comity: &mut Option<Comity>, ledger: &mut Ledger) -> Result<()> {
+    let cluster = &target.cluster;
     ledger.screen().begin();
     introduce(cluster, ledger.screen()).await?;
     ledger.step("comity is built", binary()).await?;
@@ -120,7 +142,15 @@ async fn tell(cluster: &Cluster, comity: &mut Option<Comity>, ledger: &mut Ledge
         Ok(())
     };
     ledger.step("examples/fraud-scoring is applied: boundary, partner, dataset, contract", apply).await?;
-    let mut story = Story { cluster, watching: &watching, ledger, namespaces: Vec::new() };
+    let mut story = Story {
+        target,
+        cluster,
+        watching: &watching,
+        ledger,
+        namespaces: Vec::new(),
+        #[cfg(target_os = "linux")]
+        live: None,
+    };
     story.promote().await?;
     story.end().await
 }

@@ -25,6 +25,9 @@ const OUT_WITHIN: Duration = Duration::from_secs(2);
 /// How long clearing may take: the namespace controller works for seconds.
 const CLEARED_WITHIN: Duration = Duration::from_secs(30);
 
+/// The same where pods run: it waits for as long as they may take to end.
+const CLEARED_OF_PODS_WITHIN: Duration = Duration::from_secs(90);
+
 /// How long a certificate is valid by the example's contract: as long it may outlive an end that was
 /// brought forward.
 const CREDENTIAL_TTL: Duration = Duration::from_secs(15);
@@ -48,6 +51,8 @@ impl Story<'_> {
         self.ledger.expect("a SubjectAccessReview said yes up to the end, and says no now", out).await;
         self.certificates().await;
         self.cleared().await;
+        #[cfg(target_os = "linux")]
+        self.is_gone(end).await;
         self.journal().await;
         self.again().await;
         Ok(())
@@ -77,12 +82,13 @@ impl Story<'_> {
     /// The namespaces and everything in them are gone.
     async fn cleared(&mut self) {
         let (cluster, watching) = (self.cluster, self.watching);
+        let within = if self.target.runs_pods() { CLEARED_OF_PODS_WITHIN } else { CLEARED_WITHIN };
         let gone = async {
             let none = |seen: &Seen| {
                 let left: usize = Stage::ALL.map(|stage| seen.count(stage)).iter().sum();
                 if left == 0 { Ok(()) } else { Err(format!("{left} objects are left")) }
             };
-            watching.until("everything to be gone", CLEARED_WITHIN, none).await?;
+            watching.until("everything to be gone", within, none).await?;
             // A live look, beside what the watches say.
             let ours = ListParams::default().labels(name::LABEL_GRANT_UID);
             let left = Api::<Namespace>::all(cluster.client()).list(&ours).await?.items;

@@ -12,10 +12,13 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Api, ResourceExt as _, api::DeleteParams};
 
+#[cfg(target_os = "linux")]
+use super::live::Live;
 use super::{
     act::{Place, ROLE},
     ledger::{Ledger, unless},
     seen::{Deed, Seen, in_order},
+    target::Target,
     watch::{Subject, Watching},
 };
 use crate::{Cluster, Result, comity::repository, eventually};
@@ -51,6 +54,8 @@ const BACK_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the story is told with.
 pub(super) struct Story<'a> {
+    /// Where it takes place.
+    pub(super) target: &'a Target,
     /// The cluster, as its administrator sees it.
     pub(super) cluster: &'a Cluster,
     /// What is seen of the grant.
@@ -59,6 +64,9 @@ pub(super) struct Story<'a> {
     pub(super) ledger: &'a mut Ledger,
     /// The stages that were opened, and their namespaces.
     pub(super) namespaces: Vec<(Stage, String)>,
+    /// The partner's workload, while it runs.
+    #[cfg(target_os = "linux")]
+    pub(super) live: Option<Live>,
 }
 
 /// A file of the example.
@@ -90,6 +98,8 @@ impl Story<'_> {
         self.ledger.screen().heading("Production: the real thing");
         self.consent().await?;
         self.open(Stage::Production, PRODUCTION).await?;
+        #[cfg(target_os = "linux")]
+        self.deploy().await?;
         self.isolation().await;
         self.act(
             Stage::Production,
@@ -98,6 +108,8 @@ impl Story<'_> {
         )
         .await?;
         self.drift().await;
+        #[cfg(target_os = "linux")]
+        self.runs().await;
         self.ledger.screen().heading("The contract changes under it");
         self.change().await;
         self.review().await

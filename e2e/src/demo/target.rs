@@ -4,23 +4,86 @@ use std::path::Path;
 
 use kube::config::Kubeconfig;
 
-use super::{Options, tidy};
+#[cfg(target_os = "linux")]
+use super::live;
+use super::{Ending, Options, tidy};
+#[cfg(target_os = "linux")]
+use crate::node::{Image, Node, alone};
 use crate::{Cluster, Error, Explain as _, Result, controlplane::Settings};
 
 /// What tools for local clusters call their contexts.
 const LOCAL: [&str; 3] = ["kind-", "k3d-", "minikube"];
 
-/// Starts a control plane, or connects to the cluster that the options name.
-pub(super) async fn choose(options: &Options) -> Result<Cluster> {
+/// Where the demo plays.
+pub(super) struct Target {
+    /// The cluster, as its administrator sees it.
+    pub(super) cluster: Cluster,
+    /// The node beside it, and the image that pods run there.
+    #[cfg(target_os = "linux")]
+    pub(super) node: Option<(Node, Image)>,
+}
+
+impl Target {
+    fn of(cluster: Cluster) -> Self {
+        Self {
+            cluster,
+            #[cfg(target_os = "linux")]
+            node: None,
+        }
+    }
+
+    /// Whether pods run there.
+    pub(super) fn runs_pods(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        return self.node.is_some();
+        #[cfg(not(target_os = "linux"))]
+        false
+    }
+}
+
+/// Whether a node can be started right here.
+pub(super) fn has_node_at_hand() -> bool {
+    #[cfg(target_os = "linux")]
+    return alone::is_inside();
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
+/// Plays the demo where there is a node; how it ended.
+#[cfg(target_os = "linux")]
+pub(super) async fn inside() -> Result<Ending> {
+    // Who is inside hears it, too, and ends by itself.
+    let deaf = tokio::spawn(async { while tokio::signal::ctrl_c().await.is_ok() {} });
+    let ended = alone::again(vec!["--node".to_owned()]).await;
+    deaf.abort();
+    let endings = [Ending::AsExpected, Ending::Interrupted];
+    let code = ended?.code();
+    Ok(endings.into_iter().find(|ending| code == Some(i32::from(ending.code()))).unwrap_or(Ending::Otherwise))
+}
+
+/// Says that there can't be a node.
+#[cfg(not(target_os = "linux"))]
+pub(super) async fn inside() -> Result<Ending> {
+    Err(Error::Failed("a node needs Linux".to_owned()))
+}
+
+/// Starts a control plane, with a node where one is wanted, or connects to the cluster that the options name.
+pub(super) async fn choose(options: &Options) -> Result<Target> {
     match &options.kubeconfig {
-        None => Cluster::start(Settings::default()).await,
+        #[cfg(target_os = "linux")]
+        None if options.node => {
+            let (node, speaker) = alone::start().await?;
+            let image = live::admit(&node, &speaker).await?;
+            Ok(Target { cluster: node.cluster().clone(), node: Some((node, image)) })
+        }
+        None => Cluster::start(Settings::default()).await.map(Target::of),
         Some(file) => {
             if !options.i_know_what_this_is {
                 check_context(file)?;
             }
             let cluster = Cluster::given(file).await?;
             tidy::check_free(&cluster).await?;
-            Ok(cluster)
+            Ok(Target::of(cluster))
         }
     }
 }

@@ -18,6 +18,7 @@ const COMMANDS: [(&str, &str); 8] = [
     ("openssl", "openssl"),
 ];
 
+pub mod alone;
 mod binaries;
 mod configuration;
 pub mod dial;

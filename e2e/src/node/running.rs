@@ -168,16 +168,16 @@ impl Node {
         await_gone(&pods, name, SOON).await
     }
 
-    /// Makes an image of a program, and has the node take it in under a name and a tag.
-    pub fn take(&self, program: &Path, repository: &str, tag: &str) -> Result<Image> {
+    /// Makes an image of a program, and has the node take it in under a name and a tag, or by its digest.
+    pub fn take(&self, program: &Path, repository: &str, tag: Option<&str>) -> Result<Image> {
         let archive = self.layout.file("another.tar");
-        let image = Image::write(program, repository, Some(tag), &archive)?;
+        let image = Image::write(program, repository, tag, &archive)?;
         self.import(&binaries::find()?, &archive)?;
         fs::remove_file(archive)?;
         Ok(image)
     }
 
-    /// Has Kubernetes' own suite of NetworkPolicies run; fails with its words unless all of it passes.
+    /// Has Kubernetes' own suite of network policies run; fails with its words unless all of it passes.
     pub async fn play_upstream(&self) -> Result<String> {
         let suite = super::upstream::find()?;
         let archive = self.layout.file("agnhost.tar");

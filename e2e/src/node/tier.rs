@@ -187,7 +187,7 @@ async fn play_outside(stories: &[&Outside], inside: Option<Vec<String>>) -> Resu
     }
     let mut passed = true;
     if let Some(arguments) = inside {
-        match go_inside(arguments).await? {
+        match Ended::of(go_inside(arguments).await?) {
             Ended::WithoutNode => return skipped(&asked, "a node that starts, see above"),
             ended => passed = ended == Ended::Passed,
         }
@@ -212,7 +212,7 @@ fn skipped(asked: &str, missing: &str) -> Result<ExitCode> {
 }
 
 /// Prepares the machine, runs this program inside, and takes everything away again.
-async fn go_inside(arguments: Vec<String>) -> Result<Ended> {
+pub(super) async fn go_inside(arguments: Vec<String>) -> Result<ExitStatus> {
     let before = kernel::settings();
     let ground = Ground::prepare().await?;
     let program = move || Inside::start(&arguments)?.wait();
@@ -223,7 +223,7 @@ async fn go_inside(arguments: Vec<String>) -> Result<Ended> {
     if before != after {
         return Err(Error::Failed(format!("the node changed the kernel: {before:?} became {after:?}")));
     }
-    Ok(Ended::of(ended?))
+    ended
 }
 
 /// What became of stories.
@@ -269,7 +269,7 @@ impl Tally {
 }
 
 /// Finds out what a machine lacks for a node to run on it, and gets what can be got.
-async fn lack() -> Result<Option<String>> {
+pub(super) async fn lack() -> Result<Option<String>> {
     let missing = probe::missing();
     if !missing.is_empty() {
         return Ok(Some(missing.join(", ")));

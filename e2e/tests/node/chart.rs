@@ -37,7 +37,7 @@ pub async fn the_chart_runs_as_pods(node: Arc<Node>) -> Result<()> {
         eprintln!("\nSKIPPED: {missing}\n");
         return Ok(());
     };
-    node.take(&binary().await?, REPOSITORY, TAG)?;
+    node.take(&binary().await?, REPOSITORY, Some(TAG))?;
     let comity = node.comity()?;
     comity.stop_all().await?;
     node.cluster().apply_yaml(&rendered).await?;
