@@ -19,6 +19,8 @@ use crate::api::{RehearsalReport, name};
 /// write there can store more than a process can hold.
 const PAGE: u32 = 16;
 const MOST: usize = 4 << 20;
+/// How many pods are looked at, to find one that runs.
+const FEW: u32 = 8;
 
 /// What was read, or why it couldn't be: it isn't there, or who asks may not. Other trouble passes.
 pub type Read<T> = Result<T, String>;
@@ -100,6 +102,18 @@ impl Trial {
         let found = api.list(&of_service).await;
         let what = || format!("looking what is behind service {namespace}/{service}");
         Ok(found.map_err(|error| WriteError::new(what(), error))?.items)
+    }
+
+    /// A few pods of a namespace, as `user` sees them. That they may not yet is trouble that passes.
+    pub async fn pods(&self, user: &str, namespace: &str) -> Result<Vec<Value>, WriteError> {
+        let what = || format!("looking which pods run in {namespace}");
+        let request = Request::get(format!("/api/v1/namespaces/{namespace}/pods?limit={FEW}"))
+            .header("impersonate-user", user)
+            .body(Vec::new());
+        let request = request.map_err(|error| WriteError::new(what(), kube::Error::HttpError(error)))?;
+        let mut found: Value =
+            self.client.request(request).await.map_err(|error| WriteError::new(what(), error))?;
+        Ok(found["items"].as_array_mut().map(std::mem::take).unwrap_or_default())
     }
 
     /// The labels of a namespace.

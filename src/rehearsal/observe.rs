@@ -13,6 +13,7 @@ use super::case::Case;
 use super::cases::Ground;
 use super::cases::certificates::{self, Published};
 use super::cases::checks::{self, Behind, Checked};
+use super::cases::ephemeral::Running;
 use super::cases::network::judged::{self, Looked};
 use super::cases::network::{Rehearsed, expected, namespaces};
 use super::due::Due;
@@ -68,13 +69,15 @@ impl Observer<'_> {
             guard: guard(policy, &uid, Stage::Rehearsal),
             rehearsal: contract.as_ref().and_then(|contract| contract.spec.rehearsal.as_ref()),
             others: self.others(&due.opening.namespace),
+            running: Err(String::new()),
             network: Vec::new(),
             seen: Vec::new(),
         };
         let mut seen = self.certificates(&ground, due, &uid).await?;
         seen.extend(self.checks(&ground).await?);
         let network = self.network(&ground, due).await?;
-        (ground.network, ground.seen) = (network, seen);
+        let running = self.running(&ground).await?;
+        (ground.network, ground.running, ground.seen) = (network, running, seen);
         Ok(ground.cases())
     }
 
@@ -125,6 +128,16 @@ impl Observer<'_> {
     ) -> Result<Option<BTreeMap<String, String>>, WriteError> {
         let found = self.trial.config_map(namespace, name).await?;
         Ok(found.map(|found| found.data.unwrap_or_default()))
+    }
+
+    /// A pod of the stage, found as one of the partner's people who may see them: this process may not.
+    async fn running(&self, ground: &Ground<'_>) -> Result<Result<Running, String>, WriteError> {
+        let Some(role) = ground.role_that_may("list", "", "pods") else {
+            return Ok(Err("nobody of the partner's may look which pods run, and so nobody here".to_owned()));
+        };
+        let account = name::role_service_account(role.kebab());
+        let user = format!("system:serviceaccount:{}:{account}", ground.namespace);
+        Ok(Running::among(&self.trial.pods(&user, ground.namespace).await?))
     }
 
     /// What becomes of each connection by the policies that are stored now.

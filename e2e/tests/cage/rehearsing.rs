@@ -5,7 +5,7 @@ use e2e::{Error, Result, eventually};
 use serde_json::json;
 
 use super::BY_RBAC;
-use super::stage::{Caged, SOON};
+use super::stage::{Caged, SOON, pod};
 use super::targets::{Targets, report, reports};
 use e2e::attempt::{Attempt, all_refused, attempts, create, delete, patch};
 
@@ -44,6 +44,29 @@ async fn who_rehearses_acts_as_a_role_where_it_is_let_in_and_as_nobody_else() ->
     delete(&format!("/apis/{binding}/comity-rehearse")).do_as(&caged.run).await?;
     let over = || all_refused(&caged.rehearse, &acts, BY_RBAC);
     eventually("it to be let out again", SOON, over).await
+}
+
+#[tokio::test]
+async fn who_rehearses_adds_a_container_to_a_pod_only_without_effect() -> Result<()> {
+    let caged = Caged::shared().await?;
+    let stage = caged.stage("rehearsal").await?;
+    create(&stage.core("pods"), pod()?).do_as(&caged.admin).await?;
+    stage.rehearsed().await?;
+    let strict = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
+    let container = |image: &str| json!([{"name": "e", "image": image, "securityContext": strict}]);
+    let debug = |image: &str| {
+        let path = stage.core("pods/scorer/ephemeralcontainers");
+        patch(&path, json!({"spec": {"ephemeralContainers": container(image)}}))
+    };
+    let stranger = debug("evil.example/x");
+    let said = || stranger.refused(&caged.rehearse, &["isn't from a registry"]);
+    eventually("it to be let in", SOON, said).await?;
+    let agreed = debug(pod()?["spec"]["containers"][0]["image"].as_str().unwrap_or_default());
+    agreed.try_as(&caged.rehearse).await?;
+    match agreed.do_as(&caged.rehearse).await {
+        Err(error) if error.to_string().contains("held to reports of what it saw") => Ok(()),
+        answer => Err(Error::Failed(format!("with effect: {answer:?}"))),
+    }
 }
 
 #[tokio::test]

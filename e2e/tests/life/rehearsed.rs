@@ -1,17 +1,19 @@
-//! What a rehearsal says of the network, by what the API server has stored, whoever stored it.
+//! What a rehearsal says of the network, by what the API server has stored, whoever stored it; and of pods that run.
 
 use comity::api::condition::{ConditionType, Reason};
 use comity::api::decision::DecisionAction;
 use comity::api::report::{CaseOutcome, TriedCase};
 use comity::api::{PartnerGrant, RehearsalReport, Stage};
 use e2e::comity::people::OLGA;
-use e2e::{Error, Result};
+use e2e::{Error, Result, eventually};
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::ResourceExt as _;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::json;
 
-use super::story::{Story, Wish, ensure};
+use super::running::pod;
+use super::story::{SOON, Story, Wish, ensure};
 
 /// The newest report of a grant.
 async fn newest(story: &Story, grant: &PartnerGrant) -> Result<RehearsalReport> {
@@ -68,4 +70,35 @@ async fn a_policy_that_somebody_puts_beside_comitys_fails_the_rehearsal_and_is_n
     story.in_namespace::<NetworkPolicy>(place).delete("by-hand", &DeleteParams::default()).await?;
     again(&story, &grant, opened.digest.as_str()).await?;
     story.told(&wish, ConditionType::Rehearsed, true, Reason::Rehearsed).await.map(drop)
+}
+
+/// What came of a case of the newest report.
+async fn came_out(story: &Story, grant: &PartnerGrant, name: &str) -> Result<(CaseOutcome, String)> {
+    let cases = newest(story, grant).await?.spec.statement.predicate.cases;
+    let found = cases.into_iter().find(|case| case.name.as_str() == name);
+    let found = found.ok_or_else(|| Error::Failed(format!("no case {name}")))?;
+    Ok((found.outcome, found.observed))
+}
+
+#[tokio::test]
+async fn a_container_is_added_to_a_pod_where_one_runs() -> Result<()> {
+    const CASE: &str = "pod-ephemeral-image-of-stranger";
+    let story = Story::begin().await?;
+    let wish = Wish::up_to(Stage::Rehearsal);
+    let grant = story.ask(&wish).await?;
+    let opened = story.opened(&wish, Stage::Rehearsal).await?;
+    story.told(&wish, ConditionType::Rehearsed, true, Reason::Rehearsed).await?;
+    let (outcome, why) = came_out(&story, &grant, CASE).await?;
+    ensure(outcome == CaseOutcome::NotExecutable && why.contains("no pod runs"), || why.clone())?;
+
+    let pods = story.in_namespace::<Pod>(&opened.namespace.0);
+    pods.create(&PostParams::default(), &pod("one")).await?;
+    again(&story, &grant, &opened.digest).await?;
+    eventually("it to be tried", SOON, async || {
+        let (outcome, words) = came_out(&story, &grant, CASE).await.map_err(|error| error.to_string())?;
+        if outcome == CaseOutcome::Passed { Ok(()) } else { Err(words) }
+    })
+    .await?;
+    let left = pods.get("one").await?.spec.and_then(|spec| spec.ephemeral_containers);
+    ensure(left.is_none_or(|left| left.is_empty()), || "it was added for real".to_owned())
 }

@@ -25,7 +25,7 @@ struct Narrowed {
 }
 
 /// A pod of an image below `registry`, named after it.
-fn pod(registry: &str) -> Pod {
+pub fn pod(registry: &str) -> Pod {
     let image = format!("registry.example/partners/{registry}/scorer@sha256:{}", "0".repeat(64));
     let context = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
     serde_json::from_value(json!({

@@ -346,10 +346,12 @@ const REHEARSE_VARIABLES: &[(&str, &str)] = &[
         "variables.what == 'leases.coordination.k8s.io' && variables.place == $SYSTEM
          && variables.name.startsWith($REHEARSE_NAME)",
     ),
-    // Pods are looked at as pods, and no role of people makes any at Rehearsal: their controllers do.
+    // Pods are looked at as pods, and no role of people makes any at Rehearsal: their controllers do. Nobody of theirs
+    // adds a container to one that runs.
     (
         "trial",
-        "variables.what == 'pods' && variables.stage && request.operation == 'CREATE'
+        "((variables.what == 'pods' && request.operation == 'CREATE')
+         || (variables.what == 'pods/ephemeralcontainers' && request.operation == 'UPDATE')) && variables.stage
          && variables.placeLabels[?$LABEL_STAGE].orValue('') == 'rehearsal' && request.?dryRun.orValue(false)",
     ),
 ];

@@ -133,6 +133,7 @@ const REHEARSER: &[Grant] = &[
     may(&["get"], "", &["serviceaccounts"]),
     // Without effect only, which its cage sees to.
     may(&["create"], "", &["pods"]),
+    may(&["patch"], "", &["pods/ephemeralcontainers"]),
 ];
 
 /// What `comity sign` may ask for in the namespace of a stage, by the RoleBinding there.

@@ -4,6 +4,7 @@
 mod access;
 pub mod certificates;
 pub mod checks;
+pub mod ephemeral;
 mod future;
 pub mod network;
 mod objects;
@@ -38,6 +39,8 @@ pub struct Ground<'a> {
     pub rehearsal: Option<&'a Rehearsal>,
     /// Namespaces of other stages, this grant's and others', as far as there are any.
     pub others: Vec<String>,
+    /// A pod that runs there, to which something can be added; or why there is none.
+    pub running: Result<ephemeral::Running, String>,
     /// What of the network was worked out.
     pub network: Vec<Case>,
     /// What was read beside that, and what it comes to.
@@ -50,6 +53,7 @@ impl Ground<'_> {
     pub fn cases(&self) -> Vec<Case> {
         let mut cases = access::cases(self);
         cases.extend(pods::cases(self));
+        cases.extend(ephemeral::cases(self));
         cases.extend(objects::cases(self));
         let behind: Vec<Case> = self.seen.iter().cloned().chain(future::cases(self)).collect();
         let room = MOST.saturating_sub(cases.len()).saturating_sub(behind.len());
@@ -69,7 +73,7 @@ impl Ground<'_> {
     }
 
     /// The first role that may do this to that at Rehearsal, if anybody has one.
-    fn role_that_may(&self, verb: &str, group: &str, resource: &str) -> Option<Role> {
+    pub fn role_that_may(&self, verb: &str, group: &str, resource: &str) -> Option<Role> {
         self.roles().into_iter().find(|role| {
             partner::rules(*role, Stage::Rehearsal).iter().any(|rule| {
                 rule.group == group && rule.resources.contains(&resource) && rule.verbs.contains(&verb)

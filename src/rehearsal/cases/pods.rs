@@ -14,12 +14,12 @@ use crate::rehearsal::case::{Attempt, Expected, Method, Request};
 use crate::rehearsal::judge::QUOTA;
 
 /// A digest of nothing that was ever built: what is tried is never run.
-const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+pub(super) const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 /// An image of a place that no contract names.
-const STRANGE_IMAGE: &str = "registry.invalid/stranger";
+pub(super) const STRANGE_IMAGE: &str = "registry.invalid/stranger";
 
-const REGISTRIES: &str = "destination.compute.registries";
-const STRANGER: Expected = Expected::Refused("isn't from a registry that the contract names");
+pub(super) const REGISTRIES: &str = "destination.compute.registries";
+pub(super) const STRANGER: Expected = Expected::Refused("isn't from a registry that the contract names");
 const INSECURE: Expected = Expected::Refused("violates PodSecurity");
 
 /// Every case of pods.
@@ -90,7 +90,7 @@ impl Pod {
 }
 
 /// A container as strictly held as any.
-fn container(name: &str, image: &str) -> Value {
+pub(super) fn container(name: &str, image: &str) -> Value {
     json!({
         "name": name,
         "image": image,

@@ -23,6 +23,7 @@ fn lines_with(network: Vec<Case>, change: impl FnOnce(&mut World)) -> String {
         guard: guard(policy, "uid", Stage::Rehearsal),
         rehearsal: world.contract.spec.rehearsal.as_ref(),
         others: vec!["comity-other-sandbox-00000000".to_owned()],
+        running: Err("no pod runs in the stage".to_owned()),
         network,
         seen: Vec::new(),
     };
