@@ -6,17 +6,21 @@
 //!   reviews, the audit log.
 //! - [`comity`] installs Comity and runs its processes, which can be killed, paused and restarted.
 //! - `node` puts a real node beside the control plane, on Linux and as root: pods, packets.
+//! - [`liar`] stands between a process of Comity and the API server, and tells it what isn't so.
+//! - [`clock`] is what processes of Comity go by where a story sets the time.
 //! - [`attempt`] is one thing that somebody tries, for what must be refused and what must not.
 //! - [`witness`] has certificates verified by code that isn't ours.
 //! - [`wait`] is the only place that polls.
 
 pub mod attempt;
+pub mod clock;
 pub mod cluster;
 pub mod comity;
 pub mod controlplane;
 pub mod demo;
 mod error;
 pub mod http;
+pub mod liar;
 #[cfg(target_os = "linux")]
 pub mod node;
 pub mod process;

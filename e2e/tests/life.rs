@@ -19,6 +19,9 @@ mod authority;
 mod backup;
 #[path = "life/change.rs"]
 mod change;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[path = "life/clock.rs"]
+mod clock;
 #[path = "life/consent.rs"]
 mod consent;
 #[path = "life/deletion.rs"]

@@ -21,8 +21,6 @@ mod dice;
 mod ground;
 #[path = "property/history.rs"]
 mod history;
-#[path = "property/liar.rs"]
-mod liar;
 #[path = "property/run.rs"]
 mod run;
 #[path = "property/step.rs"]
@@ -53,11 +51,12 @@ async fn whatever_happens_the_promises_hold() -> Result<()> {
         .map_or(Ok(STEPS), |steps| steps.parse().map_err(|_| not_understood("COMITY_STEPS")))?;
     let _turn = TURN.lock().await;
     let cluster = Cluster::start(Settings::default()).await?;
-    let comity = Comity::start(&cluster).await?;
+    let (comity, clock) = Comity::going_by_a_clock(&cluster).await?;
+    comity.start_all().await?;
     let mut tally: BTreeMap<String, usize> = BTreeMap::new();
     for (number, seed) in seeds()?.into_iter().enumerate() {
         println!("COMITY_SEED={seed} COMITY_STEPS={steps}");
-        for (what, count) in run::run(&cluster, &comity, number, seed, steps).await? {
+        for (what, count) in run::run(&cluster, (&comity, &clock), number, seed, steps).await? {
             *tally.entry(what).or_default() += count;
         }
     }

@@ -1,18 +1,22 @@
 //! What time it is: the later of the local clock and the newest time that the API server has
-//! told, so that a clock set back doesn't give anybody more time.
+//! told, and all that has passed since: a clock set back doesn't give anybody more time.
 #![expect(clippy::disallowed_methods, reason = "this is the edge at which time is read")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tower::{Layer, Service};
 
-/// The clock of a process.
+/// The clock of a process. It goes on by itself: where every clock around it is set back, time passes for it
+/// as it did before.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    /// The newest time seen, in milliseconds since the epoch.
+    /// When the process began, by a clock that nobody can set; none stands still.
+    begun: Option<Instant>,
+    /// When that was, by the newest time seen since, in milliseconds since the epoch.
     newest: Arc<AtomicI64>,
     /// The local clock.
     local: fn() -> Timestamp,
@@ -20,7 +24,7 @@ pub struct Clock {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { newest: Arc::default(), local: Timestamp::now }
+        Self { begun: Some(Instant::now()), newest: Arc::default(), local: Timestamp::now }
     }
 }
 
@@ -28,19 +32,28 @@ impl Clock {
     /// A clock that stands still but for what it sees: no story depends on when it is told.
     #[cfg(test)]
     pub fn standing() -> Self {
-        Self { local: || Timestamp::UNIX_EPOCH, ..Self::default() }
+        Self { begun: None, newest: Arc::default(), local: || Timestamp::UNIX_EPOCH }
     }
 
     /// The time now: never earlier than any time that was given or seen before.
     pub fn now(&self) -> Timestamp {
         let local = (self.local)();
-        let before = self.newest.fetch_max(local.as_millisecond(), Ordering::Relaxed);
-        Timestamp::from_millisecond(before).map_or(local, |before| before.max(local))
+        let (newest, passed) = self.take(local);
+        Timestamp::from_millisecond(newest.saturating_add(passed)).map_or(local, |newest| newest.max(local))
     }
 
     /// Takes a time that the API server told.
     pub fn saw(&self, moment: Timestamp) {
-        self.newest.fetch_max(moment.as_millisecond(), Ordering::Relaxed);
+        self.take(moment);
+    }
+
+    /// Takes a time that it is now; returns when the process began by the newest of all, and how long ago that
+    /// is, both in milliseconds.
+    fn take(&self, moment: Timestamp) -> (i64, i64) {
+        let passed = self.begun.map_or(0, |begun| begun.elapsed().as_millis());
+        let passed = i64::try_from(passed).unwrap_or(i64::MAX);
+        let begun = moment.as_millisecond().saturating_sub(passed);
+        (self.newest.fetch_max(begun, Ordering::Relaxed).max(begun), passed)
     }
 }
 
@@ -91,6 +104,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -104,5 +119,17 @@ mod tests {
         let standing = Clock::standing();
         standing.saw(ahead);
         assert_eq!(standing.now(), ahead);
+    }
+
+    #[test]
+    fn time_passes_although_every_clock_was_set_back() {
+        let long_ago = Instant::now().checked_sub(Duration::from_secs(60)).expect("up for a minute");
+        let clock = Clock { begun: Some(long_ago), ..Clock::standing() };
+        let seen = Timestamp::from_second(1_000_000).expect("in range");
+        clock.saw(seen);
+        let later = Clock { begun: long_ago.checked_sub(Duration::from_secs(30)), ..clock.clone() };
+        assert_eq!(later.now().duration_since(seen).as_secs(), 30, "nobody told of it");
+        later.saw(Timestamp::UNIX_EPOCH);
+        assert_eq!(later.now().duration_since(seen).as_secs(), 30, "what is told doesn't take it away");
     }
 }

@@ -13,6 +13,7 @@ use comity::api::name::DEFAULT_SYSTEM_NAMESPACE;
 use super::{READY_WITHIN, TRUST_DOMAIN};
 use crate::{
     Cluster, Error, Explain as _, Result,
+    clock::Clock,
     cluster::identity::service_account_user,
     eventually, http,
     process::{Process, bound},
@@ -30,6 +31,7 @@ pub struct Daemon {
     token: String,
     log: PathBuf,
     more: Vec<String>,
+    clock: Option<Clock>,
     running: Mutex<Option<(Process, SocketAddr)>>,
 }
 
@@ -50,6 +52,7 @@ impl Daemon {
             token,
             log: cluster.log_file(account),
             more: Vec::new(),
+            clock: None,
             running: Mutex::new(None),
         })
     }
@@ -58,6 +61,11 @@ impl Daemon {
     #[must_use]
     pub fn told(self, more: &[&str]) -> Self {
         Self { more: more.iter().map(|&word| word.to_owned()).collect(), ..self }
+    }
+
+    /// The same, going by this clock.
+    pub(super) fn going_by(self, clock: &Clock) -> Self {
+        Self { clock: Some(clock.clone()), ..self }
     }
 
     /// From its next start on it reads and writes at this address, in plain HTTP, and not at the API server.
@@ -168,6 +176,7 @@ impl Daemon {
             token: self.token.clone(),
             log: self.log.with_extension("twin.log"),
             more: self.more.clone(),
+            clock: self.clock.clone(),
             running: Mutex::new(None),
         }
     }
@@ -185,6 +194,9 @@ impl Daemon {
         command.arg(format!("--trust-domain={TRUST_DOMAIN}"));
         command.args(&self.more);
         command.env_remove("KUBECONFIG");
+        if let Some(clock) = &self.clock {
+            clock.lead(&mut command);
+        }
         command
     }
 

@@ -6,7 +6,7 @@ pub mod command;
 mod daemon;
 pub mod people;
 
-use std::{path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use comity::api::name;
 use serde_json::json;
@@ -17,7 +17,7 @@ pub use binary::binary;
 pub(crate) use binary::speaker;
 pub use daemon::Daemon;
 
-use crate::{Cluster, ControlPlane, Explain as _, Result, attempt, eventually};
+use crate::{Cluster, ControlPlane, Explain as _, Result, attempt, clock::Clock, eventually};
 
 /// The trust domain that the processes are started with, the chart's own.
 pub const TRUST_DOMAIN: &str = "comity.local";
@@ -87,14 +87,28 @@ impl Comity {
         Ok(Self { run, sign, rehearse })
     }
 
+    /// The same, where every process goes by a clock that the story sets. Nothing is started yet.
+    pub async fn going_by_a_clock(cluster: &Cluster) -> Result<(Self, Clock)> {
+        let file = cluster.log_file("clock");
+        let clock = Clock::right(file.parent().unwrap_or(&file)).await?;
+        let Self { run, sign, rehearse } = Self::prepare(cluster).await?;
+        let [run, sign, rehearse] = [run, sign, rehearse].map(|daemon| daemon.going_by(&clock));
+        Ok((Self { run, sign, rehearse }, clock))
+    }
+
     /// `comity run`.
     pub fn run(&self) -> &Daemon {
         &self.run
     }
 
     /// From its next start on `comity run` asks at this address, and not at the API server.
-    pub fn run_asks(&mut self, address: std::net::SocketAddr) -> Result<()> {
+    pub fn run_asks(&mut self, address: SocketAddr) -> Result<()> {
         self.run.asks(address)
+    }
+
+    /// The same of `comity sign`.
+    pub fn sign_asks(&mut self, address: SocketAddr) -> Result<()> {
+        self.sign.asks(address)
     }
 
     /// `comity sign`.

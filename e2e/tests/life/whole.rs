@@ -70,7 +70,7 @@ async fn stage(story: &Story, wish: &Wish, stage: Stage) -> Result<OpeningStatus
 }
 
 /// The workload has a certificate of its own, with its name and no longer than the stage.
-async fn certificate_ends_in_time(story: &Story, opening: &OpeningStatus) -> Result<()> {
+pub async fn certificate_ends_in_time(story: &Story, opening: &OpeningStatus) -> Result<()> {
     let place = &opening.namespace.0;
     let secret = story.in_namespace::<Secret>(place).get("comity-tls-scorer").await?;
     assert_eq!(secret.type_.as_deref(), Some("kubernetes.io/tls"));

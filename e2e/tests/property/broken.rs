@@ -6,6 +6,7 @@ use std::time::Duration;
 use comity::api::Stage;
 use comity::api::decision::DecisionAction;
 use e2e::controlplane::Settings;
+use e2e::liar::{Liar, Lie};
 use e2e::{Cluster, Comity, Error, Result, eventually};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -14,7 +15,6 @@ use super::cast::Person;
 use super::checker::{Report, judge};
 use super::ground::{Contract, Ground};
 use super::history::{Kind, Seen, What, text};
-use super::liar::{Liar, Lie};
 use super::step::{About, Act, Step, Wish};
 use super::story::Story;
 
@@ -69,7 +69,7 @@ async fn whoever_overlooks_something_is_found_out() -> Result<()> {
         let liar = Liar::begin(client.clone(), lie).await?;
         comity.run_asks(liar.address)?;
         comity.run().start().await?;
-        let mut story = Story::begin(&cluster, &comity, 100 + number).await?;
+        let mut story = Story::begin(&cluster, (&comity, None), 100 + number).await?;
         story.take(&Step::Apply(0, wish())).await?;
         found(&story, "the sandbox to be open, and nothing to be wrong", |report, usable| {
             usable && report.violations.is_empty()

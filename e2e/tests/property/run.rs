@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use comity::api::PartnerGrant;
+use e2e::clock::Clock;
 use e2e::{Cluster, Comity, Error, Result, eventually};
 use jiff::{SignedDuration, Timestamp};
 use kube::api::{Api, DeleteParams, ListParams};
@@ -26,12 +27,12 @@ const REST_WITHIN: Duration = Duration::from_secs(90);
 /// Takes the steps of a seed, and returns how much there was to look at.
 pub async fn run(
     cluster: &Cluster,
-    comity: &Comity,
+    (comity, clock): (&Comity, &Clock),
     number: usize,
     seed: u64,
     steps: usize,
 ) -> Result<BTreeMap<String, usize>> {
-    let mut story = Story::begin(cluster, comity, number).await?;
+    let mut story = Story::begin(cluster, (comity, Some(clock)), number).await?;
     let outcome = take(&mut story, seed, steps).await;
     let all: Api<PartnerGrant> = story.api();
     let report = outcome.map_err(|error| Error::Failed(format!("seed {seed}: {error}\n{}", told(&story))))?;

@@ -53,6 +53,8 @@ pub enum Step {
     Start,
     /// Somebody with `override` deletes something that Comity made.
     Meddle(Slot, Meddling),
+    /// The clock of every process is so many seconds behind the API server's.
+    SetBack(u32),
     /// A grant's status is lost.
     LoseStatus(Slot),
     /// A decision that took effect is deleted.
@@ -153,7 +155,7 @@ pub struct Steps {
 type Make = fn(&mut Steps) -> Step;
 
 /// How often what happens.
-const KINDS: [(u32, Make); 14] = [
+const KINDS: [(u32, Make); 15] = [
     (5, Steps::change),
     (4, |steps| Step::ApplyAgain(steps.slot(), steps.dice.between(0, 2))),
     (5, Steps::apply_next),
@@ -166,6 +168,7 @@ const KINDS: [(u32, Make); 14] = [
     (2, Steps::remove),
     (10, Steps::fault),
     (5, Steps::meddle),
+    (3, |steps| Step::SetBack(steps.dice.weighted(&[(2, 0), (1, 7), (3, 3600)]))),
     (2, |steps| Step::LoseStatus(steps.slot())),
     (3, |steps| Step::DeleteDecision(steps.slot())),
 ];

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use comity::api::decision::DecisionAction;
 use comity::api::stage::Stage;
 use comity::api::{PartnerGrant, name};
+use e2e::clock::Clock;
 use e2e::{Cluster, Comity, Error, Result};
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::json;
@@ -23,6 +24,8 @@ pub const SOON: Duration = Duration::from_secs(60);
 pub struct Story<'a> {
     pub cluster: Cluster,
     pub comity: &'a Comity,
+    /// What its processes go by, unless it is the machine's.
+    clock: Option<&'a Clock>,
     pub witness: Witness,
     /// Its namespace, after which its boundary and partner are called too.
     pub namespace: String,
@@ -61,7 +64,11 @@ pub struct Grant {
 
 impl<'a> Story<'a> {
     /// Lays the ground for a run. `number` tells it from others on the same cluster.
-    pub async fn begin(cluster: &Cluster, comity: &'a Comity, number: usize) -> Result<Self> {
+    pub async fn begin(
+        cluster: &Cluster,
+        (comity, clock): (&'a Comity, Option<&'a Clock>),
+        number: usize,
+    ) -> Result<Self> {
         let (namespace, mark) = (cluster.unique("run"), format!("r{number}"));
         let witness = Witness::begin(cluster, &namespace, &mark).await?;
         let grant = |purpose, by| Grant { purpose, by, number: 1, texts: Vec::new(), digests: Vec::new() };
@@ -69,6 +76,7 @@ impl<'a> Story<'a> {
         let mut story = Self {
             cluster: cluster.clone(),
             comity,
+            clock,
             witness,
             namespace,
             mark,
@@ -83,6 +91,8 @@ impl<'a> Story<'a> {
     }
 
     async fn lay_ground(&mut self) -> Result<()> {
+        // A run begins alike, whatever the one before it came to.
+        self.set_back(0)?;
         let labels = json!({name::LABEL_SHARES: "true", name::LABEL_DATASET_INGRESS: "true"});
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": self.namespace, "labels": labels}});
@@ -135,6 +145,7 @@ impl<'a> Story<'a> {
             Step::Freeze(process) => self.freeze(*process),
             Step::Start => self.start().await,
             Step::Meddle(slot, what) => self.meddle(*slot, *what).await,
+            Step::SetBack(seconds) => self.set_back(*seconds),
             Step::LoseStatus(slot) => self.lose_status(*slot).await,
             Step::DeleteDecision(slot) => self.delete_decision(*slot).await,
             Step::Pass(span) => pass(*span).await,
@@ -224,6 +235,12 @@ impl<'a> Story<'a> {
         let patch = Patch::Merge(json!({"status": null}));
         self.api::<PartnerGrant>().patch_status(&self.called(slot), &PatchParams::default(), &patch).await?;
         Ok("lost".to_owned())
+    }
+
+    fn set_back(&self, seconds: u32) -> Result<String> {
+        let Some(clock) = self.clock else { return Ok("they go by the machine's".to_owned()) };
+        clock.set(-i64::from(seconds))?;
+        Ok("set".to_owned())
     }
 
     fn daemon(&self, process: Process) -> &'a e2e::comity::Daemon {
