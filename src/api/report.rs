@@ -59,13 +59,13 @@ pub struct RehearsalReportSpec {
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
     /// As they had to.
-    #[schemars(range(min = 0, max = 256))]
+    #[schemars(range(min = 0, max = 1024))]
     pub passed: i32,
     /// Otherwise.
-    #[schemars(range(min = 0, max = 256))]
+    #[schemars(range(min = 0, max = 1024))]
     pub failed: i32,
     /// Not at all, since nothing can execute them here.
-    #[schemars(range(min = 0, max = 256))]
+    #[schemars(range(min = 0, max = 1024))]
     pub not_executable: i32,
 }
 
@@ -119,19 +119,19 @@ pub struct TestResult {
     pub configuration: Vec<Subject>,
     /// The names of the cases that passed.
     #[x_kube(merge_strategy = ListMerge::Set)]
-    #[schemars(length(max = 256))]
+    #[schemars(length(max = 1024))]
     pub passed_tests: Vec<CaseName>,
     /// The names of those that nothing can execute here.
     #[x_kube(merge_strategy = ListMerge::Set)]
-    #[schemars(length(max = 256))]
+    #[schemars(length(max = 1024))]
     pub warned_tests: Vec<CaseName>,
     /// The names of those that failed.
     #[x_kube(merge_strategy = ListMerge::Set)]
-    #[schemars(length(max = 256))]
+    #[schemars(length(max = 1024))]
     pub failed_tests: Vec<CaseName>,
     /// Each case, in the order in which they are told.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
-    #[schemars(length(max = 256))]
+    #[schemars(length(max = 1024))]
     pub cases: Vec<TriedCase>,
 }
 

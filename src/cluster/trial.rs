@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_types, reason = "cluster/ is where clients are used")]
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use http::Request;
 use k8s_openapi::api::authorization::v1::{SubjectAccessReview, SubjectAccessReviewSpec};
@@ -25,6 +26,9 @@ const FEW: u32 = 8;
 /// What was read, or why it couldn't be: it isn't there, or who asks may not. Other trouble passes.
 pub type Read<T> = Result<T, String>;
 
+/// How long an answer is awaited: longer than the API server awaits a webhook (30 s at most).
+const PATIENCE: Duration = Duration::from_secs(40);
+
 /// Whoever tries things.
 #[derive(Clone)]
 pub struct Trial {
@@ -42,6 +46,17 @@ pub enum Answer {
     Absent,
 }
 
+/// Whether somebody may do something.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Access {
+    /// They may.
+    Yes,
+    /// They may not.
+    No,
+    /// Whoever has to know couldn't say, for this reason. The API server refuses it then, and may not later.
+    Unknown(String),
+}
+
 impl Trial {
     /// Tries through this client.
     pub const fn new(client: Client) -> Self {
@@ -49,12 +64,17 @@ impl Trial {
     }
 
     /// Whether somebody may do something.
-    pub async fn may(&self, spec: SubjectAccessReviewSpec) -> Result<bool, WriteError> {
+    pub async fn may(&self, spec: SubjectAccessReviewSpec) -> Result<Access, WriteError> {
         let api: Api<SubjectAccessReview> = Api::all(self.client.clone());
         let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
-        let answer = api.create(&PostParams::default(), &review).await;
+        let answer = in_time(api.create(&PostParams::default(), &review)).await;
         let answer = answer.map_err(|error| WriteError::new("asking who may do what", error))?;
-        Ok(answer.status.is_some_and(|status| status.allowed))
+        let status = answer.status.unwrap_or_default();
+        Ok(match status.evaluation_error {
+            _ if status.allowed => Access::Yes,
+            Some(error) if !error.is_empty() => Access::Unknown(error),
+            _ => Access::No,
+        })
     }
 
     /// What would come of a request: `method` and `path` of the API, as `user`, or as who this is.
@@ -75,7 +95,7 @@ impl Trial {
         }
         let request = request.body(body.to_string().into_bytes());
         let request = request.map_err(|error| WriteError::new(what(), kube::Error::HttpError(error)))?;
-        match self.client.request::<Value>(request).await {
+        match in_time(self.client.request::<Value>(request)).await {
             Ok(object) => Ok(Answer::Yes(object)),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(Answer::Absent),
             // Whether this may speak for others is nothing that is tried.
@@ -172,6 +192,12 @@ fn readable<T>(what: String, found: Result<T, kube::Error>) -> Result<Read<T>, W
         }
         Err(error) => Err(WriteError::new(what, error)),
     }
+}
+
+/// What comes of a request, unless that takes too long: then it is an error like any other.
+async fn in_time<T>(request: impl Future<Output = kube::Result<T>>) -> kube::Result<T> {
+    let late = || kube::Error::Service(format!("no answer within {} s", PATIENCE.as_secs()).into());
+    tokio::time::timeout(PATIENCE, request).await.unwrap_or_else(|_elapsed| Err(late()))
 }
 
 /// Whether it is `comity rehearse` itself that is refused: it hasn't been let in yet, or isn't any more.

@@ -20,4 +20,4 @@ pub mod sweep;
 pub mod weigh;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

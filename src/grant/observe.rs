@@ -230,8 +230,14 @@ impl<'a> Scene<'a> {
             grant_uid: &names.uid,
             installation: self.installation,
             ingress: &self.ingress,
-            rehearsing: self.journal.as_ref().is_ok_and(|journal| journal.rehearsal_due(opening).is_some()),
+            rehearsing: self.is_to_be_rehearsed(opening),
         }
+    }
+
+    /// Whether an opening has yet to be rehearsed. What isn't agreed any more leads nowhere, and isn't.
+    fn is_to_be_rehearsed(&self, opening: &Opening) -> bool {
+        let is_todays = self.outlook.agreement.as_ref().is_ok_and(|today| today.digest == opening.digest);
+        is_todays && self.journal.as_ref().is_ok_and(|journal| journal.rehearsal_due(opening).is_some())
     }
 
     /// The journal as it will be, where something that closes can't be written down.

@@ -126,6 +126,11 @@ impl Journal {
         self.openings.iter().find(|opening| opening.stage == stage && opening.digest == digest)
     }
 
+    /// The number of the newest record that says what people decided, or what a rehearsal showed.
+    pub fn newest_told(&self) -> Option<i64> {
+        self.consents.newest_taken().max(self.rehearsals.newest_told())
+    }
+
     /// The number of the record that asks for a rehearsal of an opening which nobody has done yet.
     pub fn rehearsal_due(&self, opening: &Opening) -> Option<i64> {
         let is_live = opening.stage == Stage::Rehearsal && opening.state == Recorded::Open;

@@ -25,6 +25,8 @@ pub struct Rehearsals {
     causes: BTreeMap<String, i64>,
     /// The newest report.
     reports: BTreeMap<String, TakenReport>,
+    /// The number of the newest record that tells of one.
+    newest_told: Option<i64>,
 }
 
 /// What a rehearsal showed.
@@ -89,6 +91,11 @@ impl Rehearsals {
         self.reports.get(digest)
     }
 
+    /// The number of the newest record that says what a rehearsal showed.
+    pub const fn newest_told(&self) -> Option<i64> {
+        self.newest_told
+    }
+
     /// What is shown of this digest, by what its contract asks for.
     pub fn shown(&self, digest: &str, require: RehearsalRequirement) -> Shown<'_> {
         let Some(report) = self.newest(digest).filter(|_| self.due(digest).is_none()) else {
@@ -120,6 +127,7 @@ impl Rehearsals {
                     return None;
                 }
                 self.reports.insert(digest, report);
+                self.newest_told = Some(record.sequence);
             }
             _ => {}
         }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReviewSpec};
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
 
 use super::case::{Access, Attempt, Case, Expected, Method, Observed, Request, Who};
 use super::due::{Due, due};
@@ -20,7 +21,7 @@ use crate::cluster::apply::WriteError;
 use crate::cluster::catalogue::Catalogue;
 use crate::cluster::clock::Clock;
 use crate::cluster::event::Events;
-use crate::cluster::trial::{Answer, Trial};
+use crate::cluster::trial::{Access as Known, Answer, Trial};
 use crate::plan::objects::{Key, Kind};
 use crate::plan::retry;
 use crate::policy::standing::Outlook;
@@ -28,8 +29,10 @@ use crate::policy::standing::Outlook;
 /// How many cases are tried at once.
 const AT_ONCE: usize = 8;
 
-/// How often a right that has to be there is waited for, and how long each time.
-const PATIENCE: u32 = 4;
+/// How often a right that has to be there is waited for, and an API server that is in trouble, and how long
+/// each time.
+const FOR_RIGHTS: u32 = 4;
+const FOR_ANSWERS: u32 = 20;
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// What every pass needs.
@@ -49,40 +52,81 @@ pub struct Context {
 /// One pass over a grant. A rehearsal that is cut short is begun anew: nothing that it tries has an effect.
 pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Result<Action, WriteError> {
     let wait = Action::requeue(retry::LONGEST.unsigned_abs());
+    // Of most grants nothing is due: whoever isn't let in anywhere needn't look closer.
+    if !is_let_in(&grant, &context.catalogue) {
+        return Ok(wait);
+    }
     let Ok(journal) = context.catalogue.journal(&grant) else { return Ok(wait) };
     let now = journal.time(context.clock.now());
     let outlook = Outlook::of(&context.catalogue.gather(&grant).operands(&grant), now);
     let Some(due) = due(&grant, &journal, &outlook, now) else { return Ok(wait) };
-    let (namespace, uid) = (grant.namespace().unwrap_or_default(), grant.uid().unwrap_or_default());
-    let name = name::report(&uid, due.cause);
-    if context.catalogue.reports.report(&namespace, &name).is_some() || !may_begin(&due, &context.catalogue) {
+    if !may_begin(&grant, &due, &context.catalogue) {
         return Ok(wait);
     }
-    let spec = {
-        let observer =
-            Observer { catalogue: &context.catalogue, trial: &context.trial, home: &context.home, now };
-        let cases = observer.cases(&grant, &due).await?;
-        let tried = rehearse(cases, &due.opening.namespace, &context).await?;
-        report(&about(&grant, &due, now, &context), &tried)
-    };
-    let counts = spec.counts;
-    let report = RehearsalReport::new(&name, spec);
-    context.trial.store(&namespace, &report).await?;
-    let message = format!(
-        "{} cases passed, {} failed, {} can't be executed here: see RehearsalReport {name}",
-        counts.passed, counts.failed, counts.not_executable
-    );
-    context.events.tell(&grant, counts.failed > 0, "Rehearsed", &message);
+    let observer =
+        Observer { catalogue: &context.catalogue, trial: &context.trial, home: &context.home, now };
+    let cases = observer.cases(&grant, &due).await?;
+    let tried = rehearse(cases, &due.opening.namespace, &context).await?;
+    // What was shut or agreed anew meanwhile refuses for reasons that are none of what was tried.
+    if is_still_due(&grant, &due, &context) {
+        tell(&grant, &about(&grant, &due, now, &context), &tried, &context).await?;
+    }
     Ok(wait)
 }
 
-/// Whether `comity rehearse` is let in, and the stage has all that it is made of: its people are bound last.
-fn may_begin(due: &Due<'_>, catalogue: &Catalogue) -> bool {
+/// Whether there is a door to any namespace of a grant.
+fn is_let_in(grant: &PartnerGrant, catalogue: &Catalogue) -> bool {
+    let objects = catalogue.objects.of_grant(&grant.uid().unwrap_or_default());
+    objects.keys().any(|key| key.kind == Kind::RoleBinding && key.name == name::REHEARSER_BINDING)
+}
+
+/// Stores the report, and says in a line what came out.
+async fn tell(
+    grant: &PartnerGrant,
+    about: &Rehearsed<'_>,
+    tried: &[Tried],
+    context: &Context,
+) -> Result<(), WriteError> {
+    let report = RehearsalReport::new(&name::report(&about.grant.uid.0, about.cause), report(about, tried));
+    context.trial.store(&grant.namespace().unwrap_or_default(), &report).await?;
+    let counts = report.spec.counts;
+    let message = format!(
+        "{} cases passed, {} failed, {} can't be executed here: see RehearsalReport {}",
+        counts.passed,
+        counts.failed,
+        counts.not_executable,
+        report.name_any()
+    );
+    context.events.tell(grant, counts.failed > 0, "Rehearsed", &message);
+    Ok(())
+}
+
+/// Whether what was begun is due by what stands now, too.
+fn is_still_due(begun: &PartnerGrant, tried: &Due<'_>, context: &Context) -> bool {
+    let catalogue = &context.catalogue;
+    let Some(grant) = catalogue.grants.get(&ObjectRef::from_obj(begun)) else { return false };
+    let Ok(journal) = catalogue.journal(&grant) else { return false };
+    let now = journal.time(context.clock.now());
+    let outlook = Outlook::of(&catalogue.gather(&grant).operands(&grant), now);
+    due(&grant, &journal, &outlook, now).is_some_and(|due| {
+        due.cause == tried.cause
+            && due.agreement.digest == tried.agreement.digest
+            && grant.uid() == begun.uid()
+            && may_begin(&grant, &due, catalogue)
+    })
+}
+
+/// Whether nobody has reported yet, `comity rehearse` is let in, and the stage has all that it is made of: its
+/// people are bound last.
+fn may_begin(grant: &PartnerGrant, due: &Due<'_>, catalogue: &Catalogue) -> bool {
+    let report = name::report(&grant.uid().unwrap_or_default(), due.cause);
+    let is_told = catalogue.reports.report(&grant.namespace().unwrap_or_default(), &report).is_some();
     let place = &due.opening.namespace;
     let door =
         Key { kind: Kind::RoleBinding, namespace: place.clone(), name: name::REHEARSER_BINDING.to_owned() };
     let labels = catalogue.namespace_labels(place);
-    catalogue.objects.is_known(&door)
+    !is_told
+        && catalogue.objects.is_known(&door)
         && labels.get(name::LABEL_PODS).is_some_and(|pods| pods == name::PODS_OPEN)
 }
 
@@ -98,22 +142,42 @@ fn about<'a>(grant: &PartnerGrant, due: &Due<'a>, started: Timestamp, context: &
     }
 }
 
-/// Tries every case, a few at once, and tells of them in their order. Trouble with the API server is no
-/// outcome of a case: the whole is tried again.
+/// Tries every case, a few at once, and tells of them in their order. That the API server can't be reached, or
+/// doesn't let this in any more, is no outcome of a case: the whole is tried again.
 async fn rehearse(cases: Vec<Case>, place: &str, context: &Context) -> Result<Vec<Tried>, WriteError> {
     let one = async |case: Case| {
-        // Rights that were just given reach each API server a moment later.
-        let mut left = PATIENCE;
-        loop {
-            let tried = once(&case, place, context).await?;
-            if left == 0 || !is_late(&tried) {
-                return Ok(tried);
-            }
-            left -= 1;
+        let mut tried = once(&case, place, context).await;
+        let mut waited = 0;
+        while waited < patience(&tried) {
             tokio::time::sleep(AGAIN).await;
+            waited += 1;
+            tried = once(&case, place, context).await;
         }
+        settled(case, tried)
     };
     stream::iter(cases).map(one).buffered(AT_ONCE).try_collect().await
+}
+
+/// How often a case is tried again that came to this: rights that were just given reach each API server a
+/// moment later, and some trouble passes.
+fn patience(tried: &Result<Tried, WriteError>) -> u32 {
+    match tried {
+        Ok(tried) if is_late(tried) => FOR_RIGHTS,
+        Err(WriteError::Api { source: kube::Error::Api(_), .. }) => FOR_ANSWERS,
+        _ => 0,
+    }
+}
+
+/// What a case came to in the end. An API server that answers nothing but errors, which may be a webhook's, has
+/// refused it, and for no reason that it has to: the case failed, and says so.
+fn settled(case: Case, tried: Result<Tried, WriteError>) -> Result<Tried, WriteError> {
+    match tried {
+        Err(WriteError::Api { source: kube::Error::Api(status), .. }) => {
+            let said = format!("the API server answered {}: {}", status.code, status.message);
+            Ok((case, Observed::Refused(said), 0))
+        }
+        tried => tried,
+    }
 }
 
 /// Whether something that has to be allowed isn't, for want of a right.
@@ -166,8 +230,11 @@ async fn ask(access: &Access, place: &str, trial: &Trial) -> Result<Observed, Wr
         }),
         ..SubjectAccessReviewSpec::default()
     };
-    let allowed = trial.may(spec).await?;
-    Ok(if allowed { Observed::Allowed } else { Observed::Refused(NO_ACCESS.to_owned()) })
+    Ok(match trial.may(spec).await? {
+        Known::Yes => Observed::Allowed,
+        Known::No => Observed::Refused(NO_ACCESS.to_owned()),
+        Known::Unknown(why) => Observed::Untried(format!("who may do what couldn't be asked: {why}")),
+    })
 }
 
 async fn send(request: &Request, place: &str, trial: &Trial) -> Result<Observed, WriteError> {
@@ -199,3 +266,7 @@ fn user(who: &Who, place: &str) -> String {
     };
     format!("system:serviceaccount:{place}:{account}")
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

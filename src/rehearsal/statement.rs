@@ -41,7 +41,8 @@ pub type Tried = (Case, Observed, i32);
 
 /// The report of what was tried.
 pub fn report(about: &Rehearsed<'_>, tried: &[Tried]) -> RehearsalReportSpec {
-    let cases: Vec<TriedCase> = tried.iter().map(written).collect();
+    let room = ROOM / tried.len().max(1);
+    let cases: Vec<TriedCase> = tried.iter().map(|one| written(one, room)).collect();
     let named = |outcome: CaseOutcome| -> Vec<CaseName> {
         cases.iter().filter(|case| case.outcome == outcome).map(|case| case.name.clone()).collect()
     };
@@ -73,6 +74,9 @@ pub fn report(about: &Rehearsed<'_>, tried: &[Tried]) -> RehearsalReportSpec {
     }
 }
 
+/// How many bytes all texts of a report may take: etcd stores 1.5 MiB of it at most.
+const ROOM: usize = 600_000;
+
 /// What came out over all. Where nothing was tried, nothing passed.
 const fn result(counts: Counts) -> TestOutcome {
     match counts {
@@ -97,14 +101,15 @@ fn configuration(tried: &[Tried]) -> Subject {
     Subject { name: "comity.dev/cases".to_owned(), digest: SubjectDigest { sha256 } }
 }
 
-/// A case as a report holds it. Partners read it: what others said is cut to what one line holds.
-fn written((case, observed, milliseconds): &Tried) -> TriedCase {
+/// A case as a report holds it. Partners read it: what others said is cut to what one line holds, and where
+/// there are very many cases to `room` bytes for each.
+fn written((case, observed, milliseconds): &Tried, room: usize) -> TriedCase {
     TriedCase {
         name: cut(&case.name, 128).as_str().into(),
         clause: case.clause.to_owned(),
-        tried: cut(&case.tried, 512),
-        expected: cut(&case.expected.to_string(), 512),
-        observed: cut(&observed.to_string(), 1024),
+        tried: cut(&case.tried, (room / 4).min(512)),
+        expected: cut(&case.expected.to_string(), (room / 4).min(512)),
+        observed: cut(&observed.to_string(), (room / 2).min(1024)),
         outcome: outcome(case, observed),
         milliseconds: (*milliseconds).clamp(0, 3_600_000),
     }

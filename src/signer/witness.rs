@@ -96,7 +96,7 @@ pub fn is_asked(journal: &Journal, agreement: Option<&Agreement>, made_again: &d
     };
     let is_opened_again =
         |number: usize, stage: Stage| openings.iter().take(number).any(|o| o.stage == stage);
-    journal.consents.newest_taken().is_some()
+    journal.newest_told().is_some()
         || openings.iter().enumerate().any(|(number, opening)| {
             opening.extended || is_asked_for(opening.stage) || is_opened_again(number, opening.stage)
         })

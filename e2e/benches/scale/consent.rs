@@ -32,8 +32,8 @@ pub const DECIDED_EVERY: Duration = Duration::from_millis(400);
 /// Kubernetes looks for every kind that there is: sooner, and only that would be measured.
 pub const PROMOTED_EVERY: Duration = Duration::from_millis(1200);
 
-/// How long all rehearsals may take to open.
-const OPEN_WITHIN: Duration = Duration::from_secs(300);
+/// How long all rehearsals may take to open, and to be tried.
+const OPEN_WITHIN: Duration = Duration::from_secs(900);
 
 /// How many approvals are given at once where nobody measures them.
 const AT_ONCE: usize = 8;
@@ -81,8 +81,8 @@ pub async fn measure(world: &World, batch: &str, count: usize) -> Result<Consent
     Ok(Consent { approval, promotion, quarantine })
 }
 
-/// Awaits that the rehearsal of each grant is open, and nothing is left of what came before: the names
-/// of the namespaces.
+/// Awaits that the rehearsal of each grant is open and tried, and nothing is left of what came before: the
+/// names of the namespaces.
 pub async fn rehearsing(world: &World, batch: &str, count: usize) -> Result<Vec<String>> {
     let places = eventually("every rehearsal to be open", OPEN_WITHIN, async || {
         let grants = grants(world, batch).await.map_err(|error| error.to_string())?;
@@ -95,11 +95,11 @@ pub async fn rehearsing(world: &World, batch: &str, count: usize) -> Result<Vec<
     Ok(places)
 }
 
-/// The rehearsal of a grant, where it is open for just what its status says is asked for: what
+/// The rehearsal of a grant, where it is open for just what its status says is asked for, and was tried: what
 /// people agree to is that.
 fn agreed_rehearsal(grant: &PartnerGrant) -> Option<&OpeningStatus> {
     let asked = grant.status.as_ref()?.request_digest.as_ref()?;
-    opened(grant, Stage::Rehearsal).filter(|opening| opening.digest == *asked)
+    opened(grant, Stage::Rehearsal).filter(|opening| opening.digest == *asked && holds(grant, "Rehearsed"))
 }
 
 /// The grants as they stand, by name.
@@ -129,13 +129,14 @@ fn agreed(record: &GrantRecord) -> Option<String> {
 
 /// The opening of a stage, where the grant is Active and it is open.
 fn opened(grant: &PartnerGrant, stage: Stage) -> Option<&OpeningStatus> {
-    let status = grant.status.as_ref()?;
-    let active = |condition: &&_| {
-        let condition: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition = condition;
-        condition.type_ == "Active" && condition.status == "True"
-    };
-    status.conditions.iter().find(active)?;
+    let status = grant.status.as_ref().filter(|_| holds(grant, "Active"))?;
     status.openings.iter().find(|opening| opening.stage == stage && opening.state == OpeningState::Open)
+}
+
+/// Whether a condition of a grant is true.
+fn holds(grant: &PartnerGrant, condition: &str) -> bool {
+    let mut conditions = grant.status.iter().flat_map(|status| &status.conditions);
+    conditions.any(|found| found.type_ == condition && found.status == "True")
 }
 
 /// Quarantines each of the grants, one after the other.

@@ -153,7 +153,7 @@ impl Report {
             row("Comity, first apply to last Active", seconds(self.seconds), ""),
             row("object floor / Comity", format!("{:.2}", self.ratio_objects()), "≥ 0.5"),
             row("request floor / Comity", format!("{:.2}", self.ratio_requests()), "≥ 0.8"),
-            row("processor time of run, sign for that", self.processor(), ""),
+            row("processor time of run, sign, rehearse", self.processor(), ""),
             row("· of every process, by Comity", self.processor.text(), ""),
             row("· of every process, request floor", self.request_floor.processor.text(), ""),
             row("apply to Active, p50, p99", pair(&self.apply_to_active), ""),
@@ -161,8 +161,8 @@ impl Report {
     }
 
     fn processor(&self) -> String {
-        let [run, sign] = self.processor.of_comity();
-        format!("{run:.1}, {sign:.1} s")
+        let [run, sign, rehearse] = self.processor.of_comity();
+        format!("{run:.1}, {sign:.1}, {rehearse:.1} s")
     }
 
     /// What Comity holds, and does when nothing is asked of it but to end things.

@@ -16,7 +16,7 @@ mod life;
 mod loss;
 mod model;
 mod objects;
-mod play;
+pub(crate) mod play;
 mod promises;
 mod rehearsing;
 mod running;

@@ -25,7 +25,7 @@ pub(super) const GRANT: &str = "/apis/comity.dev/v1alpha1/namespaces/risk-data/p
 
 /// What was counted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counts(Arc<Mutex<Vec<String>>>, Arc<AtomicU64>, Arc<Mutex<BTreeMap<String, Vec<OpenNow>>>>);
+pub(crate) struct Counts(Arc<Mutex<Vec<String>>>, Arc<AtomicU64>, Arc<Mutex<BTreeMap<String, Vec<OpenNow>>>>);
 
 impl Counts {
     fn note(&self, what: String) {
@@ -65,28 +65,28 @@ impl Meter for Counts {
 }
 
 /// The story's grant, its conductor, and the API server that it talks to.
-pub(super) struct Play {
-    pub(super) api: FakeApi,
-    pub(super) known: Known,
-    pub(super) grant: PartnerGrant,
-    pub(super) context: Arc<Context>,
-    pub(super) counts: Counts,
+pub(crate) struct Play {
+    pub(crate) api: FakeApi,
+    pub(crate) known: Known,
+    pub(crate) grant: PartnerGrant,
+    pub(crate) context: Arc<Context>,
+    pub(crate) counts: Counts,
 }
 
 impl Play {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of(Known::story())
     }
 
     /// The same, with something changed of what the grant stands on.
-    pub(super) fn of(known: Known) -> Self {
+    pub(crate) fn of(known: Known) -> Self {
         let (api, grant) = (FakeApi::default(), Known::grant(Stage::Sandbox));
         api.put(GRANT, &grant);
         Self::at(api, grant, known)
     }
 
     /// The same with an API server that stands already.
-    pub(super) fn at(api: FakeApi, grant: PartnerGrant, known: Known) -> Self {
+    pub(crate) fn at(api: FakeApi, grant: PartnerGrant, known: Known) -> Self {
         let (clock, counts) = (Clock::standing(), Counts::default());
         clock.saw(now());
         let context = Context {
@@ -104,7 +104,7 @@ impl Play {
     }
 
     /// One pass. Gives the requests that it made, Events aside.
-    pub(super) async fn pass(&mut self) -> Vec<String> {
+    pub(crate) async fn pass(&mut self) -> Vec<String> {
         self.try_pass().await.unwrap();
         let requests = self.api.requests().into_iter().filter(|request| !request.contains("/events"));
         let place = self.place().unwrap_or_else(|| "none".to_owned());
@@ -115,24 +115,24 @@ impl Play {
     }
 
     /// One pass, whatever comes of it.
-    pub(super) async fn try_pass(&mut self) -> Result<Action, Halted> {
+    pub(crate) async fn try_pass(&mut self) -> Result<Action, Halted> {
         let grant = self.known.tell(&self.grant);
         reconcile(grant, Arc::clone(&self.context)).await
     }
 
     /// The stage's namespace, once it was opened.
-    pub(super) fn place(&self) -> Option<String> {
+    pub(crate) fn place(&self) -> Option<String> {
         let journal =
             self.context.catalogue.records.journal(&self.grant.namespace()?, &self.grant.uid()?).ok()?;
         journal.openings.last().map(|opening| opening.namespace.clone())
     }
 
-    pub(super) fn forward(&self, seconds: i64) {
+    pub(crate) fn forward(&self, seconds: i64) {
         self.context.clock.saw(self.context.clock.now() + SignedDuration::from_secs(seconds));
     }
 
     /// Another process starts, and knows nothing but what stands.
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         let status = self.api.get(&format!("{GRANT}/status")).unwrap()["status"].take();
         self.grant.status = serde_json::from_value(status).unwrap();
         let context = Arc::get_mut(&mut self.context).unwrap();
@@ -140,14 +140,14 @@ impl Play {
             (Memory::default(), Statuses::new(self.api.client(), &Arc::default()));
     }
 
-    pub(super) fn others_act(&mut self) {
+    pub(crate) fn others_act(&mut self) {
         let uid = self.grant.uid().unwrap();
         self.known.others_act(&uid, "scorer");
         self.known.rehearse(&self.grant);
     }
 
     /// Opens the sandbox. Gives the requests that it took.
-    pub(super) async fn open(&mut self) -> Vec<String> {
+    pub(crate) async fn open(&mut self) -> Vec<String> {
         let mut requests = self.pass().await;
         requests.push("(the quota comes into force, and comity sign publishes)".to_owned());
         self.grant.metadata.finalizers = Some(vec![name::FINALIZER.to_owned()]);

@@ -11,6 +11,7 @@ use super::{Case, Ground};
 use crate::api::contract::KeyDelivery;
 use crate::api::name::{self, WorkloadIdentity};
 use crate::api::stage::Stage;
+use crate::pki::bundle;
 use crate::pki::foreign::vouched;
 use crate::pki::inspect::Leaf;
 use crate::rehearsal::case::{Attempt, Expected, Observed};
@@ -77,11 +78,21 @@ fn of_workload(ground: &Ground<'_>, published: &Published<'_>, workload: &str) -
             REFUSED,
         ),
     ];
+    cases.push(case(
+        &format!("{workload}-lasts-as-agreed"),
+        "its certificate, for no longer than is agreed",
+        lasting(ground, chain),
+        Expected::Allowed,
+    ));
     for stage in [Stage::Sandbox, Stage::Production] {
         let name = format!("{workload}-is-nobody-in-{}", stage.lower());
         let tried = format!("its certificate, as if it were {stage}'s");
         cases.push(case(&name, &tried, look(own, stage, published.now), REFUSED));
         let attempt = match published.elsewhere.get(&stage) {
+            // By what can't be read nothing verifies, whatever it is worth.
+            Some(anchor) if bundle::end(anchor).is_err() => {
+                Attempt::Seen(Observed::Refused(format!("the anchor of {stage} can't be read")))
+            }
             Some(anchor) => look(anchor, Stage::Rehearsal, published.now),
             None => Attempt::Nothing(format!("the contract has no CA of {stage} yet")),
         };
@@ -89,6 +100,23 @@ fn of_workload(ground: &Ground<'_>, published: &Published<'_>, workload: &str) -
         cases.push(case(&name, &format!("its certificate, against the anchor of {stage}"), attempt, REFUSED));
     }
     cases
+}
+
+/// Whether a certificate lasts no longer than is agreed.
+fn lasting(ground: &Ground<'_>, chain: &str) -> Attempt {
+    let agreed = ground.policy.security.credential_ttl.as_ref();
+    let Some((leaf, agreed)) = Leaf::parse(chain.as_bytes()).ok().zip(agreed) else {
+        return Attempt::Seen(Observed::Refused("it is no certificate in PEM".to_owned()));
+    };
+    let exceeds = agreed.length().is_none_or(|agreed| leaf.lifetime().exceeds(agreed));
+    Attempt::Seen(if exceeds {
+        Observed::Refused(format!(
+            "it ends at {}, and lasts for more than {agreed}",
+            leaf.lifetime().not_after()
+        ))
+    } else {
+        Observed::Allowed
+    })
 }
 
 /// The SPIFFE ID that a workload would have at a stage.

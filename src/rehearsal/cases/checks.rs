@@ -86,9 +86,14 @@ fn identity(checked: &Checked<'_>) -> Vec<Case> {
 
 /// Something stands behind each dataset's Service.
 fn endpoints(ground: &Ground<'_>, checked: &Checked<'_>) -> Vec<Case> {
-    let served =
-        ground.policy.datasets.iter().filter_map(|dataset| Some((dataset, dataset.endpoint.as_ref()?)));
-    let found = served.map(|(dataset, endpoint)| {
+    // A dataset is served by one Service, whichever of its versions are agreed.
+    let served: BTreeMap<_, _> = ground
+        .policy
+        .datasets
+        .iter()
+        .filter_map(|dataset| Some((dataset.name.as_str(), (dataset, dataset.endpoint.as_ref()?))))
+        .collect();
+    let found = served.into_values().map(|(dataset, endpoint)| {
         let behind = checked.behind.get(dataset.name.as_str()).copied().unwrap_or_default();
         let attempt = match behind {
             Behind { ready: 1.., .. } => Attempt::Seen(Observed::Allowed),

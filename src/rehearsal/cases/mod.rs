@@ -10,6 +10,9 @@ pub mod network;
 mod objects;
 mod pods;
 
+use std::collections::BTreeSet;
+
+use crate::api::condition::cut;
 use crate::api::contract::Rehearsal;
 use crate::api::effective::EffectivePolicy;
 use crate::api::grant::Role;
@@ -19,8 +22,8 @@ use crate::generate::rbac::partner;
 
 use super::case::{Attempt, Case, Expected, Request};
 
-/// The most cases that a report holds.
-pub const MOST: usize = 256;
+/// The most cases that a report holds: those of the most roles and workloads that a grant may have fit.
+pub const MOST: usize = 1024;
 
 /// What is rehearsed, in its surroundings.
 #[derive(Clone, Debug)]
@@ -60,6 +63,7 @@ impl Ground<'_> {
         let is_roomy = self.network.len() <= room;
         cases.extend(if is_roomy { self.network.clone() } else { network::summary::of(&self.network) });
         cases.extend(behind);
+        tell_apart(&mut cases);
         if cases.len() > MOST {
             cases.truncate(MOST - 1);
             cases.push(too_many());
@@ -79,6 +83,19 @@ impl Ground<'_> {
                 rule.group == group && rule.resources.contains(&resource) && rule.verbs.contains(&verb)
             })
         })
+    }
+}
+
+/// Gives a number to every case whose name another has already: a report names each once. Names are cut to
+/// what a report holds with it.
+fn tell_apart(cases: &mut [Case]) {
+    let mut names = BTreeSet::new();
+    for case in cases {
+        let name = cut(&case.name, 120);
+        let numbered = (2..).map(|number| format!("{name}-{number}"));
+        let mut free = std::iter::once(name.clone()).chain(numbered).skip_while(|name| names.contains(name));
+        case.name = free.next().unwrap_or(name);
+        names.insert(case.name.clone());
     }
 }
 

@@ -77,16 +77,33 @@ fn texts(value: &serde_json::Value) -> String {
     }
 }
 
+/// The lines of the story with so many workloads, and people of every role.
+fn crowded(workloads: usize) -> String {
+    lines(|world| {
+        let spec = &mut world.grant.spec;
+        let (workload, person) = (spec.workloads[0].clone(), spec.people[0].clone());
+        let named = |number| crate::api::grant::Workload {
+            name: format!("w{number}").as_str().into(),
+            ..workload.clone()
+        };
+        spec.workloads = (0..workloads).map(named).collect();
+        spec.people =
+            Role::ALL.into_iter().map(|role| crate::api::grant::Person { role, ..person.clone() }).collect();
+    })
+}
+
+#[test]
+fn the_most_that_a_grant_may_have_fits_a_report() {
+    // What is seen beside: seven of each certificate, and what a contract adds of its own at most.
+    let beside = 16 * 7 + 64 + 100;
+    let lines = crowded(16);
+    assert!(lines.lines().count() + beside < MOST, "{}", lines.lines().count());
+    assert!(!lines.contains("too-many-cases"));
+}
+
 #[test]
 fn a_report_that_is_too_long_fails_and_says_so() {
-    let lines = lines(|world| {
-        let workload = world.grant.spec.workloads[0].clone();
-        let more = (0..15).map(|number| {
-            let name = format!("w{number}").as_str().into();
-            crate::api::grant::Workload { name, ..workload.clone() }
-        });
-        world.grant.spec.workloads = more.collect();
-    });
+    let lines = crowded(80);
     assert_eq!(lines.lines().count(), MOST);
     assert!(lines.lines().last().is_some_and(|line| line.starts_with("too-many-cases")));
 }
@@ -108,4 +125,21 @@ fn where_a_report_has_no_room_the_network_is_told_together() {
         assert_eq!(lines.contains("network-destination-egress-shut"), count > room);
         assert!(count <= room || lines.contains(&format!("{count} connections")));
     }
+}
+
+#[test]
+fn two_cases_of_one_name_are_told_apart() {
+    let case = |name: &str| Case {
+        name: name.to_owned(),
+        clause: "purposes",
+        tried: String::new(),
+        attempt: Attempt::Nothing(String::new()),
+        expected: Expected::Allowed,
+    };
+    let long = "a".repeat(130);
+    let mut cases = ["a-2", "a", "a", "a", &long, &format!("{long}b")].map(case);
+    tell_apart(&mut cases);
+    let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    let cut = "a".repeat(120);
+    assert_eq!(names, ["a-2", "a", "a-3", "a-4", &cut, &format!("{cut}-2")]);
 }

@@ -51,10 +51,10 @@ impl Consent {
         Self { talk, catalogue, system: system.to_owned(), testimonies: Arc::default() }
     }
 
-    /// Whether people decided something about a grant that wasn't compared with its journal yet, as
-    /// the watches last told. It is, as soon as it can be: what was decided may be deleted.
+    /// Whether people decided something about a grant, or it was rehearsed, and that wasn't compared with its
+    /// journal yet, as the watches last told. It is, as soon as it can be: both may be deleted.
     pub fn has_news(&self, grant: &PartnerGrant, journal: &Journal) -> bool {
-        let Some(newest) = journal.consents.newest_taken() else { return false };
+        let Some(newest) = journal.newest_told() else { return false };
         let known = self.testimonies.of(&grant.uid().unwrap_or_default());
         let doubted = journal.head.clone().map(|head| (head, self.catalogue.docket.told()));
         known.is_none_or(|known| known.testimony.through < newest && known.doubted != doubted)

@@ -1,0 +1,171 @@
+//! When there is a report, and of what, by the requests that are made.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::api::stage::Stage;
+use crate::grant::tests::play::Play;
+
+const REPORTS: &str = "/apis/comity.dev/v1alpha1/namespaces/risk-data/rehearsalreports";
+const REVIEWS: &str = "POST /apis/authorization.k8s.io/v1/subjectaccessreviews";
+
+/// The story's grant, whose rehearsal is open and due, with `comity rehearse` beside it.
+struct Rehearsal {
+    play: Play,
+    context: Arc<Context>,
+}
+
+impl Rehearsal {
+    async fn due() -> Self {
+        let mut play = Play::new();
+        play.grant.spec.stage = Stage::Rehearsal;
+        let uid = play.grant.uid().unwrap();
+        for _ in 0..6 {
+            play.pass().await;
+            play.grant.metadata.finalizers = Some(vec![name::FINALIZER.to_owned()]);
+            play.known.others_act(&uid, "scorer");
+            play.forward(120);
+        }
+        play.api.requests();
+        let client = play.api.client();
+        let context = Context {
+            catalogue: Arc::clone(&play.context.catalogue),
+            trial: Trial::new(client.clone()),
+            clock: play.context.clock.clone(),
+            events: Events::start(client, name::REHEARSE, Box::new(|_| ())),
+            home: Home {
+                system_namespace: "comity-system".to_owned(),
+                trust_domain: "comity.local".to_owned(),
+            },
+        };
+        Self { play, context: Arc::new(context) }
+    }
+
+    async fn pass(&self) -> Result<Action, WriteError> {
+        reconcile(Arc::new(self.play.grant.clone()), Arc::clone(&self.context)).await
+    }
+
+    /// Every report that is stored.
+    fn reports(&self) -> Vec<Value> {
+        let all = self.play.api.objects().into_iter();
+        all.filter(|(path, _)| path.starts_with(REPORTS)).map(|(_, report)| report).collect()
+    }
+
+    /// What was asked since the last time, Events aside.
+    fn asked(&self) -> usize {
+        let requests = self.play.api.requests();
+        requests.iter().filter(|request| !request.contains("/events")).count()
+    }
+
+    fn door(&self) -> String {
+        let place = self.play.place().unwrap();
+        format!(
+            "/apis/rbac.authorization.k8s.io/v1/namespaces/{place}/rolebindings/{}",
+            name::REHEARSER_BINDING
+        )
+    }
+}
+
+#[tokio::test]
+async fn what_is_due_is_tried_once_and_reported() {
+    let rehearsal = Rehearsal::due().await;
+    let stored = || {
+        let all = rehearsal.play.api.objects().into_keys();
+        all.filter(|path| !path.contains("/events/")).collect::<Vec<_>>()
+    };
+    let before = stored().len();
+    rehearsal.pass().await.unwrap();
+    let asked = rehearsal.asked();
+    let reports = rehearsal.reports();
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert!(asked > 50, "{asked} requests aren't all cases");
+    let counts = &reports[0]["spec"]["counts"];
+    // Here everything is allowed: what has to be refused wasn't.
+    assert!(counts["passed"].as_u64() > Some(5) && counts["failed"].as_u64() > Some(20), "{counts}");
+    assert_eq!(stored().len(), before + 1, "nothing that was tried stays: {:?}", stored());
+
+    let mut told: RehearsalReport = serde_json::from_value(reports[0].clone()).unwrap();
+    told.metadata.namespace = rehearsal.play.grant.namespace();
+    rehearsal.context.catalogue.reports.put(&told);
+    rehearsal.pass().await.unwrap();
+    assert_eq!((rehearsal.asked(), rehearsal.reports().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn nothing_is_tried_before_it_is_let_in() {
+    for object in ["binding", "gate"] {
+        let rehearsal = Rehearsal::due().await;
+        let (objects, api) = (&rehearsal.context.catalogue.objects, &rehearsal.play.api);
+        if object == "binding" {
+            objects.remove(Kind::RoleBinding, &api.get(&rehearsal.door()).unwrap());
+        } else {
+            let path = format!("/api/v1/namespaces/{}", rehearsal.play.place().unwrap());
+            api.change(&path, |namespace| {
+                namespace["metadata"]["labels"][name::LABEL_PODS] = json!("Closed")
+            });
+            objects.put(Kind::Namespace, api.get(&path).unwrap());
+        }
+        rehearsal.pass().await.unwrap();
+        assert_eq!((rehearsal.asked(), rehearsal.reports().len()), (0, 0), "{object}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_shut_or_changed_meanwhile_is_not_reported() {
+    type Change = fn(&mut Rehearsal);
+    let shut: Change = |rehearsal| {
+        let door = rehearsal.play.api.get(&rehearsal.door()).unwrap();
+        rehearsal.context.catalogue.objects.remove(Kind::RoleBinding, &door);
+    };
+    let suspended: Change = |rehearsal| {
+        rehearsal.play.grant.spec.suspend = true;
+        rehearsal.play.known.tell(&rehearsal.play.grant);
+    };
+    let another: Change = |rehearsal| {
+        rehearsal.play.grant.metadata.uid = Some("another-of-that-name".to_owned());
+        rehearsal.play.known.tell(&rehearsal.play.grant);
+    };
+    for (number, change) in [shut, suspended, another].into_iter().enumerate() {
+        let mut rehearsal = Rehearsal::due().await;
+        let grant = Arc::new(rehearsal.play.grant.clone());
+        let pass = tokio::spawn(reconcile(grant, Arc::clone(&rehearsal.context)));
+        while rehearsal.asked() == 0 {
+            tokio::task::yield_now().await;
+        }
+        change(&mut rehearsal);
+        pass.await.unwrap().unwrap();
+        let asked = rehearsal.play.api.requests();
+        assert!(!asked.is_empty(), "change {number} didn't come while it tried");
+        assert_eq!(rehearsal.reports().len(), 0, "change {number}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_is_in_trouble_for_a_moment_is_asked_again() {
+    let rehearsal = Rehearsal::due().await;
+    rehearsal.play.api.fail(REVIEWS, 503, 5);
+    rehearsal.pass().await.unwrap();
+    let reports = rehearsal.reports();
+    assert_eq!(reports.len(), 1);
+    assert!(!reports[0].to_string().contains("asked for by the test"), "{reports:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_api_server_never_answers_failed_and_says_why() {
+    let rehearsal = Rehearsal::due().await;
+    rehearsal.play.api.fail(REVIEWS, 500, usize::MAX);
+    rehearsal.pass().await.unwrap();
+    let reports = rehearsal.reports();
+    assert_eq!(reports.len(), 1);
+    assert!(reports[0].to_string().contains("asked for by the test"), "{reports:?}");
+    assert_eq!(reports[0]["spec"]["statement"]["predicate"]["result"], "FAILED");
+}
+
+#[tokio::test]
+async fn without_a_place_for_it_there_is_no_report_and_it_is_told() {
+    let rehearsal = Rehearsal::due().await;
+    rehearsal.play.api.fail("POST /apis/comity.dev", 500, 1);
+    let error = rehearsal.pass().await.unwrap_err();
+    assert!(error.to_string().contains("storing the report"), "{error}");
+    assert_eq!(rehearsal.reports().len(), 0);
+}
