@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::stage::Stage;
+use crate::grant::build::Installation;
 use crate::grant::tests::play::Play;
 
 const REPORTS: &str = "/apis/comity.dev/v1alpha1/namespaces/risk-data/rehearsalreports";
@@ -33,10 +34,7 @@ impl Rehearsal {
             trial: Trial::new(client.clone()),
             clock: play.context.clock.clone(),
             events: Events::start(client, name::REHEARSE, Box::new(|_| ())),
-            home: Home {
-                system_namespace: "comity-system".to_owned(),
-                trust_domain: "comity.local".to_owned(),
-            },
+            home: Home { installation: Installation::default(), trust_domain: "comity.local".to_owned() },
         };
         Self { play, context: Arc::new(context) }
     }
@@ -101,7 +99,7 @@ async fn nothing_is_tried_before_it_is_let_in() {
         } else {
             let path = format!("/api/v1/namespaces/{}", rehearsal.play.place().unwrap());
             api.change(&path, |namespace| {
-                namespace["metadata"]["labels"][name::LABEL_PODS] = json!("Closed")
+                namespace["metadata"]["labels"][name::LABEL_PODS] = json!("Closed");
             });
             objects.put(Kind::Namespace, api.get(&path).unwrap());
         }

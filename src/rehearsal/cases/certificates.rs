@@ -77,13 +77,26 @@ fn of_workload(ground: &Ground<'_>, published: &Published<'_>, workload: &str) -
             look(own, Stage::Rehearsal, after),
             REFUSED,
         ),
+        case(
+            &format!("{workload}-lasts-as-agreed"),
+            "its certificate, for no longer than is agreed",
+            lasting(ground, chain),
+            Expected::Allowed,
+        ),
     ];
-    cases.push(case(
-        &format!("{workload}-lasts-as-agreed"),
-        "its certificate, for no longer than is agreed",
-        lasting(ground, chain),
-        Expected::Allowed,
-    ));
+    cases.extend(elsewhere(published, workload, &look));
+    cases
+}
+
+/// What a certificate is worth in the contract's other stages. `look` says what comes out against an anchor, as
+/// the workload would be called at a stage, at a time.
+fn elsewhere(
+    published: &Published<'_>,
+    workload: &str,
+    look: &dyn Fn(&str, Stage, Timestamp) -> Attempt,
+) -> Vec<Case> {
+    let own = published.here.get("ca.crt").map_or("", String::as_str);
+    let mut cases = Vec::new();
     for stage in [Stage::Sandbox, Stage::Production] {
         let name = format!("{workload}-is-nobody-in-{}", stage.lower());
         let tried = format!("its certificate, as if it were {stage}'s");
