@@ -34,7 +34,7 @@ impl Rehearsal {
             trial: Trial::new(client.clone()),
             clock: play.context.clock.clone(),
             events: Events::start(client, name::REHEARSE, Box::new(|_| ())),
-            home: Home { installation: Installation::default(), trust_domain: "comity.local".to_owned() },
+            home: Home { installation: installation(), trust_domain: "comity.local".to_owned() },
         };
         Self { play, context: Arc::new(context) }
     }
@@ -62,6 +62,11 @@ impl Rehearsal {
             name::REHEARSER_BINDING
         )
     }
+}
+
+fn installation() -> Installation {
+    let dns_namespace = "kube-system".to_owned();
+    Installation { system_namespace: "comity-system".to_owned(), dns_namespace, ..Installation::default() }
 }
 
 #[tokio::test]
