@@ -20,8 +20,8 @@ const HIERARCHIES: &str = "/sys/fs/cgroup";
 /// empty is mounted over each.
 pub(super) const COVERED: [&str; 6] =
     ["/run", "/var/lib/kubelet", "/var/lib/cni", "/var/log/containers", "/var/log/pods", "/opt/containerd"];
-/// How long another node may run on this machine while one waits for it.
-const TURN_WITHIN: Duration = Duration::from_secs(30 * 60);
+/// How long another node may run on this machine while one waits for it: some play what takes most of an hour.
+const TURN_WITHIN: Duration = Duration::from_secs(90 * 60);
 /// How long processes that were killed may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(20);
 
