@@ -32,7 +32,11 @@ async fn the_story_ends_well() -> Result<()> {
         "per, a reviewer, ends it",
         "may not  run an agreed image by its tag: an image must be named by its digest",
         "ms after the end that was recorded",
-        "all 31 as expected",
+        "each case by a request of its own: it fails",
+        "RuntimeClass \"kata-cc\" not found",
+        "now everything comes out as it has to",
+        "rehearsal showed: ",
+        "all 36 as expected",
     ] {
         assert!(told.contains(line), "nothing of {line:?} in\n{told}");
     }

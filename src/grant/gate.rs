@@ -175,8 +175,19 @@ fn ask(forum: &Forum<'_>, stage: Stage) -> Result<Option<Entry>, Waiting> {
         return about(RecordEvent::Denied, Some(RecordReason::Unanswered), message);
     }
     let in_time = until.map_or_else(String::new, |until| format!(", by {until}"));
-    let message = format!("{stage} waits for {missing}{in_time}; what they would agree to is {digest}");
+    let shown = shown(forum, stage);
+    let message =
+        format!("{stage} waits for {missing}{in_time}; what they would agree to is {digest}{shown}");
     Err(Waiting { reason: Reason::ConsentPending, message, until })
+}
+
+/// What a rehearsal showed of what people are asked to agree to.
+fn shown(forum: &Forum<'_>, stage: Stage) -> String {
+    let newest = forum.journal.rehearsals.newest(&forum.agreement.digest);
+    let newest = newest.filter(|_| stage == Stage::Production);
+    newest.map_or_else(String::new, |report| {
+        format!(", of which a rehearsal showed: {report} (report {})", report.name)
+    })
 }
 
 /// What is said of a request that was refused, or that nobody answered.

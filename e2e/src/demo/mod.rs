@@ -10,6 +10,7 @@ mod live;
 mod paint;
 mod panel;
 mod proof;
+mod rehearsed;
 mod screen;
 mod seen;
 mod story;

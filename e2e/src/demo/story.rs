@@ -40,8 +40,6 @@ pub(super) const BEFORE: [&str; 8] = [
 
 /// The grant, and its next versions.
 const SANDBOX: &str = "demo/06-grant.yaml";
-/// How long a rehearsal may take.
-const REHEARSED_WITHIN: Duration = Duration::from_secs(10);
 const REHEARSAL: &str = "demo/promotions/grant-2-rehearsal.yaml";
 /// The last version of the grant.
 pub(super) const PRODUCTION: &str = "demo/promotions/grant-3-production.yaml";
@@ -87,7 +85,9 @@ impl Story<'_> {
         )
         .await?;
         self.ledger.screen().heading("Rehearsal: masked data, everything else as in production");
+        self.forget().await?;
         self.open(Stage::Rehearsal, REHEARSAL).await?;
+        self.rehearsed().await?;
         self.soak().await;
         self.act(
             Stage::Rehearsal,
@@ -163,21 +163,8 @@ impl Story<'_> {
         self.ledger.expect(what, within).await;
     }
 
-    /// What is agreed is tried, and everything comes out as it has to.
-    async fn rehearsed(&mut self) {
-        let watching = self.watching;
-        let tried = watching.until("the rehearsal to be through", REHEARSED_WITHIN, |seen| {
-            let rehearsed = condition(seen, ConditionType::Rehearsed).ok_or("no condition")?;
-            let told = format!("{}: {}", rehearsed.reason, rehearsed.message);
-            if rehearsed.status == "True" { Ok(rehearsed.message) } else { Err(told) }
-        });
-        let what = "comity rehearse tries what is agreed, each case by a request of its own, and reports it";
-        self.ledger.expect(what, tried).await;
-    }
-
     /// Asks for production at once, and is told what it waits for.
     async fn soak(&mut self) {
-        self.rehearsed().await;
         let (cluster, watching) = (self.cluster, self.watching);
         let waits = async {
             cluster.apply(&example(PRODUCTION)).await?;
