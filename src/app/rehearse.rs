@@ -7,6 +7,7 @@ use crate::api::name;
 use crate::cluster::admission::Admission;
 use crate::cluster::event::Events;
 use crate::cluster::feed::{Feeds, Watched};
+use crate::cluster::outside::Outside;
 use crate::cluster::trial::Trial;
 use crate::ops::Settings;
 use crate::ops::http::Tally;
@@ -25,7 +26,7 @@ pub async fn rehearse(settings: Settings) -> Result<(), AppError> {
     let (mut feeds, queues) = Feeds::start(&client, watched, station.sight());
     let context = Context {
         catalogue: Arc::clone(&feeds.catalogue),
-        trial: Trial::new(client.clone()),
+        trial: Trial::new(client.clone(), Outside::new(&settings.cluster_cidrs)),
         clock: station.clock.clone(),
         events: Events::start(client, name::REHEARSE, counted(&station.metrics)),
         home: Home { installation: installation(&settings), trust_domain: settings.trust_domain.clone() },

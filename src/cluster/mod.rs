@@ -12,6 +12,7 @@ pub mod docket;
 pub mod event;
 pub mod feed;
 pub mod objects;
+pub mod outside;
 pub mod pace;
 pub mod pods;
 pub mod readable;

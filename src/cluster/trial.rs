@@ -14,6 +14,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use super::apply::WriteError;
+use super::outside::Outside;
 use crate::api::{RehearsalReport, name};
 
 /// How many network policies are read at once, and how much of a namespace's in all, in bytes of JSON. Whoever may
@@ -33,6 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 #[derive(Clone)]
 pub struct Trial {
     client: Client,
+    outside: Outside,
 }
 
 /// What the API server answered to something that was tried.
@@ -58,9 +60,14 @@ pub enum Access {
 }
 
 impl Trial {
-    /// Tries through this client.
-    pub const fn new(client: Client) -> Self {
-        Self { client }
+    /// Tries through this client, and asks outside of the cluster like this.
+    pub const fn new(client: Client, outside: Outside) -> Self {
+        Self { client, outside }
+    }
+
+    /// What is asked outside of the cluster.
+    pub const fn outside(&self) -> &Outside {
+        &self.outside
     }
 
     /// Whether somebody may do something.
@@ -220,7 +227,7 @@ mod tests {
     #[tokio::test]
     async fn what_may_not_be_read_is_said_and_other_trouble_is_tried_again() {
         let server = FakeApi::default();
-        let trial = Trial::new(server.client());
+        let trial = Trial::new(server.client(), Outside::new(&[]));
         server.put(&format!("{PATH}/one"), policy("one", 0));
         server.put(
             "/api/v1/namespaces/risk-data",
@@ -244,7 +251,7 @@ mod tests {
     #[tokio::test]
     async fn more_policies_than_can_be_held_are_not_read_in_part() {
         let server = FakeApi::default();
-        let trial = Trial::new(server.client());
+        let trial = Trial::new(server.client(), Outside::new(&[]));
         server.put(&format!("{PATH}/one"), policy("one", MOST / 2));
         assert_eq!(trial.network_policies("risk-data").await.unwrap().unwrap().len(), 1);
         server.put(&format!("{PATH}/two"), policy("two", MOST / 2));

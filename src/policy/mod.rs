@@ -10,6 +10,7 @@ pub mod consent;
 pub mod digest;
 pub mod lattice;
 pub mod network;
+pub mod public;
 pub mod quantity;
 pub mod quota;
 pub mod reach;

@@ -14,6 +14,7 @@ use super::cases::Ground;
 use super::cases::certificates::{self, Published};
 use super::cases::checks::{self, Behind, Checked};
 use super::cases::ephemeral::Running;
+use super::cases::login::{Login, discovered, discovery, keys};
 use super::cases::network::judged::{self, Looked};
 use super::cases::network::{Rehearsed, expected, namespaces};
 use super::due::Due;
@@ -23,6 +24,7 @@ use crate::api::{Partner, PartnerGrant, SharingContract, name};
 use crate::cluster::apply::WriteError;
 use crate::cluster::catalogue::Catalogue;
 use crate::cluster::objects::Objects;
+use crate::cluster::outside::Heard;
 use crate::cluster::trial::Trial;
 use crate::grant::build::Installation;
 use crate::grant::build::confinement::guard;
@@ -193,7 +195,29 @@ impl Observer<'_> {
             let slices = self.trial.endpoints(endpoint.namespace.as_str(), endpoint.service.as_str()).await?;
             behind.insert(dataset.name.as_str().to_owned(), counted(&slices));
         }
-        Ok(checks::cases(ground, &Checked { partner: &partner, behind, now: self.now }))
+        let oidc = partner.spec.identity.as_ref().and_then(|identity| identity.oidc.as_ref());
+        let login = match oidc {
+            Some(oidc) => Some(self.login(oidc.issuer.as_str()).await.unwrap_or_else(|login| login)),
+            None => None,
+        };
+        Ok(checks::cases(ground, &Checked { partner: &partner, behind, login, now: self.now }))
+    }
+
+    /// What where the partner's people log in is worth; what stands against it first.
+    async fn login(&self, issuer: &str) -> Result<Login, Login> {
+        let wrong = || Login::Wrong("its issuer is no URL of a host".to_owned());
+        let said = self.heard(&discovery(issuer).ok_or_else(wrong)?).await?;
+        let said = self.heard(&discovered(issuer, &said)?).await?;
+        Ok(keys(&said))
+    }
+
+    /// What somebody outside of the cluster says.
+    async fn heard(&self, uri: &http::Uri) -> Result<Vec<u8>, Login> {
+        match self.trial.outside().get(uri).await {
+            Heard::Said(said) => Ok(said),
+            Heard::Wrong(why) => Err(Login::Wrong(why)),
+            Heard::Unasked(why) => Err(Login::Unasked(why)),
+        }
     }
 }
 

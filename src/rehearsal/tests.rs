@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::stage::Stage;
+use crate::cluster::outside::Outside;
 use crate::grant::build::Installation;
 use crate::grant::tests::play::Play;
 
@@ -31,7 +32,7 @@ impl Rehearsal {
         let client = play.api.client();
         let context = Context {
             catalogue: Arc::clone(&play.context.catalogue),
-            trial: Trial::new(client.clone()),
+            trial: Trial::new(client.clone(), Outside::new(&[])),
             clock: play.context.clock.clone(),
             events: Events::start(client, name::REHEARSE, Box::new(|_| ())),
             home: Home { installation: installation(), trust_domain: "comity.local".to_owned() },

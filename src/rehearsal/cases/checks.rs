@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::login::Login;
 use super::{Case, Ground};
 use crate::api::Partner;
 use crate::pki::bundle;
@@ -26,6 +27,8 @@ pub struct Checked<'a> {
     pub partner: &'a Partner,
     /// For each dataset: the pods behind its Service at this stage.
     pub behind: BTreeMap<String, Behind>,
+    /// What was heard of where its people log in, if it says where.
+    pub login: Option<Login>,
     /// The time.
     pub now: Timestamp,
 }
@@ -75,11 +78,10 @@ fn identity(checked: &Checked<'_>) -> Vec<Case> {
         let tried = "the partner's trust bundle can be read, and hasn't expired".to_owned();
         cases.push(case("trust-bundle-is-in-date".to_owned(), CLAUSE, tried, Attempt::Seen(observed)));
     }
-    if let Some(oidc) = identity.and_then(|identity| identity.oidc.as_ref()) {
-        let tried = format!("{} answers, and its keys are well-formed", oidc.issuer);
-        let why = "comity rehearse doesn't call out of the cluster yet";
-        let attempt = Attempt::Nothing(why.to_owned());
-        cases.push(case("login-answers".to_owned(), CLAUSE, tried, attempt));
+    if let (Some(oidc), Some(login)) = (identity.and_then(|identity| identity.oidc.as_ref()), &checked.login)
+    {
+        let tried = format!("{} answers, is what it says, and its keys are well-formed", oidc.issuer);
+        cases.push(case("login-answers".to_owned(), CLAUSE, tried, login.clone().attempt()));
     }
     cases
 }

@@ -6,6 +6,7 @@ pub mod certificates;
 pub mod checks;
 pub mod ephemeral;
 mod future;
+pub mod login;
 pub mod network;
 mod objects;
 mod pods;
