@@ -268,5 +268,4 @@ fn user(who: &Who, place: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;
