@@ -4,9 +4,9 @@ use std::path::Path;
 
 use kube::config::Kubeconfig;
 
-#[cfg(target_os = "linux")]
-use super::live;
 use super::{Ending, Options, tidy};
+#[cfg(target_os = "linux")]
+use super::{live, unless_interrupted};
 #[cfg(target_os = "linux")]
 use crate::node::{Image, Node, alone};
 use crate::{Cluster, Error, Explain as _, Result, controlplane::Settings};
@@ -52,10 +52,9 @@ pub(super) fn has_node_at_hand() -> bool {
 /// Plays the demo where there is a node; how it ended.
 #[cfg(target_os = "linux")]
 pub(super) async fn inside() -> Result<Ending> {
-    // Who is inside hears it, too, and ends by itself.
-    let deaf = tokio::spawn(async { while tokio::signal::ctrl_c().await.is_ok() {} });
-    let ended = alone::again(vec!["--node".to_owned()]).await;
-    deaf.abort();
+    let again = alone::again(vec!["--node".to_owned()]);
+    // Who is inside doesn't hear it, and is killed when this process ends; the next node takes the cgroups away.
+    let Some(ended) = unless_interrupted(Box::pin(again)).await else { return Ok(Ending::Interrupted) };
     let endings = [Ending::AsExpected, Ending::Interrupted];
     let code = ended?.code();
     Ok(endings.into_iter().find(|ending| code == Some(i32::from(ending.code()))).unwrap_or(Ending::Otherwise))
