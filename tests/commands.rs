@@ -2,6 +2,8 @@
 //! the shell that its reader has.
 #![cfg(test)]
 
+mod folder;
+
 #[path = "docs/markdown.rs"]
 #[expect(dead_code, reason = "shared with what looks at the pages themselves")]
 mod markdown;
@@ -9,6 +11,7 @@ mod markdown;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use folder::copy;
 use markdown::{pages, root};
 
 /// Commands of Comity's that need no cluster.
@@ -75,19 +78,6 @@ impl Scene {
 impl Drop for Scene {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.0));
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("it can be made");
-    for entry in std::fs::read_dir(from).expect("it can be listed") {
-        let entry = entry.expect("it can be listed");
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).expect("it can be copied");
-        }
     }
 }
 

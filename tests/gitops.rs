@@ -2,9 +2,12 @@
 //! the check of a pull request tells what a change means.
 #![cfg(test)]
 
+mod folder;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use folder::copy;
 use serde_json::Value;
 
 const SCRIPT: &str = "charts/comity/files/argocd-health.lua";
@@ -126,19 +129,6 @@ impl Repository {
 impl Drop for Repository {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.0));
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("it can be made");
-    for entry in std::fs::read_dir(from).expect("it can be listed") {
-        let entry = entry.expect("it can be listed");
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).expect("it can be copied");
-        }
     }
 }
 

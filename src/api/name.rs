@@ -42,6 +42,8 @@ pub const LABEL_ENROLMENT: &str = "comity.dev/enrolment";
 /// Label on everything that Comity applies, for the tools that read it.
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
+/// Label by which the API server names each namespace, so that selectors can (KEP-2161).
+pub const LABEL_NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 /// Value of [`LABEL_PODS`]: admission admits pods that conform.
 pub const PODS_OPEN: &str = "Open";
 /// Value of [`LABEL_PODS`]: admission refuses every pod.

@@ -64,14 +64,21 @@ struct Which {
 
     #[command(flatten)]
     home: Home,
+}
+
+/// Of which one something is ordered, and how.
+#[derive(Args, Clone, Debug)]
+struct Order {
+    #[command(flatten)]
+    which: Which,
 
     #[command(flatten)]
     common: Common,
 }
 
-impl Which {
-    fn order(self, action: Action) -> Result<ExitCode, Failure> {
-        let Self { contract, stage, home, common } = self;
+impl Order {
+    fn give(self, action: Action) -> Result<ExitCode, Failure> {
+        let Self { which: Which { contract, stage, home }, common } = self;
         let system = home.system_namespace;
         to_its_end(conduct(common, Asked { system, contract, stage, action }))
     }
@@ -112,7 +119,7 @@ struct StatusArguments {
   comity ca prepare fraud-scoring production -n risk-data --reason 'Yearly rotation, see SEC-311'")]
 struct PrepareArguments {
     #[command(flatten)]
-    which: Which,
+    order: Order,
 }
 
 /// Have the next CA sign, once everybody who verifies knows it
@@ -126,7 +133,7 @@ struct ActivateArguments {
     now: bool,
 
     #[command(flatten)]
-    which: Which,
+    order: Order,
 }
 
 /// Give a CA up: it signs nothing any more, the next one does, and what it signed is made anew
@@ -139,7 +146,7 @@ struct TaintArguments {
     authority: Option<u32>,
 
     #[command(flatten)]
-    which: Which,
+    order: Order,
 }
 
 /// Take a CA out of what is published, once nothing lives that it signed
@@ -156,7 +163,7 @@ struct RetireArguments {
     now: bool,
 
     #[command(flatten)]
-    which: Which,
+    order: Order,
 }
 
 /// Print into which Secret, beside Comity, the platform brings the next CA
@@ -164,15 +171,8 @@ struct RetireArguments {
 #[command(after_help = "Examples:
   comity ca where fraud-scoring production -n risk-data")]
 struct WhereArguments {
-    /// The contract
-    contract: String,
-
-    /// The stage: sandbox, rehearsal or production
-    #[arg(value_parser = value::stage)]
-    stage: Stage,
-
     #[command(flatten)]
-    home: Home,
+    which: Which,
 
     #[command(flatten)]
     person: Person,
@@ -183,12 +183,12 @@ impl Arguments {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         match self.command {
             Command::Status(arguments) => to_its_end(arguments.tell()),
-            Command::Prepare(arguments) => arguments.which.order(Action::Prepare),
-            Command::Activate(arguments) => arguments.which.order(Action::Activate { now: arguments.now }),
-            Command::Taint(arguments) => arguments.which.order(Action::Taint { number: arguments.authority }),
+            Command::Prepare(arguments) => arguments.order.give(Action::Prepare),
+            Command::Activate(arguments) => arguments.order.give(Action::Activate { now: arguments.now }),
+            Command::Taint(arguments) => arguments.order.give(Action::Taint { number: arguments.authority }),
             Command::Retire(arguments) => {
                 let (number, now) = (arguments.authority, arguments.now);
-                arguments.which.order(Action::Retire { number, now })
+                arguments.order.give(Action::Retire { number, now })
             }
             Command::Where(arguments) => to_its_end(arguments.tell()),
         }
@@ -198,9 +198,10 @@ impl Arguments {
 impl WhereArguments {
     async fn tell(self) -> Result<(), Failure> {
         let caller = self.person.connect().await?;
-        let contract: SharingContract = caller.get(&self.contract).await?;
-        let chest = Chest::of(&contract.uid().unwrap_or_default(), self.stage);
-        let found = ledgers(&caller, &self.home.system_namespace).await?;
+        let Which { contract, stage, home } = self.which;
+        let contract: SharingContract = caller.get(&contract).await?;
+        let chest = Chest::of(&contract.uid().unwrap_or_default(), stage);
+        let found = ledgers(&caller, &home.system_namespace).await?;
         let ledger = found.iter().find(|(at, _)| *at == chest);
         let secret = ledger.map_or_else(|| chest.secret(Slot::First), |(_, ledger)| place(ledger, &chest));
         writeln!(std::io::stdout(), "{secret}")?;

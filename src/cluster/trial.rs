@@ -55,7 +55,7 @@ pub enum Access {
     Yes,
     /// They may not.
     No,
-    /// Whoever has to know couldn't say, for this reason. The API server refuses it then, and may not later.
+    /// They may not, and whoever had to know couldn't say why not: the API server refuses it now, and may not later.
     Unknown(String),
 }
 
@@ -118,7 +118,7 @@ impl Trial {
     /// What a ConfigMap holds, if there is one.
     pub async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMap>, WriteError> {
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-        let found = api.get_opt(name).await;
+        let found = in_time(api.get_opt(name)).await;
         found.map_err(|error| WriteError::new(format!("reading configmap {namespace}/{name}"), error))
     }
 
@@ -126,7 +126,7 @@ impl Trial {
     pub async fn endpoints(&self, namespace: &str, service: &str) -> Result<Vec<EndpointSlice>, WriteError> {
         let api: Api<EndpointSlice> = Api::namespaced(self.client.clone(), namespace);
         let of_service = ListParams::default().labels(&format!("kubernetes.io/service-name={service}"));
-        let found = api.list(&of_service).await;
+        let found = in_time(api.list(&of_service)).await;
         let what = || format!("looking what is behind service {namespace}/{service}");
         Ok(found.map_err(|error| WriteError::new(what(), error))?.items)
     }
@@ -139,14 +139,14 @@ impl Trial {
             .body(Vec::new());
         let request = request.map_err(|error| WriteError::new(what(), kube::Error::HttpError(error)))?;
         let mut found: Value =
-            self.client.request(request).await.map_err(|error| WriteError::new(what(), error))?;
+            in_time(self.client.request(request)).await.map_err(|error| WriteError::new(what(), error))?;
         Ok(found["items"].as_array_mut().map(std::mem::take).unwrap_or_default())
     }
 
     /// The labels of a namespace.
     pub async fn labels(&self, namespace: &str) -> Result<Read<BTreeMap<String, String>>, WriteError> {
         let api: Api<Namespace> = Api::all(self.client.clone());
-        let found = api.get(namespace).await;
+        let found = in_time(api.get(namespace)).await;
         let found = readable(format!("reading namespace {namespace}"), found)?;
         Ok(found.map(|found| found.metadata.labels.unwrap_or_default()))
     }
@@ -159,7 +159,7 @@ impl Trial {
         loop {
             let mut page = ListParams::default().limit(PAGE);
             page.continue_token = Some(next).filter(|next| !next.is_empty());
-            let page = api.list(&page).await;
+            let page = in_time(api.list(&page)).await;
             let page = match readable(format!("reading the network policies of {namespace}"), page)? {
                 Ok(page) => page,
                 Err(why) => return Ok(Err(why)),
@@ -181,7 +181,7 @@ impl Trial {
     /// Stores a report. That there is one of that name means that it is done.
     pub async fn store(&self, namespace: &str, report: &RehearsalReport) -> Result<(), WriteError> {
         let api: Api<RehearsalReport> = Api::namespaced(self.client.clone(), namespace);
-        let stored = api.create(&PostParams::default(), report).await;
+        let stored = in_time(api.create(&PostParams::default(), report)).await;
         let stored = stored.map_err(|error| WriteError::new("storing the report", error));
         match stored {
             Ok(_) | Err(WriteError::Exists { .. }) => Ok(()),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::api::grant::Role;
+use crate::api::name;
 
 /// Something that is tried.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,6 +108,15 @@ pub enum Method {
 }
 
 impl Who {
+    /// The name by which the API server knows them in the namespace of a stage.
+    pub fn user(&self, namespace: &str) -> String {
+        let account = match self {
+            Self::Role(role) => name::role_service_account(role.kebab()),
+            Self::Workload(account) => account.clone(),
+        };
+        format!("system:serviceaccount:{namespace}:{account}")
+    }
+
     /// As it stands in the names of cases.
     pub fn slug(&self) -> &str {
         match self {

@@ -9,7 +9,7 @@ use kube::ResourceExt as _;
 use kube::runtime::reflector::ObjectRef;
 use serde_json::json;
 
-use super::case::Case;
+use super::case::{Case, Who};
 use super::cases::Ground;
 use super::cases::certificates::{self, Published};
 use super::cases::checks::{self, Behind, Checked};
@@ -137,8 +137,7 @@ impl Observer<'_> {
         let Some(role) = ground.role_that_may("list", "", "pods") else {
             return Ok(Err("nobody of the partner's may look which pods run, and so nobody here".to_owned()));
         };
-        let account = name::role_service_account(role.kebab());
-        let user = format!("system:serviceaccount:{}:{account}", ground.namespace);
+        let user = Who::Role(role).user(ground.namespace);
         Ok(Running::among(&self.trial.pods(&user, ground.namespace).await?))
     }
 

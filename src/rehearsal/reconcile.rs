@@ -22,6 +22,7 @@ use crate::cluster::catalogue::Catalogue;
 use crate::cluster::clock::Clock;
 use crate::cluster::event::Events;
 use crate::cluster::trial::{Access as Known, Answer, Trial};
+use crate::journal::Journal;
 use crate::plan::objects::{Key, Kind};
 use crate::plan::retry;
 use crate::policy::standing::Outlook;
@@ -56,13 +57,9 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
     if !is_let_in(&grant, &context.catalogue) {
         return Ok(wait);
     }
-    let Ok(journal) = context.catalogue.journal(&grant) else { return Ok(wait) };
-    let now = journal.time(context.clock.now());
-    let outlook = Outlook::of(&context.catalogue.gather(&grant).operands(&grant), now);
-    let Some(due) = due(&grant, &journal, &outlook, now) else { return Ok(wait) };
-    if !may_begin(&grant, &due, &context.catalogue) {
-        return Ok(wait);
-    }
+    let Some(standing) = Standing::of(&grant, &context) else { return Ok(wait) };
+    let Some(due) = standing.due(&grant, &context.catalogue) else { return Ok(wait) };
+    let now = standing.now;
     let observer =
         Observer { catalogue: &context.catalogue, trial: &context.trial, home: &context.home, now };
     let cases = observer.cases(&grant, &due).await?;
@@ -101,19 +98,35 @@ async fn tell(
     Ok(())
 }
 
+/// What is due follows from this, as it stands at a moment.
+struct Standing {
+    journal: Journal,
+    outlook: Outlook,
+    now: Timestamp,
+}
+
+impl Standing {
+    fn of(grant: &PartnerGrant, context: &Context) -> Option<Self> {
+        let journal = context.catalogue.journal(grant).ok()?;
+        let now = journal.time(context.clock.now());
+        let outlook = Outlook::of(&context.catalogue.gather(grant).operands(grant), now);
+        Some(Self { journal, outlook, now })
+    }
+
+    /// The rehearsal that is due and may begin.
+    fn due(&self, grant: &PartnerGrant, catalogue: &Catalogue) -> Option<Due<'_>> {
+        due(grant, &self.journal, &self.outlook, self.now).filter(|due| may_begin(grant, due, catalogue))
+    }
+}
+
 /// Whether what was begun is due by what stands now, too.
 fn is_still_due(begun: &PartnerGrant, tried: &Due<'_>, context: &Context) -> bool {
-    let catalogue = &context.catalogue;
-    let Some(grant) = catalogue.grants.get(&ObjectRef::from_obj(begun)) else { return false };
-    let Ok(journal) = catalogue.journal(&grant) else { return false };
-    let now = journal.time(context.clock.now());
-    let outlook = Outlook::of(&catalogue.gather(&grant).operands(&grant), now);
-    due(&grant, &journal, &outlook, now).is_some_and(|due| {
-        due.cause == tried.cause
-            && due.agreement.digest == tried.agreement.digest
-            && grant.uid() == begun.uid()
-            && may_begin(&grant, &due, catalogue)
-    })
+    let found = context.catalogue.grants.get(&ObjectRef::from_obj(begun));
+    let Some(grant) = found.filter(|found| found.uid() == begun.uid()) else { return false };
+    let Some(standing) = Standing::of(&grant, context) else { return false };
+    standing
+        .due(&grant, &context.catalogue)
+        .is_some_and(|due| due.cause == tried.cause && due.agreement.digest == tried.agreement.digest)
 }
 
 /// Whether nobody has reported yet, `comity rehearse` is let in, and the stage has all that it is made of: its
@@ -212,7 +225,7 @@ async fn ask(access: &Access, place: &str, trial: &Trial) -> Result<Observed, Wr
         .map_or((access.resource.as_str(), None), |(one, part)| (one, Some(part)));
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let spec = SubjectAccessReviewSpec {
-        user: Some(user(&access.who, place)),
+        user: Some(access.who.user(place)),
         // As the API server has them of a ServiceAccount; a review without them asks about somebody else.
         groups: Some(vec![
             "system:serviceaccounts".to_owned(),
@@ -230,11 +243,16 @@ async fn ask(access: &Access, place: &str, trial: &Trial) -> Result<Observed, Wr
         }),
         ..SubjectAccessReviewSpec::default()
     };
-    Ok(match trial.may(spec).await? {
+    Ok(answered(trial.may(spec).await?))
+}
+
+/// What an answer comes to. What isn't allowed, and isn't known to be refused, is neither that has to come out.
+fn answered(known: Known) -> Observed {
+    match known {
         Known::Yes => Observed::Allowed,
         Known::No => Observed::Refused(NO_ACCESS.to_owned()),
-        Known::Unknown(why) => Observed::Untried(format!("who may do what couldn't be asked: {why}")),
-    })
+        Known::Unknown(why) => Observed::Refused(format!("who may do what couldn't be worked out: {why}")),
+    }
 }
 
 async fn send(request: &Request, place: &str, trial: &Trial) -> Result<Observed, WriteError> {
@@ -242,7 +260,7 @@ async fn send(request: &Request, place: &str, trial: &Trial) -> Result<Observed,
         Method::Create => ("POST", "application/json"),
         Method::Patch => ("PATCH", "application/merge-patch+json"),
     };
-    let user = request.by.map(|role| user(&Who::Role(role), place));
+    let user = request.by.map(|role| Who::Role(role).user(place));
     let answer = trial.dry_run(user.as_deref(), how, &request.path, &request.body).await?;
     Ok(match answer {
         Answer::Yes(object) if object.pointer(request.tells).is_none() => {
@@ -256,15 +274,6 @@ async fn send(request: &Request, place: &str, trial: &Trial) -> Result<Observed,
         Answer::No(message) => Observed::Refused(message),
         Answer::Absent => Observed::Untried("what it would change isn't there".to_owned()),
     })
-}
-
-/// The name by which the API server knows a ServiceAccount of the stage.
-fn user(who: &Who, place: &str) -> String {
-    let account = match who {
-        Who::Role(role) => name::role_service_account(role.kebab()),
-        Who::Workload(account) => account.clone(),
-    };
-    format!("system:serviceaccount:{place}:{account}")
 }
 
 #[cfg(test)]

@@ -74,8 +74,9 @@ pub fn report(about: &Rehearsed<'_>, tried: &[Tried]) -> RehearsalReportSpec {
     }
 }
 
-/// How many bytes all texts of a report may take: etcd stores 1.5 MiB of it at most.
-const ROOM: usize = 600_000;
+/// How many bytes what is told of all cases may take, beside their names. etcd takes 1.5 MiB of an object at most,
+/// and the API server adds to it who wrote each field.
+const ROOM: usize = 400_000;
 
 /// What came out over all. Where nothing was tried, nothing passed.
 const fn result(counts: Counts) -> TestOutcome {
@@ -112,5 +113,43 @@ fn written((case, observed, milliseconds): &Tried, room: usize) -> TriedCase {
         observed: cut(&observed.to_string(), (room / 2).min(1024)),
         outcome: outcome(case, observed),
         milliseconds: (*milliseconds).clamp(0, 3_600_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rehearsal::case::{Attempt, Expected};
+    use crate::rehearsal::cases::MOST;
+
+    #[test]
+    fn the_largest_report_fits_the_api_server() {
+        let long = "somebody said \"no\" ".repeat(200);
+        let tried: Vec<Tried> = (0..MOST)
+            .map(|number| {
+                let case = Case {
+                    name: format!("access-workload-{}-{number}", "w".repeat(63)),
+                    clause: "destination.compute.registries",
+                    tried: long.clone(),
+                    attempt: Attempt::Nothing(String::new()),
+                    expected: Expected::Allowed,
+                };
+                (case, Observed::Refused(long.clone()), 1)
+            })
+            .collect();
+        let about = Rehearsed {
+            grant: GrantIdentity { name: "g".into(), uid: "u".into() },
+            digest: "v1:sha256:0",
+            cause: 1,
+            namespace: "comity-g-rehearsal-00000000",
+            started: Timestamp::UNIX_EPOCH,
+            finished: Timestamp::UNIX_EPOCH,
+        };
+        let report = report(&about, &tried);
+        assert_eq!(report.statement.predicate.cases.len(), MOST);
+        let size = serde_json::to_string(&report).unwrap().len();
+        // Half a MiB is left for what the API server writes down of who wrote each case.
+        assert!(size < 1 << 20, "{size} bytes");
+        assert!(report.statement.predicate.cases[0].observed.len() > 150, "it still says what was said");
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::object::{Object, ObjectError};
+use crate::api::name::LABEL_NAMESPACE_NAME;
 use crate::api::{SharingBoundary, SharingContract};
 use crate::cli::files::document::{Document, documents};
 use crate::cli::files::each::each;
@@ -116,7 +117,7 @@ impl Side {
         let labels = match self.labels.get(namespace) {
             Some(labels) => labels.clone(),
             // The API server gives each namespace this one.
-            None => [("kubernetes.io/metadata.name".to_owned(), namespace.to_owned())].into(),
+            None => [(LABEL_NAMESPACE_NAME.to_owned(), namespace.to_owned())].into(),
         };
         let selecting = matching(&all, namespace, &labels);
         // Of a namespace that isn't among the files it isn't known which boundaries select it besides.
@@ -148,7 +149,7 @@ fn labels(documents: &[Document]) -> BTreeMap<String, BTreeMap<String, String>> 
         let labels = labels.into_iter().flatten();
         let mut labels: BTreeMap<String, String> =
             labels.filter_map(|(label, value)| Some((label.clone(), value.as_str()?.to_owned()))).collect();
-        labels.insert("kubernetes.io/metadata.name".to_owned(), name.clone());
+        labels.insert(LABEL_NAMESPACE_NAME.to_owned(), name.clone());
         Some((name, labels))
     });
     labelled.collect()

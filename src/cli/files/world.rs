@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::api::effective::EffectivePolicy;
+use crate::api::name::LABEL_NAMESPACE_NAME;
 use crate::api::{Dataset, Partner, PartnerGrant, SharingBoundary, SharingContract};
 
 use crate::cluster::objects::Objects;
@@ -20,9 +21,6 @@ use crate::contract::check::Ground;
 use crate::grant::observe::isolated_datasets;
 use crate::plan::objects;
 use crate::policy::{Operands, OtherGrant, ServiceFacts};
-
-/// The label by which each namespace is called.
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Which object.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -107,7 +105,7 @@ impl World {
                 let found: Namespace = serde_json::from_value(value.clone())?;
                 let mut labels = found.metadata.labels.unwrap_or_default();
                 // The API server gives it to each, so files needn't say it.
-                labels.insert(NAME_LABEL.to_owned(), name.clone());
+                labels.insert(LABEL_NAMESPACE_NAME.to_owned(), name.clone());
                 self.namespaces.insert(name.clone(), labels);
                 Ok(())
             }

@@ -123,14 +123,6 @@ pub const REHEARSE: &[Grant] = &[
 /// that stage is rehearsed: to see what was made, and, by another rule, to act as the roles of people.
 const REHEARSER: &[Grant] = &[
     Grant { group: "", resources: &["configmaps"], names: &[name::TRUST_CONFIG_MAP], verbs: &["get"] },
-    Grant { group: "", resources: &["resourcequotas"], names: &[name::QUOTA], verbs: &["get"] },
-    Grant {
-        group: "comity.dev",
-        resources: &["stagepolicies"],
-        names: &[name::STAGE_POLICY],
-        verbs: &["get"],
-    },
-    may(&["get"], "", &["serviceaccounts"]),
     // Without effect only, which its cage sees to.
     may(&["create"], "", &["pods"]),
     may(&["patch"], "", &["pods/ephemeralcontainers"]),

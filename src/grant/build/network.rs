@@ -151,7 +151,7 @@ fn destination(site: &Site<'_>, egress: &Egress) -> Option<Value> {
 
 /// Selects a namespace by the label that only the API server sets.
 fn named(namespace: &str) -> Value {
-    json!({"matchLabels": {"kubernetes.io/metadata.name": namespace}})
+    json!({"matchLabels": {name::LABEL_NAMESPACE_NAME: namespace}})
 }
 
 fn port(target: &TargetPort) -> Value {

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Formatter};
 
 use crate::api::effective::EffectivePolicy;
+use crate::api::name::LABEL_NAMESPACE_NAME;
 use crate::api::stage::Stage;
 use crate::grant::build::Installation;
 use crate::policy::reach::{Connection, End, Labels, Pod, Reading, Stored, Transport, Verdict, reach};
@@ -21,8 +22,6 @@ use crate::policy::reach::{Connection, End, Labels, Pod, Reading, Stored, Transp
 pub const ELSEWHERE: &str = "somebody-else";
 /// The most labels of a selector that are tried each by itself, since a report has an end.
 const LABELS: usize = 4;
-/// The label that only the API server sets.
-const NAME: &str = "kubernetes.io/metadata.name";
 
 /// An opening that is rehearsed, in its surroundings.
 #[derive(Clone, Copy, Debug)]
@@ -118,7 +117,7 @@ impl Expected {
     /// The labels of [`ELSEWHERE`], where those that it imitates are known.
     fn elsewhere(&self, stored: &Stored<'_>) -> Option<Labels> {
         let mut labels = stored.namespaces.get(self.imitated.as_ref()?)?.clone();
-        labels.insert(NAME.to_owned(), ELSEWHERE.to_owned());
+        labels.insert(LABEL_NAMESPACE_NAME.to_owned(), ELSEWHERE.to_owned());
         Some(labels)
     }
 }

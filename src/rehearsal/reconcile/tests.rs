@@ -3,10 +3,12 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::report::CaseOutcome;
 use crate::api::stage::Stage;
 use crate::cluster::outside::Outside;
 use crate::grant::build::Installation;
 use crate::grant::tests::play::Play;
+use crate::rehearsal::judge::outcome;
 
 const REPORTS: &str = "/apis/comity.dev/v1alpha1/namespaces/risk-data/rehearsalreports";
 const REVIEWS: &str = "POST /apis/authorization.k8s.io/v1/subjectaccessreviews";
@@ -172,4 +174,20 @@ async fn without_a_place_for_it_there_is_no_report_and_it_is_told() {
     let error = rehearsal.pass().await.unwrap_err();
     assert!(error.to_string().contains("storing the report"), "{error}");
     assert_eq!(rehearsal.reports().len(), 0);
+}
+
+#[test]
+fn an_answer_that_nobody_could_work_out_passes_for_nothing() {
+    let case = |expected| Case {
+        name: "one".to_owned(),
+        clause: "purposes",
+        tried: String::new(),
+        attempt: Attempt::Nothing(String::new()),
+        expected,
+    };
+    let unknown = answered(Known::Unknown("clusterrole \"gone\" not found".to_owned()));
+    for expected in [Expected::Allowed, Expected::Refused(NO_ACCESS)] {
+        assert_eq!(outcome(&case(expected), &unknown), CaseOutcome::Failed);
+    }
+    assert_eq!(outcome(&case(Expected::Refused(NO_ACCESS)), &answered(Known::No)), CaseOutcome::Passed);
 }
