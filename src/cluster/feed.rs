@@ -1,23 +1,25 @@
 //! The watches that fill the catalogue, and tell of each change.
 #![expect(clippy::disallowed_types, reason = "cluster/ is where clients are used")]
 
+pub mod doors;
+mod watching;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::reflector::store;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, Resource, ResourceExt as _};
+use kube::runtime::watcher;
+use kube::{Api, Client, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
+use self::watching::Watching;
+pub(super) use self::watching::complain;
 use super::admission::Admission;
 use super::catalogue::{Catalogue, Turns};
 use super::clock::Clock;
@@ -37,19 +39,12 @@ use crate::plan::objects::{Key, Kind};
 /// How many objects a list asks for at once.
 const PAGE: u32 = 100;
 
-/// The annotation in which `kubectl apply` keeps what it applied.
-const APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
 /// The watches of a process.
 #[derive(Debug)]
 pub struct Feeds {
     /// What they tell.
     pub catalogue: Arc<Catalogue>,
-    /// The watches themselves; they run until this is dropped.
-    pub tasks: JoinSet<()>,
-    ready: Vec<watch::Receiver<bool>>,
-    clock: Clock,
-    watches: Watches,
+    watching: Watching,
 }
 
 /// What a process watches beyond what every process does.
@@ -94,7 +89,8 @@ impl Feeds {
             admission: asked.admission,
             said: Arc::default(),
         });
-        let mut feeds = Self::none(&catalogue, clock, watches);
+        let watching = Watching::new(clock, watches);
+        let mut feeds = Self { catalogue: Arc::clone(&catalogue), watching };
         let (senders, queues) = queues();
         let told = Concerned { catalogue, senders };
         feeds.reflect("PartnerGrant", client, grant_writer, told.clone());
@@ -105,12 +101,6 @@ impl Feeds {
         feeds.reflect("GrantDecision", client, decision_writer, told.clone());
         feeds.the_rest(client, (asked.kinds, asked.doors), &told);
         (feeds, queues)
-    }
-
-    /// No watch yet.
-    fn none(catalogue: &Arc<Catalogue>, clock: &Clock, watches: &Watches) -> Self {
-        let (clock, watches) = (clock.clone(), watches.clone());
-        Self { catalogue: Arc::clone(catalogue), tasks: JoinSet::new(), ready: Vec::new(), clock, watches }
     }
 
     /// Starts the watches on all that isn't one of the kinds that people write.
@@ -132,12 +122,7 @@ impl Feeds {
 
     /// Waits until every watch has told of everything once.
     pub async fn filled(&mut self) {
-        for ready in &mut self.ready {
-            // A watch that has ended can't become ready: the process is going down.
-            if ready.wait_for(|ready| *ready).await.is_err() {
-                return;
-            }
-        }
+        self.watching.filled().await;
     }
 
     /// Watches a kind that people write, into a store.
@@ -147,12 +132,12 @@ impl Feeds {
     {
         let api: Api<Readable<K>> = Api::all(client.clone());
         let mut reflection = Reflection::new(writer, told);
-        self.follow(kind, watcher(api, config()), move |news| reflection.take(news));
+        self.watching.follow(kind, watcher(api, config()), move |news| reflection.take(news));
     }
 
     fn records(&mut self, client: &Client, told: Concerned) {
         let api: Api<Readable<GrantRecord>> = Api::all(client.clone());
-        self.follow("GrantRecord", watcher(api, config()), move |news| {
+        self.watching.follow("GrantRecord", watcher(api, config()), move |news| {
             let records = &told.catalogue.records;
             match news {
                 News::Begin => records.begin(),
@@ -189,7 +174,7 @@ impl Feeds {
 
     fn reports(&mut self, client: &Client, told: Concerned) {
         let api: Api<Readable<RehearsalReport>> = Api::all(client.clone());
-        self.follow("RehearsalReport", watcher(api, config()), move |news| {
+        self.watching.follow("RehearsalReport", watcher(api, config()), move |news| {
             let known = &told.catalogue.reports;
             match news {
                 News::Begin | News::End => {}
@@ -206,7 +191,7 @@ impl Feeds {
 
     fn services(&mut self, client: &Client, told: Concerned) {
         let api: Api<Readable<Service>> = Api::all(client.clone());
-        self.follow("Service", watcher(api, config()), move |news| match news {
+        self.watching.follow("Service", watcher(api, config()), move |news| match news {
             News::Begin => told.catalogue.services.begin(),
             News::End => {
                 for namespace in told.catalogue.services.end() {
@@ -234,7 +219,7 @@ impl Feeds {
         let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", part.kind());
         let resource = ApiResource::from_gvk_with_plural(&kind, part.plural());
         let api: Api<Readable<DynamicObject>> = Api::all_with(client.clone(), &resource);
-        self.follow(part.kind(), watcher(api, config()), move |news| {
+        self.watching.follow(part.kind(), watcher(api, config()), move |news| {
             let admission = &told.catalogue.admission;
             let matters = match news {
                 News::Begin => {
@@ -257,7 +242,7 @@ impl Feeds {
     /// Watches a kind of what Comity makes, as far as `config` asks for it.
     fn objects(&mut self, client: &Client, (kind, config): (Kind, watcher::Config), told: Concerned) {
         let api: Api<Readable<DynamicObject>> = Api::all_with(client.clone(), &resource(kind));
-        self.follow(kind.api().kind, watcher(api, config), move |news| {
+        self.watching.follow(kind.api().kind, watcher(api, config), move |news| {
             let objects = &told.catalogue.objects;
             match news {
                 News::Begin => objects.begin(kind),
@@ -285,51 +270,6 @@ impl Feeds {
             }
         });
     }
-
-    /// Follows a watch until the process ends. Errors are told and tried again, ever more slowly.
-    /// An object that can't be read is no error of the watch.
-    ///
-    /// Who set which field, and what `kubectl` applied last, are as long as the object, and nobody
-    /// asks: they aren't kept.
-    fn follow<K, S>(
-        &mut self,
-        kind: &'static str,
-        stream: S,
-        mut handle: impl FnMut(News<K>) + Send + 'static,
-    ) where
-        K: Resource + Send + 'static,
-        S: Stream<Item = watcher::Result<watcher::Event<Readable<K>>>> + Send + 'static,
-    {
-        let (filled, ready) = watch::channel(false);
-        self.ready.push(ready);
-        let (clock, watches) = (self.clock.clone(), self.watches.clone());
-        watches.well(kind);
-        self.tasks.spawn(async move {
-            let mut stream = std::pin::pin!(stream.default_backoff().modify(|object| {
-                object.meta_mut().managed_fields = None;
-                object.annotations_mut().remove(APPLIED);
-            }));
-            while let Some(event) = stream.next().await {
-                match event {
-                    Ok(event) => {
-                        let news = News::from(event);
-                        let is_done = matches!(news, News::End);
-                        watches.well(kind);
-                        complain(kind, &news);
-                        watches.told(kind, &news);
-                        handle(news);
-                        if is_done {
-                            filled.send_replace(true);
-                        }
-                    }
-                    Err(error) => {
-                        watches.failed(kind, clock.now());
-                        tracing::warn!(kind, %error, "a watch failed and is started again");
-                    }
-                }
-            }
-        });
-    }
 }
 
 /// How a watch begins: by lists of few objects at once, so that a list of many doesn't take much
@@ -344,15 +284,6 @@ fn chosen(kind: Kind) -> watcher::Config {
         Kind::ConfigMap => config().fields(&format!("metadata.name={}", name::TRUST_CONFIG_MAP)),
         Kind::Namespace | Kind::NetworkPolicy => config(),
         _ => config().labels(name::LABEL_GRANT_UID),
-    }
-}
-
-/// Says which object can't be read, and why. It counts as one that isn't there.
-pub(super) fn complain<K>(kind: &'static str, news: &News<K>) {
-    if let News::Unreadable(unreadable) = news {
-        let (namespace, name) = unreadable.key();
-        let error = &unreadable.error;
-        tracing::warn!(kind, namespace, name, ?error, "an object can't be read and counts as absent");
     }
 }
 

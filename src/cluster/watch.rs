@@ -52,6 +52,11 @@ impl Watches {
         *spell = Some(Spell { first, last: now });
     }
 
+    /// There is no watch of this kind any more.
+    pub fn over(&self, kind: &'static str) {
+        self.lock().remove(kind);
+    }
+
     /// For each watch: its kind, and for how long it has failed, where that is too long.
     pub fn failing(&self, now: Timestamp) -> BTreeMap<&'static str, Option<SignedDuration>> {
         let lasting = |spell: Spell| {

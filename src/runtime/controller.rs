@@ -114,10 +114,10 @@ pub(super) async fn count<T, E>(
     is_settled: impl Fn(&T) -> bool,
 ) -> Result<T, E> {
     let began = telemetry.clock.now();
-    telemetry.heartbeat.begun(began);
+    let busy = Busy::since(began, telemetry);
     let result = work.await;
     let ended = telemetry.clock.now();
-    telemetry.heartbeat.finished(ended);
+    drop(busy);
     let took = Duration::try_from(ended.duration_since(began)).unwrap_or_default();
     let outcome = match &result {
         Ok(done) if is_settled(done) => Outcome::Settled,
@@ -126,6 +126,22 @@ pub(super) async fn count<T, E>(
     };
     telemetry.metrics.reconciled(telemetry.kind, outcome, took);
     result
+}
+
+/// Some work goes on. It doesn't any more once this is dropped: done, or given up.
+struct Busy<'a>(&'a Telemetry);
+
+impl<'a> Busy<'a> {
+    fn since(began: Timestamp, telemetry: &'a Telemetry) -> Self {
+        telemetry.heartbeat.begun(began);
+        Self(telemetry)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.heartbeat.finished(self.0.clock.now());
+    }
 }
 
 /// When to try again what failed: after a wait, but no later than it says itself.

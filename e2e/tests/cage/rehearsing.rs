@@ -36,10 +36,9 @@ async fn who_rehearses_acts_as_a_role_where_it_is_let_in_and_as_nobody_else() ->
     let names = [("STAGE", stage.namespace.as_str()), ("ELSEWHERE", &other.namespace)];
     let tries = attempts(include_str!("tries/let-in.yaml"), &names)?;
     all_refused(&caged.rehearse, &tries, BY_RBAC).await?;
-    // What it is let in to see, as itself.
-    for path in [stage.core("configmaps/comity-trust-stage"), stage.core("resourcequotas/comity")] {
-        Attempt::reading(&path).do_as(&caged.rehearse).await?;
-    }
+    // What it is let in to see, as itself: the public chains, and nothing else.
+    Attempt::reading(&stage.core("configmaps/comity-trust-stage")).do_as(&caged.rehearse).await?;
+    all_refused(&caged.rehearse, &[Attempt::reading(&stage.core("resourcequotas/comity"))], BY_RBAC).await?;
     let binding = format!("rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings", stage.namespace);
     delete(&format!("/apis/{binding}/comity-rehearse")).do_as(&caged.run).await?;
     let over = || all_refused(&caged.rehearse, &acts, BY_RBAC);

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use http::{Request, Response};
 use kube::client::Body;
 use kube::runtime::reflector::ObjectRef;
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::doors::Doors;
 use super::*;
 use crate::api::Partner;
 use crate::cluster::readable::Unreadable;
@@ -20,14 +22,14 @@ const SOON: Duration = Duration::from_secs(20);
 /// A time as Kubernetes' `date-time` has it, and no reader.
 const BEYOND: &str = "9999-12-31T23:59:59Z";
 
-/// Answers each list with what `items` holds for its path. A watch on partners tells of what comes
-/// through the channel it gives, all others of nothing.
+/// Answers each list with what `items` holds for its path. A watch on partners or on `RoleBindings` tells of what
+/// comes through the channel it gives, all others of nothing.
 fn served(items: BTreeMap<&'static str, Vec<Value>>) -> (Client, mpsc::UnboundedSender<Value>) {
     let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
     let (tell, mut told) = mpsc::unbounded_channel::<Value>();
     tokio::spawn(async move {
         let mut silent = Vec::new();
-        let mut partners = Vec::new();
+        let mut followed = Vec::new();
         loop {
             tokio::select! {
                 Some((request, respond)) = handle.next_request() => {
@@ -37,18 +39,18 @@ fn served(items: BTreeMap<&'static str, Vec<Value>>) -> (Client, mpsc::Unbounded
                         let items = items.get(plural.as_str()).cloned().unwrap_or_default();
                         let list = json!({"metadata": {"resourceVersion": "1"}, "items": items});
                         respond.send_response(Response::new(Body::from(list.to_string().into_bytes())));
-                    } else if plural == "partners" {
-                        partners.push(respond);
+                    } else if ["partners", "rolebindings"].contains(&plural.as_str()) {
+                        followed.push(respond);
                     } else {
                         silent.push(respond);
                     }
                 }
                 // Each watch is answered with one event, and begun again by the client.
-                Some(event) = told.recv(), if !partners.is_empty() => {
+                Some(event) = told.recv(), if !followed.is_empty() => {
                     // In the API server's order.
                     let line = format!(r#"{{"type":{},"object":{}}}"#, event["type"], event["object"]);
                     let line = format!("{line}\n").into_bytes();
-                    partners.remove(0).send_response(Response::new(Body::from(line)));
+                    followed.remove(0).send_response(Response::new(Body::from(line)));
                 }
                 else => return,
             }
@@ -86,6 +88,10 @@ async fn filled(items: BTreeMap<&'static str, Vec<Value>>) -> (Feeds, Queues, mp
 
 fn known(feeds: &Feeds, name: &str) -> bool {
     feeds.catalogue.partners.get(&ObjectRef::<Partner>::new(name)).is_some()
+}
+
+async fn soon(what: impl Future<Output = ()>) {
+    tokio::time::timeout(SOON, what).await.expect("it doesn't take long");
 }
 
 /// Waits for the next partner that has to be looked at.
@@ -173,4 +179,30 @@ fn a_deleted_service_is_forgotten_although_it_cannot_be_read() {
     let Unreadable { metadata, .. } = read.0.unwrap_err();
     known.catalogue.services.remove(&metadata);
     assert_eq!(known.catalogue.services.of_namespace("risk-data").len(), before.len() - 1);
+}
+
+/// A `RoleBinding` in this namespace that lets somebody in.
+fn door(namespace: &str) -> Value {
+    let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "let-in"});
+    json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "roleRef": role,
+        "metadata": {"name": "let-in", "namespace": namespace, "uid": namespace, "resourceVersion": "1"}})
+}
+
+#[tokio::test]
+async fn nobody_is_let_in_once_the_last_door_is_gone() {
+    let (client, tell) = served([("rolebindings", vec![door("one"), door("other")])].into());
+    let (clock, watches) = (Clock::default(), Watches::default());
+    let mut doors = Doors::start(&client, "let-in", (&clock, &watches));
+    soon(doors.filled()).await;
+    soon(doors.any()).await;
+    tell.send(json!({"type": "DELETED", "object": door("one")})).unwrap();
+    tell.send(json!({"type": "DELETED", "object": door("other")})).unwrap();
+    soon(doors.none_for(Duration::from_millis(1))).await;
+    tell.send(json!({"type": "ADDED", "object": door("third")})).unwrap();
+    soon(doors.any()).await;
+    let waiting = tokio::time::timeout(Duration::from_millis(50), doors.none_for(Duration::ZERO));
+    assert!(waiting.await.is_err(), "somebody is let in");
+    assert!(watches.unreadable().contains_key("RoleBinding"));
+    drop(doors);
+    assert!(watches.unreadable().is_empty(), "nobody knows any more how it would fare");
 }
