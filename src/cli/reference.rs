@@ -1,5 +1,7 @@
 //! The parts of the reference that are written from what only this floor knows: the command line,
-//! the metrics, and the limits that nobody has to name.
+//! the metrics, what is served over HTTP, and the limits that nobody has to name.
+
+mod http;
 
 use std::fmt::Write as _;
 
@@ -21,6 +23,7 @@ pub fn files() -> Vec<GeneratedFile> {
         file("docs/reference/command-line.md", command_line()),
         file("docs/reference/metrics.md", metrics()),
         file("docs/reference/quotas.md", quotas()),
+        file("docs/reference/http.md", http::page()),
     ];
     let mut top = command();
     top.build();

@@ -6,15 +6,15 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How many connections are held of those who haven't shown who they are.
-const PLACES: usize = 256;
+pub const PLACES: usize = 256;
 /// How many of them from one source.
-const OF_ONE: usize = 8;
+pub const OF_ONE: usize = 8;
 /// How many more are held from sources where somebody was recognised lately: a crowd of others can't keep them out.
 const OF_FAMILIAR: usize = 64;
 /// How many are held of those who are recognised.
-const OF_RECOGNISED: usize = 128;
+pub const OF_RECOGNISED: usize = 128;
 /// How many of them from one source, behind which there may be many.
-const OF_ONE_RECOGNISED: usize = 32;
+pub const OF_ONE_RECOGNISED: usize = 32;
 /// How many sources are remembered where somebody was recognised.
 const REMEMBERED: usize = 1024;
 /// How many bits of an IPv6 address say who somebody is: the rest is theirs to choose (RFC 6177).

@@ -22,19 +22,19 @@ use tokio_rustls::TlsAcceptor;
 use super::doors::{Doors, Place, source};
 
 /// How long a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(5);
+pub const HANDSHAKE: Duration = Duration::from_secs(5);
 /// How long the headers of a request may take.
-const HEADERS: Duration = Duration::from_secs(5);
+pub const HEADERS: Duration = Duration::from_secs(5);
 /// How long its body may take after that.
-const BODY: Duration = Duration::from_secs(5);
+pub const BODY: Duration = Duration::from_secs(5);
 /// How long all of a connection may.
-const WHOLE: Duration = Duration::from_secs(40);
+pub const WHOLE: Duration = Duration::from_secs(40);
 /// How many headers a request may have.
 const MOST_HEADERS: usize = 32;
 /// How long request line and headers may be together, in bytes.
-const LONGEST_HEADERS: usize = 16 * 1024;
+pub const LONGEST_HEADERS: usize = 16 * 1024;
 /// How long a body may be, in bytes.
-const LONGEST_BODY: usize = 16 * 1024;
+pub const LONGEST_BODY: usize = 16 * 1024;
 /// How long to wait where no connection can be taken: for lack of files, say.
 const RECOVER: Duration = Duration::from_millis(200);
 

@@ -18,6 +18,41 @@ use super::shutdown::Shutdown;
 /// What the media type of metrics is (OpenMetrics 1.0).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// A path that every process serves, and what people are told of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Path {
+    /// The path.
+    pub path: &'static str,
+    /// What is answered with success.
+    pub says: &'static str,
+    /// With which status it is answered otherwise, and what that says.
+    pub otherwise: (StatusCode, &'static str),
+}
+
+/// Whether the process has to be started again.
+const ALIVE: Path = Path {
+    path: "/livez",
+    says: "`ok`: it gets on with its work",
+    otherwise: (StatusCode::SERVICE_UNAVAILABLE, "what makes no progress, a line each: start it again"),
+};
+
+/// Whether the process does its work.
+const READY: Path = Path {
+    path: "/readyz",
+    says: "`ok`: it has read what there is, and does its work",
+    otherwise: (StatusCode::SERVICE_UNAVAILABLE, "what is missing, a line each"),
+};
+
+/// What it has done, in figures.
+const METRICS: Path = Path {
+    path: "/metrics",
+    says: "[metrics](metrics.md), as OpenMetrics text",
+    otherwise: (StatusCode::INTERNAL_SERVER_ERROR, "why they can't be written"),
+};
+
+/// Every path that is served.
+pub const PATHS: [Path; 3] = [ALIVE, READY, METRICS];
+
 /// What counts into metrics, as of a moment.
 pub type Count = dyn Fn(&Metrics, Timestamp) + Send + Sync;
 
@@ -54,18 +89,18 @@ pub async fn serve(listener: TcpListener, served: Served, shutdown: Shutdown) ->
 /// The paths that are served.
 fn router(served: Served) -> Router {
     Router::new()
-        .route("/livez", get(alive))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
+        .route(ALIVE.path, get(alive))
+        .route(READY.path, get(ready))
+        .route(METRICS.path, get(metrics))
         .with_state(served)
 }
 
 async fn alive(State(served): State<Served>) -> impl IntoResponse {
-    verdict(&served.health.not_alive((served.clock)()))
+    verdict(&ALIVE, &served.health.not_alive((served.clock)()))
 }
 
 async fn ready(State(served): State<Served>) -> impl IntoResponse {
-    verdict(&served.health.not_ready((served.clock)()))
+    verdict(&READY, &served.health.not_ready((served.clock)()))
 }
 
 async fn metrics(State(served): State<Served>) -> impl IntoResponse {
@@ -79,17 +114,17 @@ async fn metrics(State(served): State<Served>) -> impl IntoResponse {
         Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, OPEN_METRICS)], text),
         Err(error) => {
             let text = format!("metrics can't be written: {error}\n");
-            (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, "text/plain")], text)
+            (METRICS.otherwise.0, [(header::CONTENT_TYPE, "text/plain")], text)
         }
     }
 }
 
 /// `ok`, or what is wrong.
-fn verdict(troubles: &[String]) -> (StatusCode, String) {
+fn verdict(asked: &Path, troubles: &[String]) -> (StatusCode, String) {
     if troubles.is_empty() {
         (StatusCode::OK, "ok\n".to_owned())
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", troubles.join("\n")))
+        (asked.otherwise.0, format!("{}\n", troubles.join("\n")))
     }
 }
 
@@ -147,6 +182,18 @@ mod tests {
         let (status, body) = ask(served, "/readyz").await;
         assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
         assert!(body.ends_with("grants: it has made no progress for 120 s\n"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn what_people_are_told_of_is_served_and_nothing_else() {
+        let served = served();
+        served.health.heartbeat("grants", at_one_minute()).filled(at_one_minute());
+        for Path { path, .. } in PATHS {
+            assert_eq!(ask(served.clone(), path).await.0, "HTTP/1.1 200 OK", "{path}");
+        }
+        for path in ["/", "/healthz", "/metrics/", "/debug/pprof"] {
+            assert_eq!(ask(served.clone(), path).await.0, "HTTP/1.1 404 Not Found", "{path}");
+        }
     }
 
     #[tokio::test]

@@ -294,6 +294,25 @@ mod tests {
     }
 
     #[test]
+    fn the_busiest_second_of_ten_thousand_renewals_is_no_more_than_three_times_the_mean() {
+        let now: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
+        for minutes in [15, 60, 120] {
+            let ttl = SignedDuration::from_mins(minutes);
+            let authority = Lifetime::of_authority(now, ttl, later(now, ttl * 9));
+            let leaf = Lifetime::of_leaf(now, ttl, later(now, ttl * 9), authority).unwrap();
+            let mut seconds = std::collections::BTreeMap::<i64, u32>::new();
+            for number in 0..10_000_u32 {
+                let (id, serial) = (format!("spiffe://d/{}", number / 16), format!("{number:040x}"));
+                let renewal = leaf.renewal(&id, &serial, authority.not_after).unwrap();
+                *seconds.entry(renewal.as_second()).or_default() += 1;
+            }
+            let ends = seconds.keys().next().zip(seconds.keys().next_back()).unwrap();
+            let (busiest, length) = (seconds.values().max().unwrap(), ends.1 - ends.0 + 1);
+            assert!(i64::from(*busiest) * length <= 3 * 10_000, "{busiest} in a second, all in {length}");
+        }
+    }
+
+    #[test]
     fn a_pods_certificate_is_cut_to_what_its_authority_may_sign() {
         let now: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
         let hour = SignedDuration::from_hours(1);

@@ -43,6 +43,12 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// One of each, for who lists them.
+    pub fn every() -> [Self; 6] {
+        let nobody = Self::NoWorkload(String::new());
+        [Self::NoStage, Self::Over, Self::Held, Self::Doubted, Self::NotDelivered, nobody]
+    }
+
     /// One word, for programs and metrics.
     pub const fn word(&self) -> &'static str {
         match self {

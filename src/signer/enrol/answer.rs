@@ -125,6 +125,18 @@ impl PartialEq for Refusal {
 }
 
 impl Refusal {
+    /// One of each, for who lists them.
+    pub fn every() -> Vec<Self> {
+        let stage = outside::Refusal::every().map(Self::Stage);
+        let trouble = SignError::Unsettled { secret: String::new() };
+        let first = [Self::Request(KeyRefusal::Missing), Self::Unknown, Self::GivenUp, Self::OtherWorkload];
+        let then = [Self::Elsewhere, Self::Ended(Timestamp::UNIX_EPOCH)];
+        let paths = [Self::NoSuchPath, Self::OtherMethod, Self::Used, Self::TooLong];
+        let last =
+            [Self::TooOften(SignedDuration::ZERO), Self::Trouble(trouble), Self::Authority(String::new())];
+        first.into_iter().chain(then).chain(stage).chain(paths).chain(last).collect()
+    }
+
     /// The HTTP status (RFC 9110).
     pub const fn status(&self) -> StatusCode {
         match self {
@@ -179,6 +191,36 @@ impl Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_of_each_is_listed_in_the_order_of_its_status() {
+        let number = |refusal: &Refusal| match refusal {
+            Refusal::NoSuchPath => 0,
+            Refusal::OtherMethod => 1,
+            Refusal::TooLong => 2,
+            Refusal::TooOften(_) => 3,
+            Refusal::Unknown => 4,
+            Refusal::GivenUp => 5,
+            Refusal::OtherWorkload => 6,
+            Refusal::Elsewhere => 7,
+            Refusal::Ended(_) => 8,
+            Refusal::Used => 9,
+            Refusal::Request(_) => 10,
+            Refusal::Trouble(_) => 11,
+            Refusal::Authority(_) => 12,
+            Refusal::Stage(outside::Refusal::NoStage) => 13,
+            Refusal::Stage(outside::Refusal::Over) => 14,
+            Refusal::Stage(outside::Refusal::Held) => 15,
+            Refusal::Stage(outside::Refusal::Doubted) => 16,
+            Refusal::Stage(outside::Refusal::NotDelivered) => 17,
+            Refusal::Stage(outside::Refusal::NoWorkload(_)) => 18,
+        };
+        let every = Refusal::every();
+        let mut numbers: Vec<usize> = every.iter().map(number).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..19).collect::<Vec<_>>());
+        assert!(every.is_sorted_by_key(|refusal| refusal.status().as_u16()));
+    }
 
     #[test]
     fn nobody_is_told_what_is_our_own_trouble() {

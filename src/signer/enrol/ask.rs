@@ -10,6 +10,13 @@ use crate::pki::Token;
 /// The most characters that a name has.
 const LONGEST_NAME: usize = 63;
 
+/// What may be asked, as people are told: by which method, and at which path.
+pub const CALLS: [(&str, &str); 3] = [
+    ("POST", "/v1/enrol/<namespace>/<grant>/<stage>/<workload>"),
+    ("POST", "/v1/renew"),
+    ("GET", "/v1/trust"),
+];
+
 /// What is asked.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Ask {
@@ -116,6 +123,22 @@ mod tests {
             workload: "scorer".to_owned(),
         };
         assert_eq!(asked("/v1/enrol/risk-data/northpay-fraud/production/scorer"), Ok(Ask::Enrol(target)));
+    }
+
+    #[test]
+    fn people_are_told_of_every_call_and_of_no_other() {
+        let place = |ask: &Ask| match ask {
+            Ask::Enrol(_) => 0,
+            Ask::Renew => 1,
+            Ask::Trust => 2,
+        };
+        for (number, (method, path)) in CALLS.iter().enumerate() {
+            let filled = path.replace("<stage>", "sandbox").replace(['<', '>'], "");
+            let [method, other] = [*method, "DELETE"].map(|method| method.parse::<Method>().unwrap());
+            assert_eq!(place(&Ask::of(&method, &filled).unwrap()), number, "{path}");
+            assert_eq!(Ask::of(&other, &filled), Err(Refusal::OtherMethod), "{path}");
+            assert!(Refusal::NoSuchPath.to_string().contains(&format!("{method} {path}")), "{path}");
+        }
     }
 
     #[test]
