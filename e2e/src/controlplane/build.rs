@@ -3,13 +3,13 @@
 use std::{
     collections::VecDeque,
     io::{BufRead as _, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::mpsc,
     time::Duration,
 };
 
-use super::{find::Versions, progress::Progress};
+use super::{another, find::Versions, progress::Progress};
 use crate::{Error, Explain as _, Result, process};
 
 /// The step that needs a network.
@@ -22,6 +22,8 @@ pub(crate) struct Recipe<'a> {
     pub(crate) module: &'a str,
     /// What each binary is called, and its package.
     pub(crate) packages: &'a [(&'a str, &'a str)],
+    /// What stands for the module's `go.mod`, where other versions are built than it pins.
+    pub(crate) instead: Option<&'a Path>,
 }
 
 /// The packages of [`NAMES`](super::find::NAMES).
@@ -32,11 +34,21 @@ const CONTROL_PLANE: Recipe<'_> = Recipe {
         ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
         ("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
     ],
+    instead: None,
 };
 
 /// Builds the control plane's binaries into `directory`.
 pub(super) fn all(go: &Path, versions: &Versions, directory: &Path, progress: &mut Progress) -> Result<()> {
-    recipes(go, &[CONTROL_PLANE], versions, directory, progress)
+    if versions.is_pinned {
+        return recipes(go, &[CONTROL_PLANE], versions, directory, progress);
+    }
+    let instead = another::module(go, &home(CONTROL_PLANE), versions, directory, progress)?;
+    recipes(go, &[Recipe { instead: Some(&instead), ..CONTROL_PLANE }], versions, directory, progress)
+}
+
+/// Where the module of a recipe is.
+fn home(recipe: Recipe<'_>) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(recipe.module)
 }
 
 /// Builds all binaries of some recipes into `directory`.
@@ -52,18 +64,18 @@ pub(crate) fn recipes(
     progress.step("fetching the sources");
     let mut packages = 0;
     for recipe in recipes {
-        let mut list = command(go, recipe.module, "list");
+        let mut list = command(go, *recipe, "list");
         list.arg("-deps").args(recipe.packages.iter().map(|(_, package)| package));
         packages += run(list, progress, false).explain(FETCH)?;
     }
     progress.expect(packages);
-    let all: Vec<(&str, &str, &str)> = recipes
+    let all: Vec<(Recipe<'_>, &str, &str)> = recipes
         .iter()
-        .flat_map(|recipe| recipe.packages.iter().map(|(name, package)| (recipe.module, *name, *package)))
+        .flat_map(|recipe| recipe.packages.iter().map(|(name, package)| (*recipe, *name, *package)))
         .collect();
-    for (index, (module, name, package)) in all.iter().enumerate() {
+    for (index, (recipe, name, package)) in all.iter().enumerate() {
         progress.step(&format!("building {name} ({} of {})", index + 1, all.len()));
-        let mut build = command(go, module, "build");
+        let mut build = command(go, *recipe, "build");
         build.args(["-v", "-trimpath", "-buildvcs=false", "-ldflags", &linker_flags(versions)]);
         build.arg("-o").arg(directory.join(name)).arg(package);
         run(build, progress, true)?;
@@ -71,10 +83,14 @@ pub(crate) fn recipes(
     Ok(())
 }
 
-fn command(go: &Path, module: &str, verb: &str) -> Command {
+fn command(go: &Path, recipe: Recipe<'_>, verb: &str) -> Command {
     let mut command = process::bound(go);
-    command.arg(verb).arg("-mod=readonly");
-    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(module));
+    command.arg(verb);
+    match recipe.instead {
+        Some(instead) => command.arg("-mod=mod").arg(format!("-modfile={}", instead.display())),
+        None => command.arg("-mod=readonly"),
+    };
+    command.current_dir(home(recipe));
     command.env("CGO_ENABLED", "0").env("GOWORK", "off");
     command
 }

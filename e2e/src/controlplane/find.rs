@@ -16,6 +16,9 @@ use crate::{Error, Result};
 /// What a control plane consists of.
 pub(super) const NAMES: [&str; 3] = ["etcd", "kube-apiserver", "kube-controller-manager"];
 
+/// Names another Kubernetes than the module pins: to try what is said of Kubernetes on it.
+const ANOTHER: &str = "COMITY_E2E_KUBERNETES";
+
 /// The module that pins the versions and builds them.
 const GO_MODULE: &str = include_str!("../../tools/go.mod");
 
@@ -30,13 +33,15 @@ pub struct Binaries {
     pub controller_manager: PathBuf,
 }
 
-/// The versions that the Go module pins.
-#[derive(Clone, Debug)]
+/// The versions of what a control plane consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Versions {
     /// Of Kubernetes, `v1.…`.
     pub(crate) kubernetes: String,
     /// Of etcd, `v3.…`.
     pub(crate) etcd: String,
+    /// Whether they are those that the Go module pins.
+    pub(crate) is_pinned: bool,
 }
 
 /// Where to look.
@@ -57,7 +62,7 @@ pub fn find() -> Result<Binaries> {
     let cache = cache::home()?.join("controlplane");
     let assets = env::var_os("KUBEBUILDER_ASSETS").filter(|given| !given.is_empty()).map(PathBuf::from);
     let sources = Sources { assets, cache, releases: download::Releases::default(), go: "go".into() };
-    find_in(&sources, &Versions::pinned()?, &mut Progress::new())
+    find_in(&sources, &Versions::wanted()?, &mut Progress::new())
 }
 
 pub(super) fn find_in(sources: &Sources, versions: &Versions, progress: &mut Progress) -> Result<Binaries> {
@@ -84,7 +89,7 @@ fn obtain(sources: &Sources, versions: &Versions, fresh: &Path, progress: &mut P
 
 /// What to tell somebody for whom nothing worked.
 fn ways_out(versions: &Versions, offline: &Error, build: &Error) -> Error {
-    let Versions { kubernetes, etcd } = versions;
+    let Versions { kubernetes, etcd, .. } = versions;
     Error::Failed(format!(
         "there is no control plane to run on, and none could be got.\n\
          - download: {offline}\n\
@@ -116,7 +121,39 @@ impl Versions {
             required(GO_MODULE, module)
                 .ok_or_else(|| Error::Failed(format!("e2e/tools/go.mod doesn't require {module}")))
         };
-        Ok(Self { kubernetes: version("k8s.io/kubernetes")?, etcd: version("go.etcd.io/etcd/server/v3")? })
+        let (kubernetes, etcd) = (version("k8s.io/kubernetes")?, version("go.etcd.io/etcd/server/v3")?);
+        Ok(Self { kubernetes, etcd, is_pinned: true })
+    }
+
+    /// Those, with the Kubernetes that `COMITY_E2E_KUBERNETES` names, if it does.
+    pub(crate) fn wanted() -> Result<Self> {
+        let given = env::var(ANOTHER).unwrap_or_default();
+        let pinned = Self::pinned()?;
+        if given.is_empty() { Ok(pinned) } else { pinned.but(&given) }
+    }
+
+    /// The same with this Kubernetes.
+    fn but(self, given: &str) -> Result<Self> {
+        let numbers = given.strip_prefix("v1.").and_then(|rest| rest.split_once('.'));
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !numbers.is_some_and(|(minor, patch)| is_number(minor) && is_number(patch)) {
+            return Err(Error::Failed(format!(
+                "{ANOTHER} has to be like {}, and is {given:?}",
+                self.kubernetes
+            )));
+        }
+        Ok(Self { is_pinned: given == self.kubernetes, kubernetes: given.to_owned(), ..self })
+    }
+
+    /// What the parts of this Kubernetes are called that are published as modules of their own.
+    pub(super) fn of_parts(&self) -> String {
+        self.kubernetes.replacen("v1.", "v0.", 1)
+    }
+
+    /// The second number of Kubernetes' version.
+    pub(super) fn minor(&self) -> u32 {
+        let minor = self.kubernetes.split('.').nth(1);
+        minor.and_then(|minor| minor.parse().ok()).unwrap_or_default()
     }
 
     /// What they are called in the cache.

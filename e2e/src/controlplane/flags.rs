@@ -10,7 +10,11 @@ use std::{
 use k8s_openapi::ByteString;
 use serde_json::json;
 
-use super::{certificates, find::Binaries, hex, node};
+use super::{
+    certificates,
+    find::{Binaries, Versions},
+    hex, node,
+};
 use crate::{Explain as _, Result, process::bound};
 
 /// User: may do everything (`system:masters`).
@@ -59,6 +63,26 @@ pub struct Settings {
     /// A node is to join (see [`crate::node`]): whoever runs on it has a token, and the API server
     /// listens where pods reach it. Only in a network that nobody else is in.
     pub has_node: bool,
+}
+
+/// From which Kubernetes on, `1.…`, nodes ask for certificates without anybody having switched that on.
+const ASKS_BY_ITSELF: u32 = 37;
+
+impl Settings {
+    /// The API server takes the requests of nodes, and bundles of anchors: in `v1beta1` where Kubernetes has them switched
+    /// off, and as Kubernetes has them by itself where it does.
+    pub fn with_pod_certificates() -> Result<Self> {
+        if Versions::wanted()?.minor() >= ASKS_BY_ITSELF {
+            return Ok(Self::default());
+        }
+        Ok(Self {
+            feature_gates: ["PodCertificateRequest=true", "ClusterTrustBundle=true"]
+                .map(str::to_owned)
+                .into(),
+            runtime_config: vec!["certificates.k8s.io/v1beta1=true".to_owned()],
+            ..Self::default()
+        })
+    }
 }
 
 /// The files of one control plane.

@@ -4,6 +4,7 @@
 //! etcd listens on sockets in the control plane's own directory. They are killed when this
 //! process dies, however it dies, and their directory goes with them.
 
+mod another;
 pub(crate) mod build;
 pub(crate) mod cache;
 mod certificates;

@@ -27,6 +27,7 @@ const KUBERNETES: Recipe<'_> = Recipe {
         ("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"),
         ("npagent", "./npagent"),
     ],
+    instead: None,
 };
 
 /// What runs containers, and gives them a network.
@@ -40,6 +41,7 @@ const CONTAINERS: Recipe<'_> = Recipe {
         ("loopback", "github.com/containernetworking/plugins/plugins/main/loopback"),
         ("host-local", "github.com/containernetworking/plugins/plugins/ipam/host-local"),
     ],
+    instead: None,
 };
 
 /// All of them.

@@ -18,7 +18,8 @@ use crate::{
     process::bound,
 };
 
-const HELM: Recipe<'_> = Recipe { module: "helm", packages: &[("helm", "helm.sh/helm/v4/cmd/helm")] };
+const HELM: Recipe<'_> =
+    Recipe { module: "helm", packages: &[("helm", "helm.sh/helm/v4/cmd/helm")], instead: None };
 
 /// The module that pins it.
 const MODULE: &str = include_str!("../../helm/go.mod");

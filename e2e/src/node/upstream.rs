@@ -28,7 +28,7 @@ use crate::{
 pub const ASKED: &str = "COMITY_E2E_UPSTREAM";
 
 const SUITE: Recipe<'_> =
-    Recipe { module: "upstream", packages: &[("suite", "."), ("agnhost", "./agnhost")] };
+    Recipe { module: "upstream", packages: &[("suite", "."), ("agnhost", "./agnhost")], instead: None };
 const NAMES: [&str; 2] = ["suite", "agnhost"];
 
 /// What is cached was built from these.

@@ -15,19 +15,15 @@ use super::story::{Story, Wish};
 pub const TTL_HOURS: i64 = 3;
 
 /// A control plane that takes the requests of nodes.
-pub fn settings() -> Settings {
-    Settings {
-        feature_gates: ["PodCertificateRequest=true", "ClusterTrustBundle=true"].map(str::to_owned).into(),
-        runtime_config: vec!["certificates.k8s.io/v1beta1=true".to_owned()],
-        ..Settings::default()
-    }
+pub fn settings() -> Result<Settings> {
+    Settings::with_pod_certificates()
 }
 
 /// The cluster that these stories share, and the Comity beside it.
 pub async fn shared() -> Result<(Cluster, &'static Comity)> {
     static SHARED: OnceCell<(Cluster, Comity)> = OnceCell::const_new();
     let start = || async {
-        let cluster = Cluster::start(settings()).await?;
+        let cluster = Cluster::start(settings()?).await?;
         let comity = Comity::start(&cluster).await?;
         Ok::<_, e2e::Error>((cluster, comity))
     };

@@ -81,9 +81,7 @@ async fn nobody_but_its_node_asks_for_a_pod() -> Result<()> {
     let ground = Ground::begin("12h").await?;
     let (pod, key) = (ground.node.pod(ground.place(), "scorer").await?, KeyPair::generate().expect("a key"));
     let request = ground.node.request(&Ask::ordinary(&pod, &key)).await?;
-    let path =
-        format!("/apis/certificates.k8s.io/v1beta1/namespaces/{}/podcertificaterequests", ground.place());
-    let ask = create(&path, serde_json::to_value(&request)?);
+    let ask = create(&ground.node.path(ground.place()), ground.node.written(&request)?);
     refused(&ask, &ground.story.cluster, &["only the node that a pod runs on asks"]).await?;
     let other = super::node::Node::join(&ground.story.cluster).await?;
     refused(&ask, &other.own, &["is not the requesting node", "only the node that a pod runs on asks"]).await

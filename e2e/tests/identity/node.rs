@@ -1,15 +1,16 @@
 //! A node without a kubelet: it has pods bound to it, says that they run, and asks for certificates, all
 //! with the rights that nodes have.
 
-use e2e::{Cluster, Error, Explain as _, Result, cluster::await_object, eventually};
+use comity::cluster::asking::{Version, served};
+use e2e::{Cluster, Error, Explain as _, Result, eventually};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::certificates::v1beta1::{
     PodCertificateRequest, PodCertificateRequestSpec, PodCertificateRequestStatus,
 };
 use k8s_openapi::api::core::v1::{Node as NodeObject, Pod, ServiceAccount};
-use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
-use kube::{Api, ResourceExt as _};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Api, Client, ResourceExt as _};
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, PublicKeyData as _, SigningKey as _};
 use serde_json::{Value, json};
 
@@ -17,6 +18,13 @@ use super::story::SOON;
 
 /// The signer of workloads.
 pub const SIGNER: &str = "comity.dev/workload";
+
+/// What nodes make.
+const KIND: &str = "PodCertificateRequest";
+/// The same in paths.
+const PLURAL: &str = "podcertificaterequests";
+/// The group of it.
+const GROUP: &str = "certificates.k8s.io";
 
 /// A node.
 pub struct Node {
@@ -26,6 +34,8 @@ pub struct Node {
     pub own: Cluster,
     name: String,
     uid: String,
+    /// In which version it asks.
+    version: Version,
 }
 
 /// How a key is sent.
@@ -71,7 +81,21 @@ impl Node {
         let node = Api::<NodeObject>::all(admin.client()).create(&PostParams::default(), &node).await?;
         let own = admin.as_user(&format!("system:node:{name}"), &["system:nodes"])?;
         let uid = node.uid().unwrap_or_default();
-        Ok(Self { admin: admin.clone(), own, name, uid })
+        let version = served(&admin.client()).await?;
+        let version = version.ok_or_else(|| Error::Failed("nodes can't ask here".to_owned()))?;
+        Ok(Self { admin: admin.clone(), own, name, uid, version })
+    }
+
+    /// Whether it may send a key without a request in PKCS #10, as nodes did before Kubernetes 1.36.
+    pub fn is_older(&self) -> bool {
+        self.version == Version::V1Beta1
+    }
+
+    const fn version(&self) -> &'static str {
+        match self.version {
+            Version::V1Beta1 => "v1beta1",
+            Version::V1 => "v1",
+        }
     }
 
     /// Makes a pod of the workload `scorer` and binds it to this node, where it waits for its volumes.
@@ -108,12 +132,29 @@ impl Node {
     /// Asks for a certificate; the API server knows the pod a moment late.
     pub async fn ask(&self, ask: &Ask<'_>) -> Result<PodCertificateRequest> {
         let request = self.request(ask).await?;
-        let api: Api<PodCertificateRequest> =
-            Api::namespaced(self.own.client(), &ask.pod.namespace().unwrap_or_default());
         eventually("the node to be let ask", SOON, async || {
-            api.create(&PostParams::default(), &request).await.map_err(|error| error.to_string())
+            self.send(&request).await.map_err(|error| error.to_string())
         })
         .await
+    }
+
+    /// Makes a request, once.
+    pub async fn send(&self, request: &PodCertificateRequest) -> Result<PodCertificateRequest> {
+        let written = serde_json::from_value(self.written(request)?)?;
+        let api = self.requests(self.own.client(), request);
+        read(api.create(&PostParams::default(), &written).await?)
+    }
+
+    /// A request as it is written in the version that the node asks in.
+    pub fn written(&self, request: &PodCertificateRequest) -> Result<Value> {
+        let mut written = serde_json::to_value(request)?;
+        written["apiVersion"] = json!(format!("{GROUP}/{}", self.version()));
+        Ok(written)
+    }
+
+    /// Where requests of a namespace are.
+    pub fn path(&self, place: &str) -> String {
+        format!("/apis/{GROUP}/{}/namespaces/{place}/{PLURAL}", self.version())
     }
 
     /// The request that a node would make.
@@ -155,22 +196,24 @@ impl Node {
 
     /// What a request says now.
     pub async fn look(&self, request: &PodCertificateRequest) -> Result<PodCertificateRequestStatus> {
-        Ok(self.requests(request).get(&request.name_any()).await?.status.unwrap_or_default())
+        let found = self.requests(self.admin.client(), request).get(&request.name_any()).await?;
+        Ok(read(found)?.status.unwrap_or_default())
     }
 
-    /// The requests in the namespace of one, as the administrator sees them.
-    pub fn requests(&self, request: &PodCertificateRequest) -> Api<PodCertificateRequest> {
-        Api::namespaced(self.admin.client(), &request.namespace().unwrap_or_default())
+    /// The requests in the namespace of one.
+    fn requests(&self, client: Client, request: &PodCertificateRequest) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk(GROUP, self.version(), KIND);
+        let kind = ApiResource::from_gvk_with_plural(&kind, PLURAL);
+        Api::namespaced_with(client, &request.namespace().unwrap_or_default(), &kind)
     }
 
     /// Awaits an answer: its type, its reason, and the whole of it.
     pub async fn answer(&self, request: &PodCertificateRequest) -> Result<Answer> {
-        let api = self.requests(request);
-        await_object(&api, &request.name_any(), "an answer", SOON, |request: &PodCertificateRequest| {
-            let status = request.status.clone().unwrap_or_default();
+        eventually(&format!("{}: an answer", request.name_any()), SOON, async || {
+            let status = self.look(request).await.map_err(|error| error.to_string())?;
             let condition = status.conditions.clone().unwrap_or_default().into_iter().next();
             let condition = condition.ok_or("none yet")?;
-            Ok(Answer {
+            Ok::<_, String>(Answer {
                 type_: condition.type_,
                 reason: condition.reason,
                 message: condition.message,
@@ -179,6 +222,13 @@ impl Node {
         })
         .await
     }
+}
+
+/// A request as the API server has it, in whichever version: the older one says all that the newer does.
+fn read(found: DynamicObject) -> Result<PodCertificateRequest> {
+    let mut found = serde_json::to_value(found)?;
+    found["apiVersion"] = json!(format!("{GROUP}/v1beta1"));
+    Ok(serde_json::from_value(found)?)
 }
 
 /// What was answered.

@@ -31,8 +31,7 @@ async fn what_a_pod_says_of_itself_is_refused() -> Result<()> {
     let mut named = ground.node.request(&Ask::ordinary(&pod, &key)).await?;
     named.spec.stub_pkc_s10_request =
         stub(&key, |params| params.distinguished_name.push(DnType::CommonName, "admin"))?;
-    let requests = Api::namespaced(ground.node.own.client(), ground.place());
-    let named = requests.create(&kube::api::PostParams::default(), &named).await?;
+    let named = ground.node.send(&named).await?;
     ground.node.answer(&named).await?.refused("UnsupportedKeyType", "a subject of its own")
 }
 
@@ -69,7 +68,7 @@ async fn with_less_than_an_hour_left_a_new_pod_is_refused_and_one_that_runs_is_l
 /// With a Comity of its own, which is away while what was asked for changes.
 #[tokio::test]
 async fn what_was_asked_for_before_isnt_given_after() -> Result<()> {
-    let cluster = Cluster::start(settings()).await?;
+    let cluster = Cluster::start(settings()?).await?;
     let comity = Comity::start(&cluster).await?;
     let ground = Ground::on(&cluster, "12h", "[PodCertificate]").await?;
     let other = Ground::on(&cluster, "12h", "[PodCertificate]").await?;

@@ -10,32 +10,32 @@ use rcgen::KeyPair;
 use serde_json::json;
 
 use super::ground::{Ground, refused, settings};
-use super::node::Ask;
+use super::node::{Ask, Node};
 use super::story::SOON;
 
 const OTHER: &str = "example.com/signer";
 
 /// Answers a request, as whoever may.
-fn answering(request: &PodCertificateRequest) -> Result<Attempt> {
-    let (place, name) = (request.namespace().unwrap_or_default(), request.name_any());
-    let path =
-        format!("/apis/certificates.k8s.io/v1beta1/namespaces/{place}/podcertificaterequests/{name}/status");
+fn answering(node: &Node, request: &PodCertificateRequest) -> Result<Attempt> {
+    let place = node.path(&request.namespace().unwrap_or_default());
+    let path = format!("{place}/{}/status", request.name_any());
     let condition = json!({"type": "Denied", "status": "True", "reason": "Mine", "message": "mine",
         "lastTransitionTime": "2026-01-01T00:00:00Z"});
-    let mut answered = serde_json::to_value(request)?;
+    let mut answered = node.written(request)?;
     answered["status"] = json!({"conditions": [condition]});
     Ok(replace(&path, answered))
 }
 
 #[tokio::test]
 async fn only_comity_sign_answers_and_for_its_own_signer_only() -> Result<()> {
-    let cluster = e2e::Cluster::start(settings()).await?;
+    let cluster = e2e::Cluster::start(settings()?).await?;
     let comity = e2e::Comity::start(&cluster).await?;
     let ground = Ground::on(&cluster, "12h", "[PodCertificate]").await?;
     let (pod, key) = (ground.node.pod(ground.place(), "scorer").await?, KeyPair::generate().expect("a key"));
     comity.sign().stop().await?;
-    let own = answering(&ground.node.ask(&Ask::ordinary(&pod, &key)).await?)?;
-    let others = answering(&ground.node.ask(&Ask { signer: OTHER, ..Ask::ordinary(&pod, &key) }).await?)?;
+    let (node, ordinary) = (&ground.node, Ask::ordinary(&pod, &key));
+    let own = answering(node, &node.ask(&ordinary).await?)?;
+    let others = answering(node, &node.ask(&Ask { signer: OTHER, ..ordinary }).await?)?;
     let (run, sign) = (comity.run().identity(&cluster)?, comity.sign().identity(&cluster)?);
     for attempt in [&own, &others] {
         refused(attempt, &run, &["is forbidden: User"]).await?;

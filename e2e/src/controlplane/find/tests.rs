@@ -80,7 +80,7 @@ impl Machine {
 }
 
 fn versions() -> Versions {
-    Versions { kubernetes: "v1.2.3".to_owned(), etcd: "v3.4.5".to_owned() }
+    Versions { kubernetes: "v1.2.3".to_owned(), etcd: "v3.4.5".to_owned(), is_pinned: true }
 }
 
 #[test]
@@ -88,6 +88,18 @@ fn versions_are_those_of_the_go_module() {
     let versions = Versions::pinned().unwrap();
     assert!(versions.kubernetes.starts_with("v1."), "{versions:?}");
     assert!(versions.etcd.starts_with("v3."), "{versions:?}");
+}
+
+#[test]
+fn another_kubernetes_is_named_in_full() {
+    let other = versions().but("v1.37.2").unwrap();
+    assert_eq!((other.key().as_str(), other.is_pinned), ("v1.37.2-etcd-v3.4.5", false));
+    assert_eq!((other.of_parts().as_str(), other.minor()), ("v0.37.2", 37));
+    assert!(versions().but("v1.2.3").unwrap().is_pinned);
+    for bad in ["1.37.2", "v1.37", "v1.37.", "v1.37.2-rc.0", "v2.0.0", "v1.37.2/../x"] {
+        let refused = versions().but(bad).unwrap_err().to_string();
+        assert!(refused.contains("COMITY_E2E_KUBERNETES has to be like v1.2.3"), "{refused}");
+    }
 }
 
 #[test]
