@@ -10,6 +10,7 @@
 //! - [`clock`] is what processes of Comity go by where a story sets the time.
 //! - [`attempt`] is one thing that somebody tries, for what must be refused and what must not.
 //! - [`witness`] has certificates verified by code that isn't ours.
+//! - [`figures`] is what benchmarks make of what they measured.
 //! - [`wait`] is the only place that polls.
 
 pub mod attempt;
@@ -19,6 +20,7 @@ pub mod comity;
 pub mod controlplane;
 pub mod demo;
 mod error;
+pub mod figures;
 pub mod http;
 pub mod liar;
 #[cfg(target_os = "linux")]

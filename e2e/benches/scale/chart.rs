@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::report::{Report, percentile};
+use e2e::figures::percentile;
+
+use super::report::Report;
 
 const WIDTH: f64 = 720.0;
 const LEFT: f64 = 170.0;

@@ -1,5 +1,6 @@
 //! What was measured, as a table for people and as JSON.
 
+use e2e::figures::percentile;
 use serde_json::{Value, json};
 
 use super::{
@@ -227,10 +228,4 @@ fn three(sorted: &[f64]) -> String {
 /// For programs.
 fn spread(sorted: &[f64]) -> Value {
     json!({"p50": percentile(sorted, 50), "p99": percentile(sorted, 99), "max": percentile(sorted, 100)})
-}
-
-/// The value that `percent` of all don't exceed (nearest rank).
-pub fn percentile(sorted: &[f64], percent: usize) -> f64 {
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied().unwrap_or_default()
 }
