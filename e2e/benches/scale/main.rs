@@ -45,6 +45,9 @@ struct Options {
     /// Only what opening and narrowing take, and the bare loops: a table with gaps, for whoever works on that.
     #[arg(long)]
     brief: bool,
+    /// Only what people decide, and a contract that changes: the rest of the table is left out.
+    #[arg(long, conflicts_with = "brief")]
+    decided: bool,
     /// Cargo says so.
     #[arg(long, hide = true)]
     bench: bool,
@@ -82,6 +85,10 @@ async fn phases(grants: usize, options: &Options) -> Result<(Report, Result<()>)
     let comity = Comity::start(&cluster).await?;
     let world = World::make(&cluster, BEFORE + 3 * grants).await?;
     let mut report = Report::new(grants, workers);
+    if options.decided {
+        let changed = changes(&comity, &world.by_people(), &mut report, false).await;
+        return Ok((report, changed));
+    }
 
     say("grants before any is counted");
     let before = world::grants("before", BEFORE, "24h")?;
