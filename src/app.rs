@@ -4,6 +4,7 @@
 mod admission;
 mod authorities;
 mod counting;
+mod dial;
 mod enrolment;
 mod pods;
 mod rehearse;
@@ -24,6 +25,7 @@ use kube::runtime::reflector::Store;
 use kube::{Client, Resource};
 use tokio::net::TcpListener;
 
+pub use self::dial::dial;
 pub use self::rehearse::rehearse;
 use crate::api::{GrantDecision, name};
 use crate::cluster::admission::Admission;

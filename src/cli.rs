@@ -4,6 +4,7 @@ mod ca;
 mod completion;
 mod crd;
 mod decide;
+mod dial;
 mod diff;
 mod files;
 mod format;
@@ -81,6 +82,7 @@ enum Command {
     Ca(ca::Arguments),
     Run(run::Arguments),
     Sign(sign::Arguments),
+    Dial(dial::Arguments),
     Crd(crd::Arguments),
     Completion(completion::Arguments),
     Generate(generate::Arguments),
@@ -118,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Ca(arguments) => arguments.run(),
         Command::Run(arguments) => arguments.run(),
         Command::Sign(arguments) => arguments.sign(),
+        Command::Dial(arguments) => arguments.dial(),
         Command::Crd(arguments) => arguments.print(),
         Command::Completion(arguments) => arguments.print(),
         Command::Generate(arguments) => arguments.generate(),

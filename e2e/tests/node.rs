@@ -15,6 +15,9 @@ mod chart;
 #[path = "node/demo.rs"]
 mod demo;
 #[cfg(target_os = "linux")]
+#[path = "node/dials.rs"]
+mod dials;
+#[cfg(target_os = "linux")]
 #[path = "property/dice.rs"]
 mod dice;
 #[cfg(target_os = "linux")]
@@ -96,6 +99,9 @@ fn stories() -> Vec<e2e::node::tier::Story> {
         }),
         Story::new("nothing_but_what_is_agreed_passes_at_any_stage_or_transition", |node| {
             Box::pin(matrix::nothing_but_what_is_agreed_passes(node))
+        }),
+        Story::new("a_rehearsal_dials_for_real_and_tells_where_nobody_holds_pods_to_policies", |node| {
+            Box::pin(dials::a_rehearsal_dials_for_real(node))
         }),
         Story::new("connections_end_with_their_pods_at_the_end_and_under_quarantine", |node| {
             Box::pin(talk::connections_end_with_their_pods(node))

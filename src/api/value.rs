@@ -105,6 +105,13 @@ bounded_string!(
     pattern = "^sha256:[0-9a-f]{64}$"
 );
 bounded_string!(
+    /// An image by its digest, as OCI names it.
+    PinnedImage,
+    "An image by its digest: registry/repository@sha256: and 64 hexadecimal digits.",
+    max = 512,
+    pattern = "^[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}$"
+);
+bounded_string!(
     /// The name of a case of a rehearsal.
     CaseName,
     "The name of a case of a rehearsal: lower case letters, digits, dots and dashes.",

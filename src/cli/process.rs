@@ -105,6 +105,11 @@ impl ServiceArguments {
     }
 }
 
+/// Runs some work to its end, by one thread.
+pub(super) fn on_its_own<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work))
+}
+
 /// Runs `process` to its end.
 pub(super) fn to_the_end<E>(process: impl Future<Output = Result<(), E>>) -> Result<ExitCode, Failure>
 where

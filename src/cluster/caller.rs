@@ -21,10 +21,8 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
 use super::clock::Clock;
+use super::pages;
 use crate::api::GrantDecision;
-
-/// How many objects one answer holds.
-const PAGE: u32 = 500;
 
 /// Which cluster, as whom, and where in it.
 #[derive(Clone, Debug, Default)]
@@ -216,27 +214,27 @@ impl Caller {
     /// All objects of a kind in their namespace.
     pub async fn list<K>(&self) -> Result<Vec<K>, CallError>
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Send + 'static,
     {
-        pages(&Api::namespaced(self.client.clone(), &self.namespace), ListParams::default()).await
+        self.every(Api::namespaced(self.client.clone(), &self.namespace), ListParams::default()).await
     }
 
     /// The objects of a kind in their namespace that have this label.
     pub async fn labelled<K>(&self, label: &str) -> Result<Vec<K>, CallError>
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Send + 'static,
     {
         let api = Api::namespaced(self.client.clone(), &self.namespace);
-        pages(&api, ListParams::default().labels(label)).await
+        self.every(api, ListParams::default().labels(label)).await
     }
 
     /// The objects of a kind that have this name, in whatever namespace.
     pub async fn called<K>(&self, name: &str) -> Result<Vec<K>, CallError>
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Send + 'static,
     {
         let api = Api::all(self.client.clone());
-        pages(&api, ListParams::default().fields(&format!("metadata.name={name}"))).await
+        self.every(api, ListParams::default().fields(&format!("metadata.name={name}"))).await
     }
 
     /// Writes down what is to be done with CAs.
@@ -249,9 +247,16 @@ impl Caller {
     /// All objects of a kind that belong to no namespace.
     pub async fn list_everywhere<K>(&self) -> Result<Vec<K>, CallError>
     where
-        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+        K: Resource<DynamicType = ()> + DeserializeOwned + Send + 'static,
     {
-        pages(&Api::all(self.client.clone()), ListParams::default()).await
+        self.every(Api::all(self.client.clone()), ListParams::default()).await
+    }
+
+    async fn every<K>(&self, api: Api<K>, params: ListParams) -> Result<Vec<K>, CallError>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned + Send + 'static,
+    {
+        pages::all(&self.client, &api, params).await.map_err(|error| CallError::of(K::plural(&()), error))
     }
 
     /// Writes a decision down.
@@ -303,23 +308,6 @@ fn is_final(error: &watcher::Error) -> bool {
         return false;
     };
     matches!(status.code, 401 | 403 | 404)
-}
-
-/// All pages of a list.
-async fn pages<K>(api: &Api<K>, params: ListParams) -> Result<Vec<K>, CallError>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
-{
-    let mut params = params.limit(PAGE);
-    let mut all = Vec::new();
-    loop {
-        let page = api.list(&params).await.map_err(|error| CallError::of(K::plural(&()), error))?;
-        all.extend(page.items);
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(all),
-        }
-    }
 }
 
 /// An object in words.

@@ -14,6 +14,7 @@ pub mod feed;
 pub mod objects;
 pub mod outside;
 pub mod pace;
+mod pages;
 pub mod pods;
 pub mod readable;
 pub mod reading;

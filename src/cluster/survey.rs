@@ -43,7 +43,7 @@ pub struct Survey {
 /// All objects of a kind in the caller's namespace, or everywhere.
 async fn all<K>(caller: &Caller, everywhere: bool) -> Result<Vec<Readable<K>>, CallError>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Send + 'static,
 {
     if everywhere { caller.list_everywhere().await } else { caller.list().await }
 }

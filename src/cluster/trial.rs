@@ -88,15 +88,34 @@ impl Trial {
     pub async fn dry_run(
         &self,
         user: Option<&str>,
+        how: (&str, &str),
+        path: &str,
+        body: &Value,
+    ) -> Result<Answer, WriteError> {
+        let path = format!("{path}?dryRun=All&fieldManager={}", name::REHEARSE);
+        self.send(user, how, &path, body).await
+    }
+
+    /// What came of a request as `user`: this one has its effect.
+    pub async fn act(
+        &self,
+        user: &str,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Answer, WriteError> {
+        self.send(Some(user), (method, "application/json"), path, body).await
+    }
+
+    async fn send(
+        &self,
+        user: Option<&str>,
         (method, media_type): (&str, &str),
         path: &str,
         body: &Value,
     ) -> Result<Answer, WriteError> {
-        let what = || format!("trying {method} {path}");
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{path}?dryRun=All&fieldManager={}", name::REHEARSE))
-            .header("content-type", media_type);
+        let what = || format!("trying {method} {}", path.split('?').next().unwrap_or_default());
+        let mut request = Request::builder().method(method).uri(path).header("content-type", media_type);
         if let Some(user) = user {
             request = request.header("impersonate-user", user);
         }
@@ -131,12 +150,19 @@ impl Trial {
         Ok(found.map_err(|error| WriteError::new(what(), error))?.items)
     }
 
-    /// A few pods of a namespace, as `user` sees them. That they may not yet is trouble that passes.
-    pub async fn pods(&self, user: &str, namespace: &str) -> Result<Vec<Value>, WriteError> {
+    /// A few pods of a namespace, those with a label if one is named, as `user` sees them. That they may not yet is
+    /// trouble that passes.
+    pub async fn pods(
+        &self,
+        user: &str,
+        namespace: &str,
+        label: Option<&str>,
+    ) -> Result<Vec<Value>, WriteError> {
         let what = || format!("looking which pods run in {namespace}");
-        let request = Request::get(format!("/api/v1/namespaces/{namespace}/pods?limit={FEW}"))
-            .header("impersonate-user", user)
-            .body(Vec::new());
+        let label =
+            label.map(|label| format!("&labelSelector={}", label.replace('=', "%3D"))).unwrap_or_default();
+        let path = format!("/api/v1/namespaces/{namespace}/pods?limit={FEW}{label}");
+        let request = Request::get(path).header("impersonate-user", user).body(Vec::new());
         let request = request.map_err(|error| WriteError::new(what(), kube::Error::HttpError(error)))?;
         let mut found: Value =
             in_time(self.client.request(request)).await.map_err(|error| WriteError::new(what(), error))?;

@@ -2,7 +2,7 @@
 //!
 //! [`cases`] derives from what an opening allows what has to succeed and what has to be refused, each case
 //! breaking one clause; [`judge`] tells whether what came out is what had to; [`statement`] writes it down.
-//! All of those are pure. [`reconcile`] has the cases tried by the API server, and stores the report.
+//! All of those are pure. [`reconcile`] has the cases tried by the API server, and stores the report; [`observe`] reads, and has a pod dial.
 
 pub mod case;
 pub mod cases;

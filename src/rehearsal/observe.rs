@@ -1,5 +1,7 @@
 //! What a rehearsal goes by, read at the moment at which it begins.
 
+mod probe;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -9,10 +11,12 @@ use kube::ResourceExt as _;
 use kube::runtime::reflector::ObjectRef;
 use serde_json::json;
 
+use self::probe::dialled;
 use super::case::{Case, Who};
 use super::cases::Ground;
 use super::cases::certificates::{self, Published};
 use super::cases::checks::{self, Behind, Checked};
+use super::cases::dials;
 use super::cases::ephemeral::Running;
 use super::cases::login::{Login, discovered, discovery, keys};
 use super::cases::network::judged::{self, Looked};
@@ -79,6 +83,7 @@ impl Observer<'_> {
         seen.extend(self.checks(&ground).await?);
         let network = self.network(&ground, due).await?;
         let running = self.running(&ground).await?;
+        seen.extend(self.dials(&ground, due).await?);
         (ground.network, ground.running, ground.seen) = (network, running, seen);
         Ok(ground.cases())
     }
@@ -138,7 +143,7 @@ impl Observer<'_> {
             return Ok(Err("nobody of the partner's may look which pods run, and so nobody here".to_owned()));
         };
         let user = Who::Role(role).user(ground.namespace);
-        Ok(Running::among(&self.trial.pods(&user, ground.namespace).await?))
+        Ok(Running::among(&self.trial.pods(&user, ground.namespace, None).await?))
     }
 
     /// What becomes of each connection by the policies that are stored now.
@@ -161,6 +166,24 @@ impl Observer<'_> {
         let looked = self.look(&namespaces(&rehearsed(&ingress))).await?;
         ingress.extend(let_in(ground.policy, &looked));
         Ok(judged::cases(&rehearsed(&ingress), &looked))
+    }
+
+    /// What becomes of real dials, from a pod of the stage.
+    async fn dials(&self, ground: &Ground<'_>, due: &Due<'_>) -> Result<Vec<Case>, WriteError> {
+        let stages = &due.agreement.stages;
+        let others: Vec<(Stage, &EffectivePolicy)> =
+            stages.iter().map(|(stage, terms)| (*stage, &terms.policy)).collect();
+        let mut behind = BTreeMap::new();
+        for (namespace, service) in dials::services(ground.policy, &others) {
+            let slices = self.trial.endpoints(&namespace, &service).await?;
+            behind.insert((namespace, service), slices);
+        }
+        let targets = dials::targets(ground.policy, &others, &behind);
+        let told = match dials::pod(ground, &dials::addresses(&targets)) {
+            Ok(pod) => dialled(ground, &pod, self.trial).await?,
+            Err(why) => dials::Told::Untried(why),
+        };
+        Ok(dials::cases(targets, &told))
     }
 
     /// Reads the labels and the network policies of namespaces, as far as it is let.

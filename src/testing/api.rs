@@ -182,7 +182,10 @@ impl State {
     }
 
     fn create(&mut self, path: &str, body: &[u8]) -> Answer {
-        let object: Value = serde_json::from_slice(body).unwrap();
+        let mut object: Value = serde_json::from_slice(body).unwrap();
+        if let Some(prefix) = object["metadata"]["generateName"].as_str() {
+            object["metadata"]["name"] = format!("{prefix}{}", self.version).into();
+        }
         let path = format!("{path}/{}", object["metadata"]["name"].as_str().unwrap());
         if self.objects.contains_key(&path) {
             let (code, mut answer) = failure(StatusCode::CONFLICT, "already exists");

@@ -28,6 +28,20 @@ use crate::{
 /// How long a node, or a pod on it, may take on a machine that is busy with everything else.
 const SOON: Duration = Duration::from_secs(90);
 
+/// What holds pods to network policies.
+const ENFORCER: &str = "npagent";
+
+/// A node on which nobody holds pods to network policies, while this is kept.
+#[derive(Debug)]
+pub struct Unheld<'a>(&'a Process);
+
+impl Drop for Unheld<'_> {
+    fn drop(&mut self) {
+        // One that has ended says so by itself.
+        let _ = self.0.resume();
+    }
+}
+
 /// A cluster with one node, and Comity on it.
 pub struct Node {
     cluster: Cluster,
@@ -196,6 +210,14 @@ impl Node {
         files.map(|file| fs::read_to_string(file).unwrap_or_default()).collect()
     }
 
+    /// Nobody holds pods to network policies, until what this gives is dropped. Those that are held already stay so.
+    pub fn without_enforcer(&self) -> Result<Unheld<'_>> {
+        let found = self.processes.iter().find(|process| process.name() == ENFORCER);
+        let enforcer = found.ok_or_else(|| Error::Failed("no enforcer runs".to_owned()))?;
+        enforcer.pause()?;
+        Ok(Unheld(enforcer))
+    }
+
     /// An error with its last words, if anything of the node has ended.
     pub fn check(&mut self) -> Result<()> {
         self.processes.iter_mut().try_for_each(Process::check)
@@ -260,7 +282,7 @@ impl Node {
         ];
         self.agent("kube-proxy", users::PROXY, binaries, &proxy)?;
         let enforcer = [format!("--node={NAME}"), format!("--pod-network={POD_NETWORK}")];
-        self.agent("npagent", users::ENFORCER, binaries, &enforcer)
+        self.agent(ENFORCER, users::ENFORCER, binaries, &enforcer)
     }
 
     /// Starts one of those that work by the API server.

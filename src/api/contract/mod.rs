@@ -17,8 +17,9 @@ pub use place::{Compute, Destination, Egress, EgressPort, ImageReference, Protoc
 pub use scope::{Artifact, DataScope, Prohibited, Rows, ScopedDataset};
 pub use security::{Authentication, EncryptionKeys, KeyDelivery, Logging, Security, SinkFailure};
 pub use stages::{
-    AfterPromotion, Anomaly, AnomalyAction, Approval, Expectation, NarrowedPods, Narrowing, Quarantine,
-    QuarantinedPods, Rehearsal, RehearsalCase, RehearsalRequirement, RequestedUse, Reviews, StageRule,
+    AfterPromotion, Anomaly, AnomalyAction, Approval, Expectation, NarrowedPods, Narrowing, Probe,
+    Quarantine, QuarantinedPods, Rehearsal, RehearsalCase, RehearsalRequirement, RequestedUse, Reviews,
+    StageRule,
 };
 pub use time::{Retention, Reuse, TimeTerms, Weekday, Window};
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::OperationName;
 use crate::api::boundary::{GroupShare, Quota};
 use crate::api::stage::Stage;
-use crate::api::value::{Duration, Name, Word};
+use crate::api::value::{Duration, Name, PinnedImage, Word};
 
 /// One stage that can be opened.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
@@ -79,6 +79,17 @@ pub struct Rehearsal {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(max = 64))]
     pub cases: Vec<RehearsalCase>,
+    /// What runs as a pod of the stage and dials, where the cluster runs pods: what has to be reached, and what mustn't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+}
+
+/// What runs as a pod of the stage and dials.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Probe {
+    /// Its image, from a registry that the contract names: a copy of Comity's own, whose `comity dial` it runs.
+    pub image: PinnedImage,
 }
 
 /// Whether cases that nothing can execute block production.

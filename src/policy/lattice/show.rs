@@ -12,7 +12,9 @@ use crate::api::contract::{
 use crate::api::dataset::{Classification, DataKind, Sensitivity, Sharing};
 use crate::api::grant::Role;
 use crate::api::stage::Stage;
-use crate::api::value::{ContentDigest, Duration, Email, Host, Line, Name, Ratio, Registry, Uri, Word};
+use crate::api::value::{
+    ContentDigest, Duration, Email, Host, Line, Name, PinnedImage, Ratio, Registry, Uri, Word,
+};
 
 /// Something that has words for people.
 pub(super) trait Show {
@@ -47,7 +49,7 @@ macro_rules! as_named {
     )+};
 }
 
-as_written!(String, i32, Name, Word, Line, Uri, Email, Host, Registry, Ratio, Duration, Stage);
+as_written!(String, i32, Name, Word, Line, Uri, Email, Host, PinnedImage, Registry, Ratio, Duration, Stage);
 as_named!(
     Actor,
     AfterPromotion,

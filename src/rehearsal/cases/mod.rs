@@ -4,6 +4,7 @@
 mod access;
 pub mod certificates;
 pub mod checks;
+pub mod dials;
 pub mod ephemeral;
 mod future;
 pub mod login;

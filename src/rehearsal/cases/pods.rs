@@ -89,6 +89,11 @@ impl Pod {
     }
 }
 
+/// One that conforms and runs this image.
+pub(super) fn running(ground: &Ground<'_>, image: &str) -> Option<Value> {
+    Some(Pod::conforming(ground)?.with("/spec/containers/0/image", json!(image)).0)
+}
+
 /// A container as strictly held as any.
 pub(super) fn container(name: &str, image: &str) -> Value {
     json!({

@@ -3,12 +3,14 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::contract::Probe;
 use crate::api::report::CaseOutcome;
 use crate::api::stage::Stage;
 use crate::cluster::outside::Outside;
 use crate::grant::build::Installation;
 use crate::grant::tests::play::Play;
 use crate::rehearsal::judge::outcome;
+use crate::testing::known;
 
 const REPORTS: &str = "/apis/comity.dev/v1alpha1/namespaces/risk-data/rehearsalreports";
 const REVIEWS: &str = "POST /apis/authorization.k8s.io/v1/subjectaccessreviews";
@@ -21,7 +23,10 @@ struct Rehearsal {
 
 impl Rehearsal {
     async fn due() -> Self {
-        let mut play = Play::new();
+        Self::due_in(Play::new()).await
+    }
+
+    async fn due_in(mut play: Play) -> Self {
         play.grant.spec.stage = Stage::Rehearsal;
         let uid = play.grant.uid().unwrap();
         for _ in 0..6 {
@@ -65,6 +70,75 @@ impl Rehearsal {
             name::REHEARSER_BINDING
         )
     }
+}
+
+impl Rehearsal {
+    /// One whose contract names what dials, where only the API server listens anywhere.
+    async fn due_and_dialled() -> Self {
+        let image = format!("registry.retail.example/partners/comity@sha256:{}", "0".repeat(64));
+        let known = known::Known::changed(|world| {
+            let rehearsal = world.contract.spec.rehearsal.get_or_insert_default();
+            rehearsal.probe = Some(Probe { image: image.as_str().into() });
+        });
+        let rehearsal = Self::due_in(Play::of(known)).await;
+        let slice = json!({"metadata": {"name": "kubernetes"}, "addressType": "IPv4",
+            "ports": [{"port": 6443}], "endpoints": [{"addresses": ["10.0.0.1"]}]});
+        rehearsal
+            .play
+            .api
+            .put("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes", slice);
+        rehearsal
+    }
+
+    /// What the newest report says of dialling the API server.
+    fn dialled(&self) -> (String, String) {
+        let cases = self.reports()[0]["spec"]["statement"]["predicate"]["cases"].clone();
+        let case = cases.as_array().unwrap().iter().find(|case| case["name"] == "dial-api-server").unwrap();
+        let text = |field: &str| case[field].as_str().unwrap().to_owned();
+        (text("outcome"), text("observed"))
+    }
+
+    /// A pass, in which the Job's pod stands so from when there is a Job.
+    async fn runs(&self, mut pod: Value) {
+        let path = format!("/api/v1/namespaces/{}/pods/probe", self.play.place().unwrap());
+        let api = self.play.api.clone();
+        let controllers = tokio::spawn(async move {
+            loop {
+                let job = api.objects().into_iter().find(|(path, _)| path.contains("/jobs/"));
+                if let Some((_, job)) = job {
+                    let owner = json!({"uid": job["metadata"]["uid"], "controller": true});
+                    pod["metadata"] = json!({"name": "probe", "ownerReferences": [owner]});
+                    return api.put(&path, pod);
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+        self.pass().await.unwrap();
+        controllers.await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_probe_left_is_reported_and_nothing_of_it_stays() {
+    for (left, outcome) in [("10.0.0.1:6443 no answer\n", "Passed"), ("10.0.0.1:6443 open\n", "Failed")] {
+        let rehearsal = Rehearsal::due_and_dialled().await;
+        let ended = json!({"state": {"terminated": {"exitCode": 0, "message": left}}});
+        let status = json!({"phase": "Succeeded", "containerStatuses": [ended]});
+        rehearsal.runs(json!({"spec": {"nodeName": "one"}, "status": status})).await;
+        assert_eq!(rehearsal.dialled().0, outcome);
+        let made = rehearsal.play.api.objects().into_keys().find(|path| path.contains("/jobs/"));
+        assert_eq!(made, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_node_takes_a_probe_nothing_was_dialled() {
+    let rehearsal = Rehearsal::due_and_dialled().await;
+    rehearsal.runs(json!({"spec": {}, "status": {}})).await;
+    let (outcome, why) = rehearsal.dialled();
+    assert!(outcome == "NotExecutable" && why.contains("no node takes the probe pod"), "{outcome}: {why}");
+    let deleted = rehearsal.play.api.requests().into_iter().filter(|request| request.starts_with("DELETE"));
+    assert_eq!(deleted.count(), 1);
 }
 
 fn installation() -> Installation {

@@ -5,8 +5,8 @@ use super::super::walk::Walk;
 use super::place;
 use crate::api::boundary::{GroupShare, Quota};
 use crate::api::contract::{
-    AfterPromotion, Anomaly, AnomalyAction, Approval, NarrowedPods, Narrowing, Quarantine, QuarantinedPods,
-    Rehearsal, RehearsalCase, RehearsalRequirement, RequestedUse, Reviews, StageRule,
+    AfterPromotion, Anomaly, AnomalyAction, Approval, NarrowedPods, Narrowing, Probe, Quarantine,
+    QuarantinedPods, Rehearsal, RehearsalCase, RehearsalRequirement, RequestedUse, Reviews, StageRule,
 };
 use crate::api::value::Duration;
 
@@ -84,8 +84,13 @@ pub(super) fn rehearsal(walk: &mut Walk, old: Option<&Rehearsal>, new: Option<&R
     let told = |rehearsal: Option<&Rehearsal>| rehearsal.map(|rehearsal| rehearsal.require);
     let cases = |rehearsal: Option<&Rehearsal>| rehearsal.map_or_else(Vec::new, |it| it.cases.clone());
     let order = [Some(RehearsalRequirement::All), Some(RehearsalRequirement::Executable), None];
+    let image = |rehearsal: Option<&Rehearsal>| {
+        rehearsal.and_then(|it| it.probe.as_ref()).map(|Probe { image }| image.clone())
+    };
     walk.under("rehearsal", "", |walk| {
         walk.chain(("require", "rehearsed before production"), &order, told(old), told(new));
+        // What dials is stricter than nothing, and another one may show something else.
+        walk.same_if_asked(("probe.image", "image of the probe"), image(old).as_ref(), image(new).as_ref());
         let (old, new) = (cases(old), cases(new));
         let name = |case: &RehearsalCase| case.name.clone();
         let clause = ("cases", "rehearsed case");

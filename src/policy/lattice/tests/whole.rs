@@ -116,6 +116,8 @@ fn contract() -> Value {
     value["dataScope"]["datasets"][0]["rows"]["to"] = json!("2029-01-01T00:00:00Z");
     value["models"][0]["evaluations"][0]["atLeast"] = json!("0.1");
     value["stages"][0]["soak"] = json!("1h");
+    let image = format!("registry.retail.example/partners/comity@sha256:{}", "0".repeat(64));
+    value["rehearsal"]["probe"] = json!({"image": image});
     value
 }
 
