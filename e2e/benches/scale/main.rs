@@ -85,41 +85,50 @@ async fn phases(grants: usize, options: &Options) -> Result<(Report, Result<()>)
     let comity = Comity::start(&cluster).await?;
     let world = World::make(&cluster, BEFORE + 3 * grants).await?;
     let mut report = Report::new(grants, workers);
-    if options.decided {
-        let changed = changes(&comity, &world.by_people(), &mut report, false).await;
-        return Ok((report, changed));
+    if !options.decided {
+        openings((&cluster, &comity, &world), grants, options, &mut report).await?;
     }
-
-    say("grants before any is counted");
-    let before = world::grants("before", BEFORE, "24h")?;
-    let first = opening::open(&world, &before).await?;
-    report.memory_before = rest::memory(&comity)?;
-    let objects = recorded::Recorded::read(&cluster, &first[0])?;
-    stop(&comity).await?;
-
-    say("object floor: a bare loop makes the same objects");
-    report.object_floor.push(floor::objects(&world, &objects, "floor-a", grants, workers).await?);
-    told(report.object_floor[0].seconds);
-
-    start(&comity).await?;
-    say("grants, from apply to Active");
-    let batch = world::grants("batch", grants, "24h")?;
-    let opened = open(&comity, &world, &batch, &mut report).await?;
-    told(report.seconds);
-    report.memory_after = rest::memory(&comity)?;
-    if !options.brief {
-        rests_and_ends(&cluster, &comity, &world, &batch, &mut report).await?;
-    }
-    stop(&comity).await?;
-
-    say("request floor: the same requests, replayed by a bare loop");
-    report.request_floor = floor::requests(&world, &opened, workers).await?;
-    told(report.request_floor.seconds);
-    say("object floor, again");
-    report.object_floor.push(floor::objects(&world, &objects, "floor-b", grants, workers).await?);
-    told(report.object_floor[1].seconds);
     let changed = changes(&comity, &world.by_people(), &mut report, options.brief).await;
     Ok((report, changed))
+}
+
+/// What it takes to open grants, beside bare loops that do the same; what they cost then, and how they end.
+async fn openings(
+    (cluster, comity, world): (&Cluster, &Comity, &World),
+    grants: usize,
+    options: &Options,
+    report: &mut Report,
+) -> Result<()> {
+    let workers = options.workers;
+    say("grants before any is counted");
+    let before = world::grants("before", BEFORE, "24h")?;
+    let first = opening::open(world, &before).await?;
+    report.memory_before = rest::memory(comity)?;
+    let objects = recorded::Recorded::read(cluster, &first[0])?;
+    stop(comity).await?;
+
+    say("object floor: a bare loop makes the same objects");
+    report.object_floor.push(floor::objects(world, &objects, "floor-a", grants, workers).await?);
+    told(report.object_floor[0].seconds);
+
+    start(comity).await?;
+    say("grants, from apply to Active");
+    let batch = world::grants("batch", grants, "24h")?;
+    let opened = open(comity, world, &batch, report).await?;
+    told(report.seconds);
+    report.memory_after = rest::memory(comity)?;
+    if !options.brief {
+        rests_and_ends(cluster, comity, world, &batch, report).await?;
+    }
+    stop(comity).await?;
+
+    say("request floor: the same requests, replayed by a bare loop");
+    report.request_floor = floor::requests(world, &opened, workers).await?;
+    told(report.request_floor.seconds);
+    say("object floor, again");
+    report.object_floor.push(floor::objects(world, &objects, "floor-b", grants, workers).await?);
+    told(report.object_floor[1].seconds);
+    Ok(())
 }
 
 /// What grants cost that nothing happens to, and how they end.

@@ -31,14 +31,22 @@ const SOON: Duration = Duration::from_secs(90);
 /// What holds pods to network policies.
 const ENFORCER: &str = "npagent";
 
+/// The table of packet filters by which it does (`e2e/tools/npagent/render.go`).
+const HELD: &str = "inet comity_e2e";
+
 /// A node on which nobody holds pods to network policies, while this is kept.
 #[derive(Debug)]
-pub struct Unheld<'a>(&'a Process);
+pub struct Unheld<'a> {
+    enforcer: &'a Process,
+    /// What they were held to.
+    kept: PathBuf,
+}
 
 impl Drop for Unheld<'_> {
     fn drop(&mut self) {
-        // One that has ended says so by itself.
-        let _ = self.0.resume();
+        // An enforcer that has ended says so by itself, and a node that is open to all fails the stories after this one.
+        let _ = script(&format!("nft -f {}", self.kept.display()));
+        let _ = self.enforcer.resume();
     }
 }
 
@@ -210,12 +218,15 @@ impl Node {
         files.map(|file| fs::read_to_string(file).unwrap_or_default()).collect()
     }
 
-    /// Nobody holds pods to network policies, until what this gives is dropped. Those that are held already stay so.
+    /// Nobody holds pods to network policies, until what this gives is dropped.
     pub fn without_enforcer(&self) -> Result<Unheld<'_>> {
         let found = self.processes.iter().find(|process| process.name() == ENFORCER);
         let enforcer = found.ok_or_else(|| Error::Failed("no enforcer runs".to_owned()))?;
         enforcer.pause()?;
-        Ok(Unheld(enforcer))
+        let unheld = Unheld { enforcer, kept: self.layout.file("kept.nft") };
+        script(&format!("nft list table {HELD} > {}", unheld.kept.display()))?;
+        script(&format!("nft delete table {HELD}"))?;
+        Ok(unheld)
     }
 
     /// An error with its last words, if anything of the node has ended.
