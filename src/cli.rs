@@ -39,13 +39,15 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 const EXIT_CODES: &str = "Exit codes:
   0  it did what it was asked; run, sign and rehearse without a grant: they were told to stop
   1  it failed, and said why on standard error; validate: something is wrong with the files;
-     report: a case failed, or there is no report
+     report: there is no report, or not the one that the journal took
   2  the command line can't be understood, or names a file that can't be read
   3  generate --check: what is committed differs from what the types say
   3, 4, 5  diff: NEW is narrower, wider, both
   6  refused: by Comity, or by the API server's rules of who may decide
   7  a decision, or an order of ca, was written, and hadn't taken effect when --timeout was over
-  8  the question wasn't answered with yes, so nothing was written";
+  8  the question wasn't answered with yes, so nothing was written
+  9  report, and rehearse with a grant: production doesn't open by it. A case failed, or one couldn't be
+     executed and the contract asks for all of them";
 
 /// Shares data and models with partners for as long, and for as much, as was agreed.
 #[derive(Debug, Parser)]

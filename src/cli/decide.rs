@@ -8,6 +8,7 @@ mod foresee;
 mod outcome;
 mod preview;
 mod rehearse;
+mod rehearsed;
 mod request;
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,9 @@ pub(super) const TIMED_OUT: u8 = 7;
 /// Who was asked didn't confirm, so nothing was written.
 pub(super) const NOT_CONFIRMED: u8 = 8;
 
+/// A rehearsal came out so that production doesn't open by it.
+pub(super) const UNREHEARSED: u8 = 9;
+
 /// Which cluster, as whom, and how it is shown.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Cluster")]

@@ -9,21 +9,22 @@ use std::process::ExitCode;
 use clap::Args;
 use kube::ResourceExt as _;
 
-use self::tell::Told;
 use super::Failure;
 use super::format::Format;
 use super::person::{FAILED, Person, REFUSED, Stop, to_its_end, watch};
-use crate::api::{GrantRecord, PartnerGrant, RehearsalReport};
+use crate::api::{GrantRecord, PartnerGrant, RehearsalReport, SharingContract};
 use crate::cli::grant::clusterroles_to_read;
 use crate::cluster::caller::{CallError, Caller};
 use crate::cluster::readable::Readable;
+pub(super) use tell::{Beside, Order, Told};
 
 /// Show what the newest rehearsal of a grant tried and saw
 ///
 /// Cases that failed come first, then those that nothing can execute here, then those that passed. Whether the
 /// grant's journal took just this report is told too: comity history shows whether the journal holds.
 ///
-/// Exits with 0 if no case failed, 1 if one did or there is no report.
+/// Exits with 0 if production opens by it as far as it goes, 9 if it doesn't: a case failed, or one couldn't be executed
+/// and the contract asks for all of them. Exits with 1 if there is no report.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   comity report northpay-fraud -n risk-data
@@ -48,20 +49,32 @@ impl Arguments {
 
     async fn tell(self) -> Result<(), Failure> {
         let caller = self.person.connect().await?;
-        let (reports, records, living) =
-            futures::join!(reports(&caller), records(&caller), uid(&caller, &self.grant));
-        let Some(told) = Told::newest(&self.grant, living.as_deref(), &reports?, records.as_deref()) else {
+        let (reports, beside) = futures::join!(reports(&caller), beside(&caller, &self.grant));
+        let Some(told) = Told::newest(&self.grant, &reports?, &beside) else {
             let namespace = &caller.namespace;
             let message =
                 format!("there is no report of a rehearsal of {} in namespace {namespace}", self.grant);
             return Err(Stop::new(FAILED, message).into());
         };
-        let text = || told.page(&watch(caller.now())).text(self.person.is_coloured());
+        let text = || told.page(&watch(caller.now()), Order::FailedFirst).text(self.person.is_coloured());
         self.output.tell(&told, text)?;
-        match told.fault() {
-            Some(fault) => Err(Stop::new(FAILED, fault).into()),
-            None => Ok(()),
-        }
+        told.fault().map_or(Ok(()), |stop| Err(stop.into()))
+    }
+}
+
+/// What is read beside reports of a grant.
+pub(super) async fn beside(caller: &Caller, grant: &str) -> Beside {
+    let (records, grant) = futures::join!(records(caller), caller.get::<Readable<PartnerGrant>>(grant));
+    let grant = grant.ok().and_then(|grant| grant.0.ok());
+    let contract = match &grant {
+        Some(grant) => caller.get::<Readable<SharingContract>>(&grant.spec.contract_ref.name.0).await.ok(),
+        None => None,
+    };
+    let rule = contract.and_then(|contract| contract.0.ok()).map(|contract| contract.spec.rehearsal);
+    Beside {
+        living: grant.and_then(|grant| grant.uid()),
+        records,
+        require: rule.map(|rule| rule.map_or_else(Default::default, |rule| rule.require)),
     }
 }
 
@@ -81,9 +94,4 @@ async fn reports(caller: &Caller) -> Result<Vec<RehearsalReport>, Failure> {
 async fn records(caller: &Caller) -> Option<Vec<GrantRecord>> {
     let records = caller.list::<Readable<GrantRecord>>().await.ok()?;
     Some(records.into_iter().filter_map(|record| record.0.ok()).collect())
-}
-
-/// The UID of the grant that has the name now, if there is one that may be read.
-async fn uid(caller: &Caller, grant: &str) -> Option<String> {
-    caller.get::<Readable<PartnerGrant>>(grant).await.ok().and_then(|grant| grant.uid())
 }

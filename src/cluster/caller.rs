@@ -98,7 +98,7 @@ pub enum CallError {
 }
 
 impl CallError {
-    fn of(what: impl Into<String>, error: kube::Error) -> Self {
+    pub(super) fn of(what: impl Into<String>, error: kube::Error) -> Self {
         let what = what.into();
         match error {
             kube::Error::Api(status) if status.code == 404 => Self::Absent { what },
@@ -125,7 +125,7 @@ pub struct Identity {
 /// Somebody's connection.
 #[derive(Clone)]
 pub struct Caller {
-    client: Client,
+    pub(super) client: Client,
     clock: Clock,
     /// The namespace that they are in.
     pub namespace: String,
@@ -301,7 +301,7 @@ impl Caller {
 }
 
 /// Whether a watch that failed so fails again.
-fn is_final(error: &watcher::Error) -> bool {
+pub(super) fn is_final(error: &watcher::Error) -> bool {
     let (watcher::Error::InitialListFailed(kube::Error::Api(status))
     | watcher::Error::WatchStartFailed(kube::Error::Api(status))) = error
     else {

@@ -20,6 +20,7 @@ pub mod readable;
 pub mod reading;
 pub mod records;
 pub mod reflection;
+pub mod rehearsing;
 pub mod reports;
 pub mod services;
 pub mod status;

@@ -42,7 +42,17 @@ pub enum Shown<'a> {
     Incomplete(&'a TakenReport),
 }
 
-impl Shown<'_> {
+impl<'a> Shown<'a> {
+    /// What a report shows, by what its contract asks for.
+    pub const fn of(report: &'a TakenReport, require: RehearsalRequirement) -> Self {
+        let counts = report.counts;
+        match require {
+            _ if counts.failed > 0 || counts.passed == 0 => Self::Failed(report),
+            RehearsalRequirement::All if counts.not_executable > 0 => Self::Incomplete(report),
+            RehearsalRequirement::All | RehearsalRequirement::Executable => Self::Passed(report),
+        }
+    }
+
     /// The same in a word.
     pub const fn reason(&self) -> Reason {
         match self {
@@ -98,17 +108,8 @@ impl Rehearsals {
 
     /// What is shown of this digest, by what its contract asks for.
     pub fn shown(&self, digest: &str, require: RehearsalRequirement) -> Shown<'_> {
-        let Some(report) = self.newest(digest).filter(|_| self.due(digest).is_none()) else {
-            return Shown::Nothing;
-        };
-        let counts = report.counts;
-        if counts.failed > 0 || counts.passed == 0 {
-            return Shown::Failed(report);
-        }
-        if counts.not_executable > 0 && require == RehearsalRequirement::All {
-            return Shown::Incomplete(report);
-        }
-        Shown::Passed(report)
+        let report = self.newest(digest).filter(|_| self.due(digest).is_none());
+        report.map_or(Shown::Nothing, |report| Shown::of(report, require))
     }
 
     /// Takes what a record says of rehearsals; `None` where it makes no sense.

@@ -1,5 +1,6 @@
 //! The conductor: whether a rehearsal is due, whether it may begin; then every case, and the report.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::case::{Access, Attempt, Case, Expected, Method, Observed, Request, Wh
 use super::due::{Due, due};
 use super::judge::NO_ACCESS;
 use super::observe::{Home, Observer};
+use super::progress::{Progress, REHEARSING};
 use super::statement::{Rehearsed, Tried, report};
 use crate::api::record::GrantIdentity;
 use crate::api::{PartnerGrant, RehearsalReport, name};
@@ -35,6 +37,10 @@ const AT_ONCE: usize = 8;
 const FOR_RIGHTS: u32 = 4;
 const FOR_ANSWERS: u32 = 20;
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// How long nobody has to be told how far a rehearsal is; each time after that it is longer by a quarter, so that the
+/// longest rehearsal is told of a few dozen times.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// What every pass needs.
 pub struct Context {
@@ -63,7 +69,7 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
     let observer =
         Observer { catalogue: &context.catalogue, trial: &context.trial, home: &context.home, now };
     let cases = observer.cases(&grant, &due).await?;
-    let tried = rehearse(cases, &due.opening.namespace, &context).await?;
+    let tried = rehearse(cases, &due.opening.namespace, &grant, &context).await?;
     // What was shut or agreed anew meanwhile refuses for reasons that are none of what was tried.
     if is_still_due(&grant, &due, &context) {
         tell(&grant, &about(&grant, &due, now, &context), &tried, &context).await?;
@@ -155,20 +161,53 @@ fn about<'a>(grant: &PartnerGrant, due: &Due<'a>, started: Timestamp, context: &
     }
 }
 
-/// Tries every case, a few at once, and tells of them in their order. That the API server can't be reached, or
-/// doesn't let this in any more, is no outcome of a case: the whole is tried again.
-async fn rehearse(cases: Vec<Case>, place: &str, context: &Context) -> Result<Vec<Tried>, WriteError> {
-    let one = async |case: Case| {
-        let mut tried = once(&case, place, context).await;
-        let mut waited = 0;
-        while waited < patience(&tried) {
-            tokio::time::sleep(AGAIN).await;
-            waited += 1;
-            tried = once(&case, place, context).await;
-        }
-        settled(case, tried)
+/// Tries every case, a few at once, and gives them in their order; where that takes long, Events of the grant say how
+/// far it is. That the API server can't be reached, or doesn't let this in any more, is no outcome of a case: the
+/// whole is tried again.
+async fn rehearse(
+    cases: Vec<Case>,
+    place: &str,
+    grant: &PartnerGrant,
+    context: &Context,
+) -> Result<Vec<Tried>, WriteError> {
+    let mut progress = Progress::of(cases.len());
+    let one = async |(number, case): (usize, Case)| {
+        Ok::<_, WriteError>((number, in_the_end(case, place, context).await?))
     };
-    stream::iter(cases).map(one).buffered(AT_ONCE).try_collect().await
+    let mut through = pin!(stream::iter(cases.into_iter().enumerate()).map(one).buffer_unordered(AT_ONCE));
+    let mut pause = QUIET;
+    let mut silence = pin!(tokio::time::sleep(pause));
+    let mut all = Vec::new();
+    loop {
+        tokio::select! {
+            next = through.try_next() => match next? {
+                Some((number, tried)) => {
+                    progress.take(&tried);
+                    all.push((number, tried));
+                }
+                None => break,
+            },
+            () = &mut silence => {
+                context.events.tell(grant, progress.has_failed(), REHEARSING, &progress.to_string());
+                pause += pause / 4;
+                silence.set(tokio::time::sleep(pause));
+            }
+        }
+    }
+    all.sort_by_key(|(number, _)| *number);
+    Ok(all.into_iter().map(|(_, tried)| tried).collect())
+}
+
+/// What comes of a case, once it has been waited for what passes.
+async fn in_the_end(case: Case, place: &str, context: &Context) -> Result<Tried, WriteError> {
+    let mut tried = once(&case, place, context).await;
+    let mut waited = 0;
+    while waited < patience(&tried) {
+        tokio::time::sleep(AGAIN).await;
+        waited += 1;
+        tried = once(&case, place, context).await;
+    }
+    settled(case, tried)
 }
 
 /// How often a case is tried again that came to this: rights that were just given reach each API server a

@@ -1,9 +1,11 @@
 //! `comity report`, of reports that who rehearses made, and `comity rehearse` as people give it.
 
+use comity::api::condition::{ConditionType, Reason};
 use comity::api::{RehearsalReport, Stage, name};
 use e2e::comity::command::Desk;
 use e2e::comity::people::OLGA;
 use e2e::{Cluster, Comity, Result};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{DeleteParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
@@ -48,8 +50,9 @@ async fn a_report_is_told_with_what_failed_and_the_newest_counts() -> Result<()>
     let olga = Desk::of(&story.cluster, OLGA, &story.namespace).await?;
     olga.hears(&["report", "northpay"], 1, &["there is no report of a rehearsal of northpay"]).await?;
     reported(&story, &rehearse, &uid, 1, "Failed").await?;
-    let words = ["0 of 1 passed, 1 failed", "Failed", "pod-privileged", "it was let in", "1 cases failed"];
-    olga.hears(&["report", "northpay"], 1, &words).await?;
+    let words =
+        ["0 of 1 passed, 1 failed", "Failed", "pod-privileged", "it was let in", "1 failed: pod-privileged"];
+    olga.hears(&["report", "northpay"], 9, &words).await?;
     reported(&story, &rehearse, &uid, 2, "Passed").await?;
     let told =
         olga.hears(&["report", "northpay"], 0, &["1 of 1 passed", "no record takes this report"]).await?;
@@ -65,7 +68,37 @@ async fn a_report_is_told_with_what_failed_and_the_newest_counts() -> Result<()>
     stranger.hears(&["report", "northpay"], 6, &["rehearsalreports", "comity:viewer"]).await?;
     // It goes with its namespace, and by who may override.
     story.api::<RehearsalReport>().delete(&name::report(&uid, 2), &DeleteParams::default()).await?;
-    olga.hears(&["report", "northpay"], 1, &["1 failed"]).await.map(drop)
+    olga.hears(&["report", "northpay"], 9, &["1 failed"]).await.map(drop)
+}
+
+#[tokio::test]
+async fn who_asks_for_a_rehearsal_is_shown_just_that_one_and_what_failed_last() -> Result<()> {
+    let story = Story::begin().await?;
+    let wish = Wish::up_to(Stage::Rehearsal);
+    story.ask(&wish).await?;
+    let opened = story.opened(&wish, Stage::Rehearsal).await?;
+    story.told(&wish, ConditionType::Rehearsed, true, Reason::Rehearsed).await?;
+    let olga = Desk::of(&story.cluster, OLGA, &story.namespace).await?;
+    let ask = ["rehearse", "northpay", "--yes", "--reason", "once more", "--timeout=120s"];
+    let told =
+        olga.hears(&ask, 0, &["is taken up as record", "takes this report", "NotExecutable"]).await?.out;
+    let asked =
+        told.split("taken up as record ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+    ensure(told.contains(&format!("  asked by  record {asked}\n")), || told.clone())?;
+    olga.hears(&["report", "northpay"], 0, &[&format!("  asked by  record {asked}\n")]).await?;
+
+    // The platform's administrators may, and Comity doesn't touch what isn't its own.
+    let place = opened.namespace.0.as_str();
+    let spec = json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]});
+    let by_hand = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "by-hand", "namespace": place}, "spec": spec});
+    story.cluster.apply_yaml(&by_hand.to_string()).await?;
+    let answer = olga.hears(&ask, 9, &["takes this report", "failed: network-"]).await?;
+    let last = answer.out.lines().last().unwrap_or_default();
+    ensure(last.starts_with("Failed ") && last.contains("let out by"), || answer.out.clone())?;
+    story.in_namespace::<NetworkPolicy>(place).delete("by-hand", &DeleteParams::default()).await?;
+    olga.hears(&[&ask[..], &["--no-wait"]].concat(), 2, &["--timeout", "--no-wait"]).await?;
+    olga.hears(&[&ask[..5], &["--no-wait"]].concat(), 0, &["Written as"]).await.map(drop)
 }
 
 #[tokio::test]

@@ -159,12 +159,12 @@ async fn write(
 }
 
 /// A decision that was written, on its way.
-struct Following<'a> {
-    caller: &'a Caller,
-    picture: &'a Picture<'a>,
-    choice: &'a Choice,
-    made: &'a GrantDecision,
-    told: &'a Telling,
+pub(super) struct Following<'a> {
+    pub(super) caller: &'a Caller,
+    pub(super) picture: &'a Picture<'a>,
+    pub(super) choice: &'a Choice,
+    pub(super) made: &'a GrantDecision,
+    pub(super) told: &'a Telling,
 }
 
 impl Following<'_> {
@@ -174,7 +174,7 @@ impl Following<'_> {
         let look =
             |decision: Option<&GrantDecision>| decision.map_or(Some(None), |made| heard(made).map(Some));
         let said = self.told.waiting("Comity to take it up", self.caller.until(&name, look)).await?;
-        match said {
+        let record = match said {
             None => {
                 return Err(Stop::new(REFUSED, format!("{name} was deleted before it was taken up")).into());
             }
@@ -186,11 +186,12 @@ impl Following<'_> {
                     Stop::new(REFUSED, format!("{message} ({reason}); {name} changes nothing")).into()
                 );
             }
-            Some(Heard::Taken { record }) => {
-                let record =
-                    record.map_or_else(String::new, |record| format!(" as record {record} of the journal"));
-                self.told.line(Style::Good, &format!("{name} is taken up{record}."))?;
-            }
+            Some(Heard::Taken { record }) => record,
+        };
+        let taken = record.map_or_else(String::new, |record| format!(" as record {record} of the journal"));
+        self.told.line(Style::Good, &format!("{name} is taken up{taken}."))?;
+        if let (DecisionAction::Rehearse, Some(record)) = (self.choice.action, record) {
+            return self.rehearsed(record).await;
         }
         match then {
             After::Waits(missing) => self.told.line(Style::Warn, &format!("It waits for {missing}.")),
@@ -235,12 +236,12 @@ impl Following<'_> {
 }
 
 /// How who decides is spoken to.
-struct Telling {
+pub(super) struct Telling {
     coloured: bool,
 }
 
 impl Telling {
-    fn show(&self, page: &Page) -> Result<(), Failure> {
+    pub(super) fn show(&self, page: &Page) -> Result<(), Failure> {
         std::io::stdout().lock().write_all(page.text(self.coloured).as_bytes())?;
         Ok(())
     }
@@ -255,7 +256,7 @@ impl Telling {
     }
 
     /// Waits, and says what for where that takes long.
-    async fn waiting<T>(
+    pub(super) async fn waiting<T>(
         &self,
         what: &str,
         work: impl Future<Output = Result<T, CallError>>,

@@ -18,7 +18,9 @@ use crate::ops::Settings;
 /// Ask for another rehearsal of a grant; without one, be the process that rehearses
 ///
 /// With a GRANT, what is asked for now is tried again in its stage Rehearsal, which has to be open. Each opening of
-/// that stage is rehearsed unasked. What came out: comity report.
+/// that stage is rehearsed unasked. Waits until every case is through, says meanwhile how far it is to who may read the
+/// grant's Events, and then shows the report of just this rehearsal: as comity report does, but with what failed at the
+/// end. Exits with 9 if production doesn't open by it.
 ///
 /// Without a GRANT, this is the process that tries what grants allow and writes reports of what it saw, until it is
 /// told to stop. It runs beside comity run and comity sign, as an account of its own.

@@ -3,9 +3,11 @@
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::tell::Told;
+use super::tell::{Beside, Order, Told};
+use crate::api::contract::RehearsalRequirement;
 use crate::api::{GrantRecord, RehearsalReport};
 use crate::cli::moment::Watch;
+use crate::cli::person::{FAILED, Stop, UNREHEARSED};
 use crate::policy::testing::instant;
 
 const UID: &str = "6f0c1a2b-0000-4000-8000-000000000001";
@@ -59,7 +61,17 @@ fn newest(
     reports: &[RehearsalReport],
     records: Option<&[GrantRecord]>,
 ) -> Option<Told> {
-    Told::newest("northpay-fraud", living, reports, records)
+    let living = living.map(str::to_owned);
+    let beside = Beside {
+        living,
+        records: records.map(<[_]>::to_vec),
+        require: Some(RehearsalRequirement::Executable),
+    };
+    Told::newest("northpay-fraud", reports, &beside)
+}
+
+fn noon() -> Watch {
+    Watch { now: instant("2026-12-05T12:00:00Z"), zone: TimeZone::UTC }
 }
 
 #[test]
@@ -77,7 +89,6 @@ fn the_newest_of_the_grant_that_has_the_name_is_told() {
 fn what_the_journal_says_of_it_is_told() {
     let reports = [report(UID, 4, 0)];
     let digest = newest(Some(UID), &reports, None).expect("there is one").digest;
-    let watch = Watch { now: instant("2026-12-05T12:00:00Z"), zone: TimeZone::UTC };
     let forged = record("report-4", &format!("sha256:{}", "0".repeat(64)));
     for (records, fault, words) in [
         (None, false, "you may not read it"),
@@ -87,21 +98,44 @@ fn what_the_journal_says_of_it_is_told() {
         (Some(vec![forged]), true, "said something else"),
     ] {
         let told = newest(Some(UID), &reports, records.as_deref()).expect("there is one");
-        assert_eq!(told.fault().is_some(), fault, "{words}");
-        let text = told.page(&watch).text(false);
+        assert_eq!(told.fault().map(|stop| stop.code()), fault.then_some(FAILED), "{words}");
+        let text = told.page(&noon(), Order::FailedFirst).text(false);
         assert!(text.contains(words), "{text}");
     }
 }
 
 #[test]
-fn what_failed_comes_first_and_draws_nothing() {
+fn what_failed_comes_where_it_is_looked_for_and_draws_nothing() {
     let told = newest(Some(UID), &[report(UID, 3, 1)], Some(&[])).expect("there is one");
-    let watch = Watch { now: instant("2026-12-05T12:00:00Z"), zone: TimeZone::UTC };
-    let text = told.page(&watch).text(false);
-    let order: Vec<usize> =
-        ["c/fails", "b/waits", "a/passes"].iter().map(|case| text.find(case).expect("it is told")).collect();
-    assert!(order.is_sorted(), "{text}");
-    assert!(text.contains("1 of 3 passed, 1 failed, 1 not executable"), "{text}");
-    assert!(!text.contains('\u{1b}'), "{text}");
-    assert_eq!(told.fault().as_deref(), Some("1 of 3 cases failed"));
+    let places = |order: Order| {
+        let text = told.page(&noon(), order).text(false);
+        assert!(text.contains("1 of 3 passed, 1 failed, 1 not executable"), "{text}");
+        assert!(text.contains("  asked by  record 3\n") && !text.contains('\u{1b}'), "{text}");
+        ["c/fails", "b/waits", "a/passes"].map(|case| text.find(case).expect("it is told"))
+    };
+    assert!(places(Order::FailedFirst).is_sorted());
+    assert!(places(Order::FailedLast).iter().rev().is_sorted());
+}
+
+#[test]
+fn it_ends_as_the_gate_before_production_takes_it() {
+    use RehearsalRequirement::{All, Executable};
+    for (failed, require, says) in [
+        (0, Some(Executable), None),
+        (0, Some(All), Some("the contract asks for all of them")),
+        (0, None, Some("can't be read")),
+        (1, Some(Executable), Some("1 failed: c/fails")),
+        (1, None, Some("1 failed: c/fails")),
+    ] {
+        let beside = Beside { require, ..Beside::default() };
+        let told = Told::newest("northpay-fraud", &[report(UID, 3, failed)], &beside).expect("there is one");
+        let fault = told.fault();
+        assert_eq!(fault.as_ref().map(Stop::code), says.map(|_| UNREHEARSED), "{require:?}");
+        let said = fault.map(|stop| stop.to_string()).unwrap_or_default();
+        assert!(said.contains(says.unwrap_or_default()), "{said}");
+    }
+    let mut miscounted = report(UID, 3, 0);
+    miscounted.spec.counts.passed = 7;
+    let told = newest(Some(UID), &[miscounted], None).expect("there is one");
+    assert_eq!(told.fault().map(|stop| stop.code()), Some(FAILED));
 }

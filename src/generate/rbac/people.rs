@@ -25,6 +25,9 @@ const EVERYTHING: Grant = may(
 /// What a digest is made of beside Comity's kinds: whoever approves one can work it out.
 const SERVED: Grant = may(READ, "", &["services"]);
 const HOME: Grant = may(&["get"], "", &["namespaces"]);
+/// What is told while something goes on, as how far a rehearsal is. Who may only look is bound in every namespace, so it
+/// isn't theirs.
+const EVENTS: Grant = may(READ, "", &["events"]);
 /// Writing decisions down. What is decided takes the verb of the action beside it.
 const DECIDE: Grant = may(&["create"], "comity.dev", &["grantdecisions"]);
 
@@ -42,6 +45,7 @@ pub const ROLES: &[(&str, &[Grant])] = &[
             EVERYTHING,
             SERVED,
             HOME,
+            EVENTS,
             may(&["create", "update", "patch", "delete"], "comity.dev", &["partnergrants"]),
             DECIDE,
             consent(&["sponsor", "rehearse", "enrol"]),
@@ -49,11 +53,11 @@ pub const ROLES: &[(&str, &[Grant])] = &[
     ),
     (
         "comity:approver",
-        &[EVERYTHING, SERVED, HOME, DECIDE, consent(&["approve", "deny", "extend", "rehearse"])],
+        &[EVERYTHING, SERVED, HOME, EVENTS, DECIDE, consent(&["approve", "deny", "extend", "rehearse"])],
     ),
     (
         "comity:reviewer",
-        &[EVERYTHING, SERVED, HOME, DECIDE, consent(&["attest", "shorten", "expire", "rehearse"])],
+        &[EVERYTHING, SERVED, HOME, EVENTS, DECIDE, consent(&["attest", "shorten", "expire", "rehearse"])],
     ),
     (
         "comity:responder",

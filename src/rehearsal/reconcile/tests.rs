@@ -63,6 +63,16 @@ impl Rehearsal {
         requests.iter().filter(|request| !request.contains("/events")).count()
     }
 
+    /// What Events of this reason say, once no more are under way.
+    async fn told(&self, reason: &str) -> Vec<String> {
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        let all = self.play.api.objects().into_values();
+        let told = all.filter(|object| object["reason"] == reason);
+        told.filter_map(|event| Some(event["note"].as_str()?.to_owned())).collect()
+    }
+
     fn door(&self) -> String {
         let place = self.play.place().unwrap();
         format!(
@@ -164,6 +174,8 @@ async fn what_is_due_is_tried_once_and_reported() {
     assert!(counts["passed"].as_u64() > Some(5) && counts["failed"].as_u64() > Some(20), "{counts}");
     assert_eq!(stored().len(), before + 1, "nothing that was tried stays: {:?}", stored());
 
+    assert_eq!((rehearsal.told("Rehearsed").await.len(), rehearsal.told("Rehearsing").await.len()), (1, 0));
+
     let mut told: RehearsalReport = serde_json::from_value(reports[0].clone()).unwrap();
     told.metadata.namespace = rehearsal.play.grant.namespace();
     rehearsal.context.catalogue.reports.put(&told);
@@ -228,6 +240,13 @@ async fn an_api_server_that_is_in_trouble_for_a_moment_is_asked_again() {
     let reports = rehearsal.reports();
     assert_eq!(reports.len(), 1);
     assert!(!reports[0].to_string().contains("asked for by the test"), "{reports:?}");
+    let untroubled = Rehearsal::due().await;
+    untroubled.pass().await.unwrap();
+    let names = |report: &Value| {
+        let cases = report["spec"]["statement"]["predicate"]["cases"].as_array().cloned().unwrap();
+        cases.iter().map(|case| case["name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&reports[0]), names(&untroubled.reports()[0]), "in their order, however long each took");
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,6 +258,11 @@ async fn what_the_api_server_never_answers_failed_and_says_why() {
     assert_eq!(reports.len(), 1);
     assert!(reports[0].to_string().contains("asked for by the test"), "{reports:?}");
     assert_eq!(reports[0]["spec"]["statement"]["predicate"]["result"], "FAILED");
+    // It takes a minute: who waits hears how far it is, and not too often.
+    let told = rehearsal.told("Rehearsing").await;
+    assert!((4..20).contains(&told.len()), "{told:?}");
+    assert!(told.iter().all(|note| note.contains(" cases are through, ")), "{told:?}");
+    assert!(told.iter().any(|note| note.contains("failed: access-")), "{told:?}");
 }
 
 #[tokio::test]
