@@ -3,3 +3,4 @@
 pub mod api;
 pub mod known;
 pub mod rehearsed;
+pub mod schema;

@@ -1,5 +1,7 @@
 //! What the story is rehearsed by, and that admission says what is expected of it.
 
+mod clauses;
+
 use super::*;
 use crate::grant::build::confinement::guard;
 use crate::policy::testing::World;
@@ -9,13 +11,11 @@ fn lines(change: impl FnOnce(&mut World)) -> String {
     lines_with(Vec::new(), change)
 }
 
-/// The same with these of the network.
-fn lines_with(network: Vec<Case>, change: impl FnOnce(&mut World)) -> String {
-    let mut world = World::story();
-    change(&mut world);
+/// What comes of looking at the story, or at what it was changed to, with these connections.
+fn on<T>(world: &World, network: Vec<Case>, look: impl FnOnce(&Ground<'_>) -> T) -> T {
     let agreed = world.agreed();
     let policy = &agreed.stages[&Stage::Rehearsal].policy;
-    let ground = Ground {
+    look(&Ground {
         grant: "northpay-fraud",
         grant_namespace: "risk-data",
         namespace: "comity-northpay-fraud-rehearsal-00000000",
@@ -26,8 +26,14 @@ fn lines_with(network: Vec<Case>, change: impl FnOnce(&mut World)) -> String {
         running: Err("no pod runs in the stage".to_owned()),
         network,
         seen: Vec::new(),
-    };
-    let told = ground.cases().into_iter().map(|case| {
+    })
+}
+
+/// The same with these of the network.
+fn lines_with(network: Vec<Case>, change: impl FnOnce(&mut World)) -> String {
+    let mut world = World::story();
+    change(&mut world);
+    let line = |case: Case| {
         let how = match &case.attempt {
             Attempt::Access(_) => "access",
             Attempt::Request(request) => request.by.map_or("itself", |role| role.kebab()),
@@ -35,8 +41,8 @@ fn lines_with(network: Vec<Case>, change: impl FnOnce(&mut World)) -> String {
             Attempt::Nothing(_) => "nothing",
         };
         format!("{} [{}] {how}: {} → {}", case.name, case.clause, case.tried, case.expected)
-    });
-    told.collect::<Vec<_>>().join("\n")
+    };
+    on(&world, network, |ground| ground.cases().into_iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
 #[test]
