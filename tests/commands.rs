@@ -4,6 +4,9 @@
 
 mod folder;
 
+#[path = "docs/commands.rs"]
+mod commands;
+
 #[path = "docs/markdown.rs"]
 #[expect(dead_code, reason = "shared with what looks at the pages themselves")]
 mod markdown;
@@ -11,11 +14,10 @@ mod markdown;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use commands::{commands, is_local};
 use folder::copy;
 use markdown::{pages, root};
 
-/// Commands of Comity's that need no cluster.
-const LOCAL: [&str; 7] = ["validate", "plan", "diff", "promote", "init", "crd", "completion"];
 /// What somebody stands in who shares from Git.
 const GITOPS: &str = "examples/gitops";
 /// The story's files, as somebody would call their own.
@@ -99,18 +101,6 @@ fn told(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
 }
 
-/// The commands of a block: a line each, but for those that go on.
-fn commands(block: &str) -> Vec<String> {
-    let joined = block.replace("\\\n", " ");
-    joined.lines().map(str::trim).filter(|line| !line.is_empty()).map(ToOwned::to_owned).collect()
-}
-
-/// Whether a command needs no cluster.
-fn is_local(command: &str) -> bool {
-    LOCAL.iter().any(|local| command.contains(&format!("comity {local} ")))
-        || ["git commit ", "kustomize build "].iter().any(|begin| command.starts_with(begin))
-}
-
 /// Whether a command may end so: what differs is told by the code.
 fn is_expected(command: &str, code: Option<i32>) -> bool {
     match code {
@@ -179,6 +169,10 @@ fn what_needs_a_cluster_is_left_out_and_a_command_that_goes_on_is_one() {
     let all = commands(block);
     assert_eq!(all.len(), 3);
     assert_eq!(all.iter().filter(|command| is_local(command)).count(), 1);
+    let block = "while read -r line; do\n  echo \"$line\"\ndone < lines\nkubectl get a |\n  kubectl create -f -\necho b\n";
+    let all = commands(block);
+    assert_eq!(all.len(), 3, "{all:?}");
+    assert_eq!(all[0], "while read -r line; do\necho \"$line\"\ndone < lines");
     assert!(!is_expected("comity validate -", Some(1)) && !is_expected("comity diff a b", Some(2)));
     assert!(is_expected("comity diff a b", Some(4)) && !is_expected("comity validate -", Some(4)));
 }

@@ -14,9 +14,10 @@ pub struct Page {
     pub fences: Vec<(String, String)>,
 }
 
-/// The top of the repository.
+/// The top of the repository, from whichever package of it this is built in.
 pub fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    above.find(|folder| folder.join("docs/SUMMARY.md").is_file()).expect("it is in the repository").to_owned()
 }
 
 /// Every page of the repository.

@@ -17,6 +17,9 @@ use crate::{
     process::{self, Process},
 };
 
+/// The shell that people have.
+const SHELL: &str = "bash";
+
 /// Somebody at a command line, without a terminal.
 pub struct Desk {
     kubeconfig: PathBuf,
@@ -54,6 +57,17 @@ impl Desk {
     pub async fn of_groups(cluster: &Cluster, who: &str, groups: &[&str], namespace: &str) -> Result<Self> {
         let kubeconfig = cluster.kubeconfig_for_user(who, groups, namespace)?;
         Ok(Self { kubeconfig, program: binary().await? })
+    }
+
+    /// The administrator, at a shell.
+    pub fn of_admin(cluster: &Cluster) -> Self {
+        Self { kubeconfig: cluster.kubeconfig().to_owned(), program: SHELL.into() }
+    }
+
+    /// The same person, at a shell.
+    #[must_use]
+    pub fn at_a_shell(self) -> Self {
+        Self { program: SHELL.into(), ..self }
     }
 
     /// The same, with the program under another name.

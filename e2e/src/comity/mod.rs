@@ -133,8 +133,8 @@ pub async fn install(cluster: &Cluster) -> Result<()> {
     await_stamps(cluster).await
 }
 
-/// Awaits the API server to keep who wrote what: of an object that was stored before, nobody knows.
-async fn await_stamps(cluster: &Cluster) -> Result<()> {
+/// Awaits the API server of a cluster into which Comity was installed to keep who wrote what: of an object that was stored before, nobody knows.
+pub async fn await_stamps(cluster: &Cluster) -> Result<()> {
     let organisation = json!({"legalName": "Probe AB", "jurisdictions": ["SE"]});
     let probe = json!({
         "apiVersion": "comity.dev/v1alpha1", "kind": "Partner",

@@ -32,7 +32,7 @@ const LATER: &str =
 const DRASTIC: &str = "to try it would be to do it, and access would be closed";
 
 /// The clauses that no case tries, and why none can.
-const LACKING: [(&str, Lacks, &str); 33] = [
+const LACKING: [(&str, Lacks, &str); 34] = [
     ("framework", Both, PAPER),
     ("legal", Both, PAPER),
     ("prohibitions", Both, PAPER),
@@ -83,6 +83,7 @@ const LACKING: [(&str, Lacks, &str); 33] = [
     ),
     ("rehearsal.require", Both, "it says what is done with what comes out"),
     ("rehearsal.cases", Both, GATE),
+    ("rehearsal.probe", Both, "it says who dials; each dial is a case of the clause that it tries"),
     ("reviews", Both, LATER),
     ("quarantine", Both, DRASTIC),
     ("narrowing", Both, DRASTIC),
