@@ -27,18 +27,17 @@ pub(super) fn module(
     let copy = directory.join("another.mod");
     fs::copy(home.join("go.mod"), &copy).explain("copy go.mod")?;
     fs::copy(home.join("go.sum"), copy.with_extension("sum")).explain("copy go.sum")?;
-    let run = |arguments: &[String]| {
+    let run = |verb: &[&str], rest: &[String]| {
         let mut command = process::bound(go);
-        let (verb, rest) = arguments.split_first().map_or(("", arguments), |(verb, rest)| (verb, rest));
-        command.arg(verb).arg("-mod=mod").arg(format!("-modfile={}", copy.display())).args(rest);
-        command.current_dir(home).env("GOWORK", "off").env("GOFLAGS", "");
+        command.args(verb).arg(format!("-modfile={}", copy.display())).args(rest);
+        command.current_dir(home).env("GOWORK", "off");
         output(command)
     };
     let whole = format!("{KUBERNETES}@{wanted}");
-    let own = run(&["list", "-m", "-f", "{{.GoMod}}", &whole].map(str::to_owned))?;
+    let own = run(&["list", "-m", "-mod=mod", "-f", "{{.GoMod}}"], std::slice::from_ref(&whole))?;
     let own = fs::read_to_string(own.trim()).explain(format!("read the go.mod of {whole}"))?;
     let parts = parts(&own).map(|part| format!("{part}@{}", versions.of_parts()));
-    run(&["get".to_owned(), whole].into_iter().chain(parts).collect::<Vec<_>>())?;
+    run(&["get"], &std::iter::once(whole).chain(parts).collect::<Vec<_>>())?;
     Ok(copy)
 }
 

@@ -158,7 +158,9 @@ impl Versions {
 
     /// What they are called in the cache.
     pub(super) fn key(&self) -> String {
-        format!("{}-etcd-{}", self.kubernetes, self.etcd)
+        let Self { kubernetes, etcd, is_pinned } = self;
+        // Where it is built, another Kubernetes brings the etcd that it requires.
+        if *is_pinned { format!("{kubernetes}-etcd-{etcd}") } else { kubernetes.clone() }
     }
 }
 

@@ -3,14 +3,16 @@
 
 use comity::api::name;
 use e2e::attempt::{Attempt, create, replace};
-use e2e::{Result, eventually};
+use e2e::{Cluster, Result, eventually};
 use k8s_openapi::api::certificates::v1beta1::PodCertificateRequest;
-use kube::ResourceExt as _;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::PostParams;
+use kube::{Api, ResourceExt as _};
 use rcgen::KeyPair;
 use serde_json::json;
 
 use super::ground::{Ground, refused, settings};
-use super::node::{Ask, Node};
+use super::node::{Ask, Node, certificate, pod};
 use super::story::SOON;
 
 const OTHER: &str = "example.com/signer";
@@ -26,16 +28,33 @@ fn answering(node: &Node, request: &PodCertificateRequest) -> Result<Attempt> {
     Ok(replace(&path, answered))
 }
 
+/// What a node asks another signer for, for a pod that nothing of Comity's holds: from Kubernetes 1.37 on the pod has to
+/// mount that.
+async fn of_another_signer(cluster: &Cluster, node: &Node, key: &KeyPair) -> Result<PodCertificateRequest> {
+    let place = cluster.namespace("elsewhere", &[]).await?;
+    let mut part = certificate();
+    part["podCertificate"]["signerName"] = json!(OTHER);
+    let mut pod = pod("scorer", &json!([part]))?;
+    if let Some(spec) = &mut pod.spec {
+        spec.service_account_name = Some("default".to_owned());
+    }
+    let pods: Api<Pod> = Api::namespaced(cluster.client(), &place);
+    pods.create(&PostParams::default(), &pod).await?;
+    node.bind(&place, "scorer").await?;
+    let pod = pods.get("scorer").await?;
+    node.ask(&Ask { signer: OTHER, ..Ask::ordinary(&pod, key) }).await
+}
+
 #[tokio::test]
 async fn only_comity_sign_answers_and_for_its_own_signer_only() -> Result<()> {
-    let cluster = e2e::Cluster::start(settings()?).await?;
+    let cluster = Cluster::start(settings()?).await?;
     let comity = e2e::Comity::start(&cluster).await?;
     let ground = Ground::on(&cluster, "12h", "[PodCertificate]").await?;
     let (pod, key) = (ground.node.pod(ground.place(), "scorer").await?, KeyPair::generate().expect("a key"));
     comity.sign().stop().await?;
-    let (node, ordinary) = (&ground.node, Ask::ordinary(&pod, &key));
-    let own = answering(node, &node.ask(&ordinary).await?)?;
-    let others = answering(node, &node.ask(&Ask { signer: OTHER, ..ordinary }).await?)?;
+    let node = &ground.node;
+    let own = answering(node, &node.ask(&Ask::ordinary(&pod, &key)).await?)?;
+    let others = answering(node, &of_another_signer(&cluster, node, &key).await?)?;
     let (run, sign) = (comity.run().identity(&cluster)?, comity.sign().identity(&cluster)?);
     for attempt in [&own, &others] {
         refused(attempt, &run, &["is forbidden: User"]).await?;
@@ -49,7 +68,7 @@ async fn only_comity_sign_answers_and_for_its_own_signer_only() -> Result<()> {
     refused(&others, &sign, &["comity-cage-sign"]).await
 }
 
-async fn bound_to_everything(cluster: &e2e::Cluster) -> Result<()> {
+async fn bound_to_everything(cluster: &Cluster) -> Result<()> {
     for process in [name::RUN, name::SIGN] {
         let subject =
             json!({"kind": "ServiceAccount", "name": process, "namespace": name::DEFAULT_SYSTEM_NAMESPACE});
