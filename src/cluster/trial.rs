@@ -10,11 +10,12 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{ListParams, PostParams};
-use kube::{Api, Client};
+use kube::{Api, Client, Resource as _};
 use serde_json::{Value, json};
 
 use super::apply::WriteError;
 use super::outside::Outside;
+use super::readable::Readable;
 use crate::api::{RehearsalReport, name};
 
 /// How many network policies are read at once, and how much of a namespace's in all, in bytes of JSON. Whoever may
@@ -141,13 +142,15 @@ impl Trial {
         found.map_err(|error| WriteError::new(format!("reading configmap {namespace}/{name}"), error))
     }
 
-    /// The addresses behind a Service.
+    /// Addresses behind a Service, those of the first few slices: whoever may write there can store more than a process can
+    /// hold. One that can't be read is none.
     pub async fn endpoints(&self, namespace: &str, service: &str) -> Result<Vec<EndpointSlice>, WriteError> {
-        let api: Api<EndpointSlice> = Api::namespaced(self.client.clone(), namespace);
-        let of_service = ListParams::default().labels(&format!("kubernetes.io/service-name={service}"));
-        let found = in_time(api.list(&of_service)).await;
+        let api: Api<Readable<EndpointSlice>> = Api::namespaced(self.client.clone(), namespace);
+        let of_service = format!("kubernetes.io/service-name={service}");
+        let found = in_time(api.list(&ListParams::default().labels(&of_service).limit(PAGE))).await;
         let what = || format!("looking what is behind service {namespace}/{service}");
-        Ok(found.map_err(|error| WriteError::new(what(), error))?.items)
+        let found = found.map_err(|error| WriteError::new(what(), error))?;
+        Ok(found.items.into_iter().filter_map(|slice| slice.found().ok()).collect())
     }
 
     /// A few pods of a namespace, those with a label if one is named, as `user` sees them. That they may not yet is
@@ -171,15 +174,15 @@ impl Trial {
 
     /// The labels of a namespace.
     pub async fn labels(&self, namespace: &str) -> Result<Read<BTreeMap<String, String>>, WriteError> {
-        let api: Api<Namespace> = Api::all(self.client.clone());
+        let api: Api<Readable<Namespace>> = Api::all(self.client.clone());
         let found = in_time(api.get(namespace)).await;
         let found = readable(format!("reading namespace {namespace}"), found)?;
-        Ok(found.map(|found| found.metadata.labels.unwrap_or_default()))
+        Ok(found.map(|found| found.meta().labels.clone().unwrap_or_default()))
     }
 
     /// The network policies of a namespace, as they are stored now; all of them, or none.
     pub async fn network_policies(&self, namespace: &str) -> Result<Read<Vec<NetworkPolicy>>, WriteError> {
-        let api: Api<NetworkPolicy> = Api::namespaced(self.client.clone(), namespace);
+        let api: Api<Readable<NetworkPolicy>> = Api::namespaced(self.client.clone(), namespace);
         let mut found = Vec::new();
         let (mut next, mut size) = (String::new(), 0_usize);
         loop {
@@ -190,13 +193,17 @@ impl Trial {
                 Ok(page) => page,
                 Err(why) => return Ok(Err(why)),
             };
-            let sizes = page.items.iter().map(|policy| json!(policy).to_string().len());
-            size = sizes.fold(size, usize::saturating_add);
+            for policy in page.items {
+                let Ok(policy) = policy.found() else {
+                    return Ok(Err(format!("a network policy of {namespace} can't be read")));
+                };
+                size = size.saturating_add(json!(policy).to_string().len());
+                found.push(policy);
+            }
             if size > MOST {
                 let most = MOST >> 20;
                 return Ok(Err(format!("the network policies of {namespace} have more than {most} MiB")));
             }
-            found.extend(page.items);
             next = page.metadata.continue_.unwrap_or_default();
             if next.is_empty() {
                 return Ok(Ok(found));

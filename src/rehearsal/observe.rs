@@ -174,6 +174,10 @@ impl Observer<'_> {
         let others: Vec<(Stage, &EffectivePolicy)> =
             stages.iter().map(|(stage, terms)| (*stage, &terms.policy)).collect();
         let mut behind = BTreeMap::new();
+        if let Err(why) = dials::image(ground) {
+            let targets = dials::targets(ground.policy, &others, &behind);
+            return Ok(dials::cases(targets, &dials::Told::Untried(why)));
+        }
         for (namespace, service) in dials::services(ground.policy, &others) {
             let slices = self.trial.endpoints(&namespace, &service).await?;
             behind.insert((namespace, service), slices);

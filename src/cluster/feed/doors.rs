@@ -13,9 +13,13 @@ use tokio::time::timeout;
 
 use super::config;
 use super::watching::Watching;
+use crate::api::name::LABEL_GRANT_UID;
 use crate::cluster::clock::Clock;
 use crate::cluster::readable::{News, Readable};
 use crate::cluster::watch::Watches;
+
+/// What the watch is called: others of the same kind fare by themselves.
+const DOOR: &str = "Door";
 
 /// The `RoleBindings` of one name that let a process into stages' namespaces, as a watch tells.
 #[derive(Debug)]
@@ -25,14 +29,14 @@ pub struct Doors {
 }
 
 impl Doors {
-    /// Starts to watch those of this name. How the watch fares is told to `watches`.
+    /// Starts to watch those of this name that are Comity's, whose label nobody else sets. How the watch fares is told to `watches`.
     pub fn start(client: &Client, door: &str, (clock, watches): (&Clock, &Watches)) -> Self {
         let api: Api<Readable<RoleBinding>> = Api::all(client.clone());
-        let stream = watcher(api, config().fields(&format!("metadata.name={door}")));
+        let stream = watcher(api, config().fields(&format!("metadata.name={door}")).labels(LABEL_GRANT_UID));
         let (counted, count) = watch::channel(0);
         let mut watching = Watching::new(clock, watches);
         let mut there = BTreeSet::new();
-        watching.follow("RoleBinding", stream, move |news| {
+        watching.follow(DOOR, stream, move |news| {
             let is_telling = matches!(news, News::Begin);
             match news {
                 News::Begin => there.clear(),

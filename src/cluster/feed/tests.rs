@@ -202,7 +202,7 @@ async fn nobody_is_let_in_once_the_last_door_is_gone() {
     soon(doors.any()).await;
     let waiting = tokio::time::timeout(Duration::from_millis(50), doors.none_for(Duration::ZERO));
     assert!(waiting.await.is_err(), "somebody is let in");
-    assert!(watches.unreadable().contains_key("RoleBinding"));
+    assert!(watches.unreadable().contains_key("Door"));
     drop(doors);
     assert!(watches.unreadable().is_empty(), "nobody knows any more how it would fare");
 }

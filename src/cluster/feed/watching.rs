@@ -87,6 +87,7 @@ impl Watching {
 /// Nobody watches any more, so nobody knows how that would fare.
 impl Drop for Watching {
     fn drop(&mut self) {
+        self.tasks.abort_all();
         for (kind, _) in &self.ready {
             self.watches.over(kind);
         }

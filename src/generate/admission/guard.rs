@@ -285,11 +285,18 @@ fn jobs() -> Policy {
         // It doesn't change after, and a finalizer of one that is there must still go.
         rules: vec![Rule { group: "batch", resources: &["jobs"], operations: &["CREATE"] }],
         namespaces: Some(stage_namespaces()),
-        validations: vec![Validation {
-            expression: "object.spec.?managedBy.orValue('kubernetes.io/job-controller') == 'kubernetes.io/job-controller'",
-            message: "a Job here may not have managedBy: nobody would take the finalizers off its pods",
-            say: "",
-        }],
+        validations: vec![
+            Validation {
+                expression: "object.spec.?managedBy.orValue('kubernetes.io/job-controller') == 'kubernetes.io/job-controller'",
+                message: "a Job here may not have managedBy: nobody would take the finalizers off its pods",
+                say: "",
+            },
+            Validation {
+                expression: "!object.spec.?manualSelector.orValue(false)",
+                message: "a Job here may not have manualSelector: its pods would pass for another Job's",
+                say: "",
+            },
+        ],
         ..Policy::default()
     }
 }

@@ -23,7 +23,7 @@ pub const API_SERVER: (&str, &str) = ("default", "kubernetes");
 /// How long each address is dialled, over and over, until it answers.
 pub const WITHIN: Duration = Duration::from_secs(5);
 /// How long a probe may take from when it is asked for to when it has told, in seconds.
-pub const DEADLINE: i32 = 60;
+pub const DEADLINE: i32 = 40;
 /// The most addresses that one probe dials: what it tells has to fit in 4096 bytes.
 const MOST: usize = 32;
 
@@ -72,17 +72,19 @@ pub fn targets(
     others: &[(Stage, &EffectivePolicy)],
     behind: &BTreeMap<Service, Vec<EndpointSlice>>,
 ) -> Vec<Target> {
-    let mut targets: Vec<Target> = endpoints(policy)
-        .map(|(dataset, endpoint)| Target {
-            name: format!("dial-dataset-{dataset}"),
-            clause: DATASET,
-            tried: format!("a pod of the stage dials what serves {dataset}"),
-            to: listens(endpoint, behind),
-            expected: Expected::Allowed,
-        })
-        .collect();
+    let agreed: Vec<&EffectiveEndpoint> = endpoints(policy).map(|(_, endpoint)| endpoint).collect();
+    let mut targets = vec![api_server(behind)];
+    targets.extend(endpoints(policy).map(|(dataset, endpoint)| Target {
+        name: format!("dial-dataset-{dataset}"),
+        clause: DATASET,
+        tried: format!("a pod of the stage dials what serves {dataset}"),
+        to: listens(endpoint, behind),
+        expected: Expected::Allowed,
+    }));
     for (stage, policy) in others.iter().filter(|(stage, _)| *stage != Stage::Rehearsal) {
-        targets.extend(endpoints(policy).map(|(dataset, endpoint)| Target {
+        // Just what is agreed for this stage may be reached. Another Service that leads to the same pods may not.
+        let foreign = endpoints(policy).filter(|(_, endpoint)| !agreed.contains(endpoint));
+        targets.extend(foreign.map(|(dataset, endpoint)| Target {
             name: format!("dial-dataset-{dataset}-of-{}", stage.lower()),
             clause: DATASET,
             tried: format!("a pod of the stage dials what serves {dataset} at {stage:?}"),
@@ -90,21 +92,10 @@ pub fn targets(
             expected: Expected::Refused(SILENT),
         }));
     }
-    targets.push(api_server(behind));
-    // What serves two stages is agreed for this one.
-    let agreed: BTreeSet<SocketAddr> = reached(&targets).collect();
-    let is_shut = |target: &Target| target.expected != Expected::Allowed;
-    targets.retain(|target| !(is_shut(target) && target.to.as_ref().is_ok_and(|to| agreed.contains(to))));
     for target in targets.iter_mut().skip(MOST) {
         target.to = Err(format!("one probe dials {MOST} addresses, and this is one more"));
     }
     targets
-}
-
-/// Where those listen that have to be reached.
-fn reached(targets: &[Target]) -> impl Iterator<Item = SocketAddr> {
-    let open = targets.iter().filter(|target| target.expected == Expected::Allowed);
-    open.filter_map(|target| target.to.clone().ok())
 }
 
 fn api_server(behind: &BTreeMap<Service, Vec<EndpointSlice>>) -> Target {
@@ -166,20 +157,26 @@ pub fn addresses(targets: &[Target]) -> BTreeSet<SocketAddr> {
     targets.iter().filter_map(|target| target.to.clone().ok()).collect()
 }
 
-/// The pod that dials them, as strictly held as any; or why there is none.
-pub fn pod(ground: &Ground<'_>, dialled: &BTreeSet<SocketAddr>) -> Result<Value, String> {
+/// The image that dials; or why there is none.
+pub fn image<'a>(ground: &Ground<'a>) -> Result<&'a str, String> {
     let probe = ground.rehearsal.and_then(|rehearsal| rehearsal.probe.as_ref());
-    let image = &probe.ok_or("the contract names no image that dials: rehearsal.probe.image")?.image;
-    let is_from = |registry: &str| image.0.starts_with(&format!("{}/", registry.trim_end_matches('/')));
+    let image = probe.ok_or("the contract names no image that dials: rehearsal.probe.image")?.image.as_str();
+    let is_from = |registry: &str| image.starts_with(&format!("{}/", registry.trim_end_matches('/')));
     if !ground.guard.registries.iter().any(|registry| is_from(registry.as_str())) {
         return Err("the image of rehearsal.probe isn't from a registry that the contract names".to_owned());
     }
+    Ok(image)
+}
+
+/// The pod that dials them, as strictly held as any; or why there is none.
+pub fn pod(ground: &Ground<'_>, dialled: &BTreeSet<SocketAddr>) -> Result<Value, String> {
+    let image = image(ground)?;
     if dialled.is_empty() {
         return Err("nothing listens that could be dialled".to_owned());
     }
     let mut words = vec!["dial".to_owned(), format!("--within={}s", WITHIN.as_secs())];
     words.extend(dialled.iter().map(ToString::to_string));
-    let mut pod = pods::running(ground, image.as_str()).ok_or("the grant has no workload: no pod can run")?;
+    let mut pod = pods::running(ground, image).ok_or("the grant has no workload: no pod can run")?;
     pod["spec"]["containers"][0]["args"] = json!(words);
     pod["spec"]["restartPolicy"] = json!("Never");
     Ok(pod)
@@ -207,12 +204,17 @@ pub fn read(told: &str) -> BTreeMap<SocketAddr, String> {
     lines.filter_map(|(address, came)| Some((address.parse().ok()?, came.to_owned()))).collect()
 }
 
-/// A case for each target, by what a probe told.
+/// A case for each target, by what a probe told. Silence shows something only of a probe that reached somebody.
 pub fn cases(targets: Vec<Target>, told: &Told) -> Vec<Case> {
+    let answers = |target: &Target| {
+        target.expected == Expected::Allowed
+            && target.to.as_ref().is_ok_and(|address| told.word(address) == Some(OPEN))
+    };
+    let reached = targets.iter().any(answers);
     let judged = targets.into_iter().map(|target| {
-        let attempt = match &target.to {
-            Err(why) => Attempt::Nothing(why.clone()),
-            Ok(address) => told.of(*address),
+        let attempt = match (told, &target.to) {
+            (Told::Untried(why), _) | (_, Err(why)) => Attempt::Nothing(why.clone()),
+            (told, Ok(address)) => told.of((*address, target.expected), reached),
         };
         let Target { name, clause, tried, expected, .. } = target;
         Case { name, clause, tried, attempt, expected }
@@ -220,18 +222,36 @@ pub fn cases(targets: Vec<Target>, told: &Told) -> Vec<Case> {
     judged.collect()
 }
 
+/// What `comity dial` says of who answers.
+const OPEN: &str = "open";
+/// What it says of who doesn't, where that shows that nothing gets there. One that refuses may have been reached.
+const SHUT: [&str; 3] = ["no answer", "unreachable", "not permitted"];
+
 impl Told {
-    fn of(&self, address: SocketAddr) -> Attempt {
-        let came = match self {
-            Self::Untried(why) => return Attempt::Nothing(why.clone()),
-            Self::Nothing(why) => Observed::Refused(format!("nobody dialled: {why}")),
-            Self::Dialled(told) => match told.get(&address).map(String::as_str) {
-                Some("open") => Observed::AllowedBy(format!("{address} answers")),
-                Some(why) => Observed::Refused(format!("{SILENT}: {address}: {why}")),
-                None => Observed::Refused(format!("the probe said nothing of {address}")),
-            },
-        };
-        Attempt::Seen(came)
+    fn word(&self, address: &SocketAddr) -> Option<&str> {
+        match self {
+            Self::Dialled(told) => told.get(address).map(String::as_str),
+            Self::Untried(_) | Self::Nothing(_) => None,
+        }
+    }
+
+    fn of(&self, (address, expected): (SocketAddr, Expected), reached: bool) -> Attempt {
+        let refused = |why: String| Attempt::Seen(Observed::Refused(why));
+        if let Self::Nothing(why) = self {
+            return refused(format!("nobody dialled: {why}"));
+        }
+        match self.word(&address) {
+            None => refused(format!("the probe said nothing of {address}")),
+            Some(OPEN) => Attempt::Seen(Observed::AllowedBy(format!("{address} answers"))),
+            Some(word) if expected == Expected::Allowed => refused(format!("{address}: {word}")),
+            Some(word) if !SHUT.contains(&word) => {
+                Attempt::Nothing(format!("{address}: {word}, by what holds the pod or by what it reached"))
+            }
+            Some(_) if !reached => {
+                Attempt::Nothing("nothing answered that has to, so silence shows nothing".to_owned())
+            }
+            Some(word) => refused(format!("{SILENT}: {address}: {word}")),
+        }
     }
 }
 

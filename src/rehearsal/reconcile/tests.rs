@@ -83,7 +83,7 @@ impl Rehearsal {
 }
 
 impl Rehearsal {
-    /// One whose contract names what dials, where only the API server listens anywhere.
+    /// One whose contract names what dials, where the API server and the story's data listen.
     async fn due_and_dialled() -> Self {
         let image = format!("registry.retail.example/partners/comity@sha256:{}", "0".repeat(64));
         let known = known::Known::changed(|world| {
@@ -118,6 +118,7 @@ impl Rehearsal {
                 if let Some((_, job)) = job {
                     let owner = json!({"uid": job["metadata"]["uid"], "controller": true});
                     pod["metadata"] = json!({"name": "probe", "ownerReferences": [owner]});
+                    pod["spec"]["containers"] = job["spec"]["template"]["spec"]["containers"].clone();
                     return api.put(&path, pod);
                 }
                 tokio::task::yield_now().await;
@@ -130,8 +131,9 @@ impl Rehearsal {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_probe_left_is_reported_and_nothing_of_it_stays() {
-    for (left, outcome) in [("10.0.0.1:6443 no answer\n", "Passed"), ("10.0.0.1:6443 open\n", "Failed")] {
+    for (left, outcome) in [("no answer", "Passed"), ("open", "Failed"), ("refused", "NotExecutable")] {
         let rehearsal = Rehearsal::due_and_dialled().await;
+        let left = format!("10.0.0.1:6443 {left}\n10.0.0.2:8443 open\n");
         let ended = json!({"state": {"terminated": {"exitCode": 0, "message": left}}});
         let status = json!({"phase": "Succeeded", "containerStatuses": [ended]});
         rehearsal.runs(json!({"spec": {"nodeName": "one"}, "status": status})).await;
@@ -146,7 +148,7 @@ async fn where_no_node_takes_a_probe_nothing_was_dialled() {
     let rehearsal = Rehearsal::due_and_dialled().await;
     rehearsal.runs(json!({"spec": {}, "status": {}})).await;
     let (outcome, why) = rehearsal.dialled();
-    assert!(outcome == "NotExecutable" && why.contains("no node takes the probe pod"), "{outcome}: {why}");
+    assert!(outcome == "NotExecutable" && why.contains("nobody here runs pods"), "{outcome}: {why}");
     let deleted = rehearsal.play.api.requests().into_iter().filter(|request| request.starts_with("DELETE"));
     assert_eq!(deleted.count(), 1);
 }

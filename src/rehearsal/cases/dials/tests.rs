@@ -119,6 +119,43 @@ fn where_nothing_listens_nothing_is_shown() {
 }
 
 #[test]
+fn silence_shows_nothing_of_a_probe_that_reached_nobody_nor_of_who_refuses() {
+    let story = Story::told();
+    let targets = story.targets();
+    let told = |open: &str, shut: &str| {
+        let word = |target: &Target| if target.expected == Expected::Allowed { open } else { shut }.to_owned();
+        Told::Dialled(targets.iter().map(|target| (target.to.clone().unwrap(), word(target))).collect())
+    };
+    let api_server = |told: &Told| {
+        let all = outcomes(targets.clone(), told);
+        all.into_iter().find(|(name, _)| name == "dial-api-server").unwrap().1
+    };
+    for (open, shut, expected) in [
+        ("open", "no answer", CaseOutcome::Passed),
+        ("open", "unreachable", CaseOutcome::Passed),
+        ("no answer", "no answer", CaseOutcome::NotExecutable),
+        ("open", "refused", CaseOutcome::NotExecutable),
+        ("open", "an error", CaseOutcome::NotExecutable),
+        ("no answer", "open", CaseOutcome::Failed),
+    ] {
+        assert_eq!(api_server(&told(open, shut)), expected, "{open}, {shut}");
+    }
+}
+
+#[test]
+fn what_another_service_leads_to_as_well_still_has_to_be_shut() {
+    let story = Story::told();
+    let behind: BTreeMap<Service, Vec<EndpointSlice>> =
+        story.behind().into_keys().map(|service| (service, slice("10.0.0.1", 8443))).collect();
+    let targets = targets(story.policy(), &story.others(), &behind);
+    let told = Told::Dialled([("10.0.0.1:8443".parse().unwrap(), "open".to_owned())].into());
+    let failed = outcomes(targets, &told).into_iter().filter(|(_, outcome)| *outcome == CaseOutcome::Failed);
+    let failed: Vec<String> = failed.map(|(name, _)| name).collect();
+    assert_eq!(failed, ["dial-api-server", "dial-dataset-transactions-of-sandbox",
+        "dial-dataset-transactions-of-production"]);
+}
+
+#[test]
 fn a_probe_is_held_to_what_any_pod_is_and_ends_by_itself() {
     let story = Story::told();
     let pod = pod(&story.ground(), &addresses(&story.targets())).unwrap();
