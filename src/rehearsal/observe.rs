@@ -74,7 +74,7 @@ impl Observer<'_> {
             policy,
             guard: guard(policy, &uid, Stage::Rehearsal),
             rehearsal: contract.as_ref().and_then(|contract| contract.spec.rehearsal.as_ref()),
-            others: self.others(&due.opening.namespace),
+            others: self.others(&due.opening.namespace, policy.partner.as_str()),
             running: Err(String::new()),
             network: Vec::new(),
             seen: Vec::new(),
@@ -93,13 +93,29 @@ impl Observer<'_> {
         self.catalogue.contracts.get(&ObjectRef::new(&grant.spec.contract_ref.name.0).within(&namespace))
     }
 
-    /// A few namespaces of other stages.
-    fn others(&self, here: &str) -> Vec<String> {
+    /// A few namespaces of other stages: another partner's, where there is one, and one of this partner's.
+    fn others(&self, here: &str, partner: &str) -> Vec<String> {
         let mut all: Vec<String> = self.catalogue.objects.stages();
         all.retain(|namespace| namespace != here);
         all.sort();
-        all.truncate(OTHERS);
-        all
+        let (own, foreign): (Vec<String>, Vec<String>) =
+            all.into_iter().partition(|namespace| self.is_of(namespace, partner));
+        let mut some: Vec<String> =
+            foreign.iter().take(1).chain(&own).chain(foreign.iter().skip(1)).cloned().collect();
+        some.truncate(OTHERS);
+        some
+    }
+
+    /// Whether a stage's namespace is of a grant of this partner.
+    fn is_of(&self, namespace: &str, partner: &str) -> bool {
+        let labels = self.catalogue.namespace_labels(namespace);
+        let (Some(name), Some(home)) =
+            (labels.get(name::LABEL_GRANT), labels.get(name::LABEL_GRANT_NAMESPACE))
+        else {
+            return false;
+        };
+        let grant = self.catalogue.grants.get(&ObjectRef::<PartnerGrant>::new(name).within(home));
+        grant.is_some_and(|grant| grant.spec.partner_ref.name.0 == partner)
     }
 
     async fn certificates(

@@ -88,7 +88,7 @@ impl Extent {
             return Self { waves, alone: 8, grants: 1, sandboxes: 1, pods: 4, bare: 32, live, minutes };
         }
         let waves = [(1, 40), (50, 4), (1000, 1)];
-        Self { waves, alone: 32, grants: 8, sandboxes: 5, pods: 20, bare: 500, live, minutes }
+        Self { waves, alone: 32, grants: 8, sandboxes: 10, pods: 10, bare: 500, live, minutes }
     }
 
     /// How many are outstanding, and how often that is measured.

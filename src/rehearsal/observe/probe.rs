@@ -34,14 +34,13 @@ pub async fn dialled(ground: &Ground<'_>, pod: &Value, trial: &Trial) -> Result<
     };
     // A Job that may make no pod says so to nobody who waits: ask first.
     let pods = format!("/api/v1/namespaces/{place}/pods");
-    let asked = patiently(async || trial.dry_run(None, ("POST", "application/json"), &pods, pod).await).await?;
-    if let Err(why) = asked {
+    if let Err(why) = patiently(trial, None, &pods, pod).await? {
         return Ok(Told::Nothing(format!("the probe pod is refused: {why}")));
     }
     let jobs = format!("/apis/batch/v1/namespaces/{place}/jobs");
     let maker = Who::Role(maker).user(place);
     let wanted = job(pod);
-    let made = match patiently(async || trial.act(&maker, "POST", &jobs, &wanted).await).await? {
+    let made = match patiently(trial, Some(&maker), &jobs, &wanted).await? {
         Ok(made) => made,
         Err(why) => return Ok(Told::Nothing(format!("the probe is refused: {why}"))),
     };
@@ -54,17 +53,27 @@ pub async fn dialled(ground: &Ground<'_>, pod: &Value, trial: &Trial) -> Result<
     told
 }
 
-/// What came of a request, after a moment's patience with whoever refuses it, or can't say.
+/// What came of making something as `user`, or of trying to without effect as who this is; after a moment's patience with
+/// whoever refuses it, or can't say.
 async fn patiently(
-    request: impl AsyncFn() -> Result<Answer, WriteError>,
+    trial: &Trial,
+    user: Option<&str>,
+    path: &str,
+    object: &Value,
 ) -> Result<Result<Value, String>, WriteError> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match request().await {
+        let answer = match user {
+            Some(user) => trial.act(user, "POST", path, object).await,
+            None => trial.dry_run(None, ("POST", "application/json"), path, object).await,
+        };
+        match answer {
             Ok(Answer::Yes(object)) => return Ok(Ok(object)),
             Ok(Answer::No(words)) if tries > FOR_RIGHTS => return Ok(Err(words)),
-            Ok(Answer::Absent) if tries > FOR_RIGHTS => return Ok(Err("its namespace isn't there".to_owned())),
+            Ok(Answer::Absent) if tries > FOR_RIGHTS => {
+                return Ok(Err("its namespace isn't there".to_owned()));
+            }
             Ok(_) => {}
             Err(WriteError::Api { source: kube::Error::Api(status), .. }) if status.code >= 500 => {
                 if tries > FOR_ANSWERS {
@@ -98,7 +107,7 @@ async fn told(
                 _ => sleep(EVERY).await,
             }
         }
-        Ok(())
+        Ok::<(), WriteError>(())
     };
     let long = Duration::from_secs(u64::from(DEADLINE.unsigned_abs()));
     if let Ok(ended) = timeout(long, looking).await {
@@ -118,11 +127,17 @@ fn is_what_was_sent(pod: &Value, sent: &Value) -> bool {
     let (is, was) = (&pod["spec"], &sent["spec"]);
     let (container, meant) = (&is["containers"][0], &was["containers"][0]);
     let none = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
-    let plain = ["command", "env", "envFrom", "volumeMounts", "lifecycle"].iter().all(|field| none(&container[field]));
+    let plain = ["command", "env", "envFrom", "volumeMounts", "lifecycle"]
+        .iter()
+        .all(|field| none(&container[field]));
     let alone = is["containers"].as_array().is_some_and(|all| all.len() == 1)
         && ["initContainers", "ephemeralContainers", "volumes"].iter().all(|field| none(&is[field]));
     let path = container["terminationMessagePath"].as_str().unwrap_or(TOLD);
-    plain && alone && path == TOLD && container["image"] == meant["image"] && container["args"] == meant["args"]
+    plain
+        && alone
+        && path == TOLD
+        && container["image"] == meant["image"]
+        && container["args"] == meant["args"]
 }
 
 /// Where a container leaves what it tells, unless it says otherwise.
@@ -148,7 +163,9 @@ impl State {
         match self {
             Self::None => Told::Nothing("no pod was made of it, or somebody took it away".to_owned()),
             Self::Told(told) => Told::Dialled(read(&told)),
-            Self::Unseen => Told::Untried("nobody here runs pods: no scheduler looked at the probe".to_owned()),
+            Self::Unseen => {
+                Told::Untried("nobody here runs pods: no scheduler looked at the probe".to_owned())
+            }
             Self::Waits(why) => Told::Nothing(format!("the probe told nothing in time: {why}")),
         }
     }
@@ -188,16 +205,17 @@ mod tests {
         let runs = json!({"spec": {"nodeName": "one"},
             "status": {"containerStatuses": [{"state": {"running": {}}}]}});
         for silent in [state(&withheld), state(&homeless), state(&runs), State::None] {
-            assert!(matches!(silent.in_the_end(), Told::Nothing(_)), "whoever silences it doesn't get out of it");
+            assert!(
+                matches!(silent.in_the_end(), Told::Nothing(_)),
+                "whoever silences it doesn't get out of it"
+            );
         }
         assert!(matches!(state(&json!({})).in_the_end(), Told::Untried(_)));
     }
 
     #[test]
     fn a_pod_that_only_has_the_label_is_somebody_elses() {
-        let owned = |uid: &str, controller: bool| {
-            json!({"metadata": {"ownerReferences": [{"uid": uid, "controller": controller}]}})
-        };
+        let owned = |uid: &str, controller: bool| json!({"metadata": {"ownerReferences": [{"uid": uid, "controller": controller}]}});
         assert!(is_of(&owned("job", true), "job"));
         for other in [owned("replicas", true), owned("job", false), json!({"metadata": {}})] {
             assert!(!is_of(&other, "job"), "{other}");

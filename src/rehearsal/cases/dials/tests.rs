@@ -123,7 +123,8 @@ fn silence_shows_nothing_of_a_probe_that_reached_nobody_nor_of_who_refuses() {
     let story = Story::told();
     let targets = story.targets();
     let told = |open: &str, shut: &str| {
-        let word = |target: &Target| if target.expected == Expected::Allowed { open } else { shut }.to_owned();
+        let word =
+            |target: &Target| if target.expected == Expected::Allowed { open } else { shut }.to_owned();
         Told::Dialled(targets.iter().map(|target| (target.to.clone().unwrap(), word(target))).collect())
     };
     let api_server = |told: &Told| {
@@ -151,8 +152,14 @@ fn what_another_service_leads_to_as_well_still_has_to_be_shut() {
     let told = Told::Dialled([("10.0.0.1:8443".parse().unwrap(), "open".to_owned())].into());
     let failed = outcomes(targets, &told).into_iter().filter(|(_, outcome)| *outcome == CaseOutcome::Failed);
     let failed: Vec<String> = failed.map(|(name, _)| name).collect();
-    assert_eq!(failed, ["dial-api-server", "dial-dataset-transactions-of-sandbox",
-        "dial-dataset-transactions-of-production"]);
+    assert_eq!(
+        failed,
+        [
+            "dial-api-server",
+            "dial-dataset-transactions-of-sandbox",
+            "dial-dataset-transactions-of-production"
+        ]
+    );
 }
 
 #[test]
