@@ -4,6 +4,7 @@
 pub mod cage;
 pub mod cel;
 pub mod consent;
+mod ends;
 pub mod force;
 pub mod guard;
 pub mod mutation;

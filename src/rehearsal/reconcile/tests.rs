@@ -93,10 +93,12 @@ impl Rehearsal {
         let rehearsal = Self::due_in(Play::of(known)).await;
         let slice = json!({"metadata": {"name": "kubernetes"}, "addressType": "IPv4",
             "ports": [{"port": 6443}], "endpoints": [{"addresses": ["10.0.0.1"]}]});
-        rehearsal
-            .play
-            .api
-            .put("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes", slice);
+        let slices =
+            |namespace: &str| format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices/one");
+        rehearsal.play.api.put(&slices("default"), slice);
+        let slice = json!({"metadata": {"name": "one"}, "addressType": "IPv4",
+            "ports": [{"port": 8443}], "endpoints": [{"addresses": ["10.0.0.2"]}]});
+        rehearsal.play.api.put(&slices("risk-data"), slice);
         rehearsal
     }
 
@@ -137,7 +139,7 @@ async fn what_a_probe_left_is_reported_and_nothing_of_it_stays() {
         let ended = json!({"state": {"terminated": {"exitCode": 0, "message": left}}});
         let status = json!({"phase": "Succeeded", "containerStatuses": [ended]});
         rehearsal.runs(json!({"spec": {"nodeName": "one"}, "status": status})).await;
-        assert_eq!(rehearsal.dialled().0, outcome);
+        assert_eq!(rehearsal.dialled().0, outcome, "{:?}", rehearsal.dialled());
         let made = rehearsal.play.api.objects().into_keys().find(|path| path.contains("/jobs/"));
         assert_eq!(made, None);
     }
