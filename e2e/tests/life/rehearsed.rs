@@ -8,20 +8,11 @@ use e2e::comity::people::OLGA;
 use e2e::{Error, Result, eventually};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use kube::ResourceExt as _;
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 
 use super::running::pod;
 use super::story::{SOON, Story, Wish, ensure};
-
-/// The newest report of a grant.
-async fn newest(story: &Story, grant: &PartnerGrant) -> Result<RehearsalReport> {
-    let uid = grant.uid();
-    let all = story.api::<RehearsalReport>().list(&ListParams::default()).await?.items;
-    let own = all.into_iter().filter(|report| Some(&report.spec.grant.uid.0) == uid.as_ref());
-    own.max_by_key(|report| report.spec.cause).ok_or_else(|| Error::Failed("there is no report".to_owned()))
-}
 
 fn of_the_network(report: &RehearsalReport) -> Vec<&TriedCase> {
     let cases = report.spec.statement.predicate.cases.iter();
@@ -43,7 +34,7 @@ async fn a_policy_that_somebody_puts_beside_comitys_fails_the_rehearsal_and_is_n
     let opened = story.opened(&wish, Stage::Rehearsal).await?;
     let place = opened.namespace.0.as_str();
     story.told(&wish, ConditionType::Rehearsed, true, Reason::Rehearsed).await?;
-    let first = newest(&story, &grant).await?;
+    let first = story.newest_report(&grant).await?;
     let first = of_the_network(&first);
     ensure(first.len() > 30 && first.iter().all(|case| case.outcome == CaseOutcome::Passed), || {
         format!("{first:#?}")
@@ -59,7 +50,7 @@ async fn a_policy_that_somebody_puts_beside_comitys_fails_the_rehearsal_and_is_n
     again(&story, &grant, opened.digest.as_str()).await?;
     let told = story.told(&wish, ConditionType::Rehearsed, false, Reason::RehearsalFailed).await?;
     ensure(told.contains("network-"), || told.clone())?;
-    let report = newest(&story, &grant).await?;
+    let report = story.newest_report(&grant).await?;
     let failed: Vec<&TriedCase> =
         of_the_network(&report).into_iter().filter(|case| case.outcome == CaseOutcome::Failed).collect();
     let by = format!("let out by {place}/by-hand");
@@ -74,7 +65,7 @@ async fn a_policy_that_somebody_puts_beside_comitys_fails_the_rehearsal_and_is_n
 
 /// What came of a case of the newest report.
 async fn came_out(story: &Story, grant: &PartnerGrant, name: &str) -> Result<(CaseOutcome, String)> {
-    let cases = newest(story, grant).await?.spec.statement.predicate.cases;
+    let cases = story.newest_report(grant).await?.spec.statement.predicate.cases;
     let found = cases.into_iter().find(|case| case.name.as_str() == name);
     let found = found.ok_or_else(|| Error::Failed(format!("no case {name}")))?;
     Ok((found.outcome, found.observed))

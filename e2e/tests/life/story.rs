@@ -6,10 +6,10 @@ use std::time::Duration;
 use comity::api::condition::{ConditionType, Reason};
 use comity::api::grant::{OpeningState, OpeningStatus};
 use comity::api::record::{GrantRecordSpec, RecordEvent, RecordReason};
-use comity::api::{GrantRecord, PartnerGrant, Stage};
+use comity::api::{GrantRecord, PartnerGrant, RehearsalReport, Stage};
 use e2e::{Cluster, Comity, Error, Result, cluster::await_object, comity::people, eventually};
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -127,6 +127,15 @@ impl Story {
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
         self.in_namespace(&self.namespace)
+    }
+
+    /// The newest report of a grant's rehearsals.
+    pub async fn newest_report(&self, grant: &PartnerGrant) -> Result<RehearsalReport> {
+        let uid = grant.uid();
+        let all = self.api::<RehearsalReport>().list(&ListParams::default()).await?.items;
+        let own = all.into_iter().filter(|report| Some(&report.spec.grant.uid.0) == uid.as_ref());
+        let newest = own.max_by_key(|report| report.spec.cause);
+        newest.ok_or_else(|| Error::Failed("there is no report".to_owned()))
     }
 
     /// The objects of a kind in another namespace.

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use comity::api::condition::{ConditionType, Reason};
 use comity::api::decision::DecisionAction;
 use comity::api::report::CaseOutcome;
-use comity::api::{PartnerGrant, RehearsalReport, SharingContract, Stage};
+use comity::api::{PartnerGrant, SharingContract, Stage};
+use e2e::Result;
 use e2e::comity::binary;
 use e2e::comity::people::OLGA;
 use e2e::node::Node;
-use e2e::{Error, Result};
 use k8s_openapi::api::batch::v1::Job;
-use kube::ResourceExt as _;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::json;
 
@@ -54,7 +53,7 @@ pub async fn a_rehearsal_dials_for_real(node: Arc<Node>) -> Result<()> {
     drop(paused);
     let told = told?;
     ensure(told.contains(API_SERVER), || told.clone())?;
-    let report = newest(story, &grant).await?;
+    let report = story.newest_report(&grant).await?;
     let failed =
         report.spec.statement.predicate.cases.iter().filter(|case| case.outcome == CaseOutcome::Failed);
     let others: Vec<&str> =
@@ -64,14 +63,7 @@ pub async fn a_rehearsal_dials_for_real(node: Arc<Node>) -> Result<()> {
 
 /// What came of each dial in the newest report.
 async fn dialled(story: &Story, grant: &PartnerGrant) -> Result<BTreeMap<String, (CaseOutcome, String)>> {
-    let cases = newest(story, grant).await?.spec.statement.predicate.cases.into_iter();
+    let cases = story.newest_report(grant).await?.spec.statement.predicate.cases.into_iter();
     let dialled = cases.filter(|case| case.name.as_str().starts_with("dial-"));
     Ok(dialled.map(|case| (case.name.as_str().to_owned(), (case.outcome, case.observed))).collect())
-}
-
-async fn newest(story: &Story, grant: &PartnerGrant) -> Result<RehearsalReport> {
-    let uid = grant.uid();
-    let all = story.api::<RehearsalReport>().list(&ListParams::default()).await?.items;
-    let own = all.into_iter().filter(|report| Some(&report.spec.grant.uid.0) == uid.as_ref());
-    own.max_by_key(|report| report.spec.cause).ok_or_else(|| Error::Failed("there is no report".to_owned()))
 }
