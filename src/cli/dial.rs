@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use super::process::on_its_own;
 use super::{Failure, moment};
 use crate::app;
+use crate::rehearsal::cases::dials::MOST;
 
 /// Dial addresses, and tell which answer: what a probe pod runs while a grant is rehearsed
 ///
@@ -25,7 +26,7 @@ Examples:
 Each address has a line: the address, a space, and `open` or why not. Whether any is open is nothing that the exit code says.")]
 pub(super) struct Arguments {
     /// What is dialled
-    #[arg(value_name = "ADDRESS:PORT", required = true, num_args = 1..=32)]
+    #[arg(value_name = "ADDRESS:PORT", required = true, num_args = 1..=MOST)]
     addresses: Vec<SocketAddr>,
 
     /// For how long each is dialled

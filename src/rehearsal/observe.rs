@@ -189,16 +189,19 @@ impl Observer<'_> {
         let stages = &due.agreement.stages;
         let others: Vec<(Stage, &EffectivePolicy)> =
             stages.iter().map(|(stage, terms)| (*stage, &terms.policy)).collect();
-        let mut behind = BTreeMap::new();
+        let installation = &self.home.installation;
+        let standing = self.catalogue.services.of_namespace(&installation.dns_namespace);
+        let dns = dials::resolvers(installation, &standing);
+        let mut known = dials::Known { dns, ..dials::Known::default() };
         if let Err(why) = dials::image(ground) {
-            let targets = dials::targets(ground.policy, &others, &behind);
+            let targets = dials::targets(ground.policy, &others, &known);
             return Ok(dials::cases(targets, &dials::Told::Untried(why)));
         }
-        for (namespace, service) in dials::services(ground.policy, &others) {
+        for (namespace, service) in dials::services(ground.policy, &others, &known) {
             let slices = self.trial.endpoints(&namespace, &service).await?;
-            behind.insert((namespace, service), slices);
+            known.behind.insert((namespace, service), slices);
         }
-        let targets = dials::targets(ground.policy, &others, &behind);
+        let targets = dials::targets(ground.policy, &others, &known);
         let told = match dials::pod(ground, &dials::addresses(&targets)) {
             Ok(pod) => dialled(ground, &pod, self.trial).await?,
             Err(why) => dials::Told::Untried(why),

@@ -2,32 +2,38 @@
 //! to the policies that are stored, it says so.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use comity::api::condition::{ConditionType, Reason};
 use comity::api::decision::DecisionAction;
 use comity::api::report::CaseOutcome;
 use comity::api::{PartnerGrant, SharingContract, Stage};
-use e2e::Result;
 use e2e::comity::binary;
 use e2e::comity::people::OLGA;
 use e2e::node::Node;
+use e2e::{Result, eventually};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::json;
 
-use super::scene::Scene;
+use super::ground::SOON;
+use super::scene::{Scene, serves};
 use super::story::{Story, Wish, ensure};
 
 /// Where the contract of the stories has images come from.
 const REPOSITORY: &str = "registry.example/partners/comity";
 const DATA: &str = "dial-dataset-transactions";
 const API_SERVER: &str = "dial-api-server";
+const DNS: &str = "dial-dns";
 
 pub async fn a_rehearsal_dials_for_real(node: Arc<Node>) -> Result<()> {
     let image = node.take(&binary().await?, REPOSITORY, None)?;
     let scene = Scene::set(node.clone()).await?;
     let story = &scene.story;
+    let doors = more_to_dial(&scene).await?;
     let rehearsal = json!({"require": "Executable", "probe": {"image": image.reference}});
     let patch = Patch::Merge(json!({"spec": {"rehearsal": rehearsal}}));
     story.api::<SharingContract>().patch("fraud-scoring", &PatchParams::default(), &patch).await?;
@@ -37,9 +43,13 @@ pub async fn a_rehearsal_dials_for_real(node: Arc<Node>) -> Result<()> {
     story.told(&wish, ConditionType::Rehearsed, true, Reason::Rehearsed).await?;
     let dialled = dialled(story, &grant).await?;
     let shut = format!("{DATA}-of-production");
-    for name in [DATA, API_SERVER, &shut, &format!("{DATA}-of-sandbox")] {
+    for name in [DATA, DNS, API_SERVER, &shut, &format!("{DATA}-of-sandbox")] {
         let passed = dialled.get(name).is_some_and(|(outcome, _)| *outcome == CaseOutcome::Passed);
         ensure(passed, || format!("{name}: {dialled:#?}"))?;
+    }
+    for door in doors {
+        let answers = dialled.get(DATA).is_some_and(|(_, observed)| observed.contains(&door.to_string()));
+        ensure(answers, || format!("{door} wasn't dialled: {dialled:#?}"))?;
     }
     let left = story.in_namespace::<Job>(&opened.namespace.0).list(&ListParams::default()).await?.items;
     ensure(left.iter().all(|job| job.metadata.deletion_timestamp.is_some()), || format!("{left:?}"))?;
@@ -59,6 +69,31 @@ pub async fn a_rehearsal_dials_for_real(node: Arc<Node>) -> Result<()> {
     let others: Vec<&str> =
         failed.map(|case| case.name.as_str()).filter(|name| !name.starts_with("dial-")).collect();
     ensure(others.is_empty(), || format!("what is stored is as it was, and yet: {others:?}"))
+}
+
+/// A second pod behind what serves the dataset, and a Service of the cluster's DNS. Gives where the dataset is served.
+async fn more_to_dial(scene: &Scene) -> Result<[SocketAddr; 2]> {
+    let (node, masked) = (&scene.node, serves(Stage::Rehearsal));
+    let labels = json!({"part-of": "transactions", "app": masked});
+    let second = node.pod("second", &labels, &["serve", "8443"]);
+    let second = node.run(&scene.story.namespace, &second).await?;
+    let resolver = json!({"apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "kube-dns", "namespace": "kube-system"},
+        "spec": {"selector": {"k8s-app": "kube-dns"}, "ports": [
+            {"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53, "protocol": "TCP"}]}});
+    node.cluster().apply_yaml(&resolver.to_string()).await?;
+    let doors = [scene.dataset(Stage::Rehearsal).door(), SocketAddr::from((second, 8443))];
+    let slices = Api::<EndpointSlice>::all(node.cluster().client());
+    eventually("all of them to be known to be ready", SOON, async || {
+        let known = slices.list(&ListParams::default()).await.map_err(|error| error.to_string())?.items;
+        let ready = known.iter().flat_map(|slice| slice.endpoints.iter().flatten());
+        let ready = ready.filter(|one| one.conditions.as_ref().and_then(|said| said.ready) == Some(true));
+        let ready: Vec<&String> = ready.flat_map(|one| &one.addresses).collect();
+        let mut all = doors.iter().map(SocketAddr::ip).chain([scene.dns.address]);
+        all.find(|one| !ready.contains(&&one.to_string())).map_or(Ok(()), |one| Err(format!("{one} isn't")))
+    })
+    .await?;
+    Ok(doors)
 }
 
 /// What came of each dial in the newest report.

@@ -3,19 +3,24 @@
 //!
 //! Only what is known to listen is dialled where it has to be shut: that nobody answers shows nothing elsewhere.
 
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use serde_json::{Value, json};
 
-use super::pods;
-use super::{Case, Ground};
+pub use self::told::{Told, cases, read};
+use super::{Ground, pods};
+use crate::api::boundary::Dns;
 use crate::api::contract::Protocol;
 use crate::api::effective::{EffectiveEndpoint, EffectivePolicy};
 use crate::api::stage::Stage;
-use crate::rehearsal::case::{Attempt, Expected, Observed};
+use crate::grant::build::Installation;
+use crate::policy::ServiceFacts;
+use crate::rehearsal::case::Expected;
 
 /// The Service of the API server, which listens in every cluster.
 pub const API_SERVER: (&str, &str) = ("default", "kubernetes");
@@ -24,11 +29,19 @@ pub const API_SERVER: (&str, &str) = ("default", "kubernetes");
 pub const WITHIN: Duration = Duration::from_secs(5);
 /// How long a probe may take from when it is asked for to when it has told, in seconds.
 pub const DEADLINE: i32 = 40;
-/// The most addresses that one probe dials: what it tells has to fit in 4096 bytes.
-const MOST: usize = 32;
+/// The most addresses that one probe dials: what it tells has to fit in the 4096 bytes of a termination message.
+pub const MOST: usize = 48;
+/// How many addresses of a Service are dialled. A plugin may hold the pods of one node, or one family of addresses, and not
+/// another's.
+const EACH: usize = 3;
+/// How many Services are looked at that lead to the cluster's DNS.
+const RESOLVERS: usize = 4;
+/// The port of DNS (RFC 1035), which is asked by TCP as well (RFC 7766).
+const DNS_PORT: i32 = 53;
 
 const DATASET: &str = "dataScope.datasets.name";
 const EGRESS: &str = "destination.egress";
+const DNS: &str = "destination.dns";
 
 /// Where something is to be dialled.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,20 +49,9 @@ pub struct Target {
     name: String,
     clause: &'static str,
     tried: String,
-    /// Where it listens; or why that can't be dialled.
-    to: Result<SocketAddr, String>,
+    /// Where it listens, at one address at least; or why that can't be dialled.
+    to: Result<Vec<SocketAddr>, String>,
     expected: Expected,
-}
-
-/// What a probe told.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Told {
-    /// What came of each address.
-    Dialled(BTreeMap<SocketAddr, String>),
-    /// Nobody could dial, for this reason.
-    Untried(String),
-    /// Nobody did, although somebody could have, for this reason.
-    Nothing(String),
 }
 
 /// What is said of an address that mustn't be reached. Names have no spaces, so none says it.
@@ -58,27 +60,50 @@ const SILENT: &str = "nobody answers there";
 /// A Service, by namespace and name.
 pub type Service = (String, String);
 
+/// Who is known to stand in the cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The Services that lead to the cluster's DNS.
+    pub dns: Vec<Service>,
+    /// What stands behind each Service.
+    pub behind: BTreeMap<Service, Vec<EndpointSlice>>,
+}
+
+/// The Services that lead to the cluster's DNS, of those that stand in its namespace. It is found the way in which policies
+/// let pods ask it, by the labels of its pods: whom a Service selects by these labels, and more, has them.
+pub fn resolvers(installation: &Installation, standing: &BTreeMap<String, ServiceFacts>) -> Vec<Service> {
+    let is_one = |facts: &ServiceFacts| {
+        let has_labels =
+            installation.dns_selector.iter().all(|(label, value)| facts.selector.get(label) == Some(value));
+        let asked = facts.targets.values().any(|to| to.number == Some(DNS_PORT) || to.name.is_some());
+        !facts.selector.is_empty() && has_labels && asked
+    };
+    let found = standing.iter().filter(|(_, facts)| is_one(facts)).take(RESOLVERS);
+    found.map(|(name, _)| (installation.dns_namespace.clone(), name.clone())).collect()
+}
+
 /// The Services whose addresses have to be known.
-pub fn services(policy: &EffectivePolicy, others: &[(Stage, &EffectivePolicy)]) -> BTreeSet<Service> {
+pub fn services(
+    policy: &EffectivePolicy,
+    others: &[(Stage, &EffectivePolicy)],
+    known: &Known,
+) -> BTreeSet<Service> {
     let mut all: BTreeSet<Service> = BTreeSet::from([(API_SERVER.0.to_owned(), API_SERVER.1.to_owned())]);
     let policies = others.iter().map(|(_, policy)| *policy).chain([policy]);
     all.extend(policies.flat_map(endpoints).map(|(_, endpoint)| of(endpoint)));
+    all.extend(known.dns.iter().cloned());
     all
 }
 
-/// What is dialled, by what stands behind each of those Services.
-pub fn targets(
-    policy: &EffectivePolicy,
-    others: &[(Stage, &EffectivePolicy)],
-    behind: &BTreeMap<Service, Vec<EndpointSlice>>,
-) -> Vec<Target> {
+/// What is dialled, by who is known to stand there.
+pub fn targets(policy: &EffectivePolicy, others: &[(Stage, &EffectivePolicy)], known: &Known) -> Vec<Target> {
     let agreed: Vec<&EffectiveEndpoint> = endpoints(policy).map(|(_, endpoint)| endpoint).collect();
-    let mut targets = vec![api_server(behind)];
+    let mut targets = vec![api_server(known)];
     targets.extend(endpoints(policy).map(|(dataset, endpoint)| Target {
         name: format!("dial-dataset-{dataset}"),
         clause: DATASET,
         tried: format!("a pod of the stage dials what serves {dataset}"),
-        to: listens(endpoint, behind),
+        to: listens(endpoint, known),
         expected: Expected::Allowed,
     }));
     for (stage, policy) in others.iter().filter(|(stage, _)| *stage != Stage::Rehearsal) {
@@ -88,24 +113,63 @@ pub fn targets(
             name: format!("dial-dataset-{dataset}-of-{}", stage.lower()),
             clause: DATASET,
             tried: format!("a pod of the stage dials what serves {dataset} at {stage:?}"),
-            to: listens(endpoint, behind),
+            to: listens(endpoint, known),
             expected: Expected::Refused(SILENT),
         }));
     }
-    for target in targets.iter_mut().skip(MOST) {
-        target.to = Err(format!("one probe dials {MOST} addresses, and this is one more"));
-    }
+    targets.push(resolver(policy, known));
+    fit(&mut targets);
     targets
 }
 
-fn api_server(behind: &BTreeMap<Service, Vec<EndpointSlice>>) -> Target {
+/// Leaves of the targets what one probe can dial: the first address of each before the second of any.
+fn fit(targets: &mut [Target]) {
+    let mut dialled = BTreeSet::new();
+    for place in 0..EACH {
+        for target in targets.iter_mut() {
+            let Ok(to) = &mut target.to else { continue };
+            let Some(address) = to.get(place).copied() else { continue };
+            if dialled.len() < MOST {
+                dialled.insert(address);
+            }
+            if !dialled.contains(&address) {
+                to.truncate(place);
+            }
+        }
+    }
+    for target in targets {
+        if target.to.as_ref().is_ok_and(Vec::is_empty) {
+            target.to = Err(format!("one probe dials {MOST} addresses, and this is one more"));
+        }
+    }
+}
+
+fn api_server(known: &Known) -> Target {
     let service = (API_SERVER.0.to_owned(), API_SERVER.1.to_owned());
     Target {
         name: "dial-api-server".to_owned(),
         clause: EGRESS,
         tried: "a pod of the stage dials the API server".to_owned(),
-        to: address(behind.get(&service), None),
+        to: listening(known.slices(&service), None),
         expected: Expected::Refused(SILENT),
+    }
+}
+
+/// The cluster's DNS, which answers where the contract lets pods ask it, and nowhere else.
+fn resolver(policy: &EffectivePolicy, known: &Known) -> Target {
+    let is_asked = policy.destination.dns == Dns::Cluster;
+    let slices = known.dns.iter().flat_map(|service| known.slices(service));
+    let to = if known.dns.is_empty() {
+        Err("no Service leads to the pods that are said to be the cluster's DNS".to_owned())
+    } else {
+        listening(slices, Some(DNS_PORT))
+    };
+    Target {
+        name: "dial-dns".to_owned(),
+        clause: DNS,
+        tried: "a pod of the stage dials the cluster's DNS by TCP".to_owned(),
+        to,
+        expected: if is_asked { Expected::Allowed } else { Expected::Refused(SILENT) },
     }
 }
 
@@ -121,30 +185,55 @@ fn of(endpoint: &EffectiveEndpoint) -> Service {
     (endpoint.namespace.0.clone(), endpoint.service.0.clone())
 }
 
-fn listens(
-    endpoint: &EffectiveEndpoint,
-    behind: &BTreeMap<Service, Vec<EndpointSlice>>,
-) -> Result<SocketAddr, String> {
+fn listens(endpoint: &EffectiveEndpoint, known: &Known) -> Result<Vec<SocketAddr>, String> {
     if endpoint.target.protocol != Protocol::Tcp {
         return Err("only TCP is dialled".to_owned());
     }
-    address(behind.get(&of(endpoint)), endpoint.target.number)
+    listening(known.slices(&of(endpoint)), endpoint.target.number)
 }
 
-/// The first address that is ready, at this port, or at the only one: which of several a name means, only pods know.
-fn address(slices: Option<&Vec<EndpointSlice>>, number: Option<i32>) -> Result<SocketAddr, String> {
-    let found = slices.into_iter().flatten().find_map(|slice| {
-        let ports: Vec<i32> = slice.ports.iter().flatten().filter_map(|port| port.port).collect();
-        let port = match (number, ports.as_slice()) {
-            (Some(number), ports) => ports.iter().copied().find(|port| *port == number)?,
-            (None, [only]) => *only,
-            (None, _) => return None,
-        };
-        let ready = slice.endpoints.iter().flatten().find(|endpoint| is_ready(endpoint))?;
-        let address = ready.addresses.first()?.parse().ok()?;
-        Some(SocketAddr::new(address, u16::try_from(port).ok()?))
-    });
-    found.ok_or_else(|| "nothing that is ready listens there".to_owned())
+impl Known {
+    /// What stands behind a Service.
+    fn slices(&self, service: &Service) -> impl Iterator<Item = &EndpointSlice> {
+        self.behind.get(service).into_iter().flatten()
+    }
+}
+
+/// A few addresses that are ready, at this port, or at the only one: which of several a name means, only pods know.
+fn listening<'a>(
+    slices: impl Iterator<Item = &'a EndpointSlice>,
+    number: Option<i32>,
+) -> Result<Vec<SocketAddr>, String> {
+    let mut found: Vec<(usize, SocketAddr)> = slices.flat_map(|slice| ready(slice, number)).collect();
+    // The first of each slice before the second of any: each family of addresses has slices of its own.
+    found.sort_by_key(|(place, _)| *place);
+    let mut some: Vec<SocketAddr> = Vec::new();
+    for (_, address) in found {
+        if some.len() < EACH && !some.contains(&address) {
+            some.push(address);
+        }
+    }
+    if some.is_empty() { Err("nothing that is ready listens there".to_owned()) } else { Ok(some) }
+}
+
+/// The addresses of a slice that are ready, each with its place among them.
+fn ready(slice: &EndpointSlice, number: Option<i32>) -> Vec<(usize, SocketAddr)> {
+    let ports = slice.ports.iter().flatten().filter(|port| is_tcp(port));
+    let ports: Vec<i32> = ports.filter_map(|port| port.port).collect();
+    let port = match (number, ports.as_slice()) {
+        (Some(number), ports) => Some(number).filter(|number| ports.contains(number)),
+        (None, [only]) => Some(*only),
+        (None, _) => None,
+    };
+    let Some(port) = port.and_then(|port| u16::try_from(port).ok()) else { return Vec::new() };
+    let ready = slice.endpoints.iter().flatten().filter(|endpoint| is_ready(endpoint));
+    let addresses = ready.filter_map(|endpoint| endpoint.addresses.first()?.parse::<IpAddr>().ok());
+    addresses.map(|address| SocketAddr::new(address, port)).enumerate().collect()
+}
+
+/// Unknown is TCP (discovery.k8s.io/v1, `EndpointPort`).
+fn is_tcp(port: &EndpointPort) -> bool {
+    port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP")
 }
 
 /// Unknown counts as ready (discovery.k8s.io/v1, `EndpointConditions`).
@@ -154,7 +243,7 @@ fn is_ready(endpoint: &Endpoint) -> bool {
 
 /// Each address that a probe has to dial.
 pub fn addresses(targets: &[Target]) -> BTreeSet<SocketAddr> {
-    targets.iter().filter_map(|target| target.to.clone().ok()).collect()
+    targets.iter().filter_map(|target| target.to.as_ref().ok()).flatten().copied().collect()
 }
 
 /// The image that dials; or why there is none.
@@ -196,63 +285,6 @@ pub fn job(pod: &Value) -> Value {
             "template": template,
         },
     })
-}
-
-/// What came of each address, as `comity dial` tells it: a line for each.
-pub fn read(told: &str) -> BTreeMap<SocketAddr, String> {
-    let lines = told.lines().filter_map(|line| line.split_once(' '));
-    lines.filter_map(|(address, came)| Some((address.parse().ok()?, came.to_owned()))).collect()
-}
-
-/// A case for each target, by what a probe told. Silence shows something only of a probe that reached somebody.
-pub fn cases(targets: Vec<Target>, told: &Told) -> Vec<Case> {
-    let answers = |target: &Target| {
-        target.expected == Expected::Allowed
-            && target.to.as_ref().is_ok_and(|address| told.word(address) == Some(OPEN))
-    };
-    let reached = targets.iter().any(answers);
-    let judged = targets.into_iter().map(|target| {
-        let attempt = match (told, &target.to) {
-            (Told::Untried(why), _) | (_, Err(why)) => Attempt::Nothing(why.clone()),
-            (told, Ok(address)) => told.of((*address, target.expected), reached),
-        };
-        let Target { name, clause, tried, expected, .. } = target;
-        Case { name, clause, tried, attempt, expected }
-    });
-    judged.collect()
-}
-
-/// What `comity dial` says of who answers.
-const OPEN: &str = "open";
-/// What it says of who doesn't, where that shows that nothing gets there. One that refuses may have been reached.
-const SHUT: [&str; 3] = ["no answer", "unreachable", "not permitted"];
-
-impl Told {
-    fn word(&self, address: &SocketAddr) -> Option<&str> {
-        match self {
-            Self::Dialled(told) => told.get(address).map(String::as_str),
-            Self::Untried(_) | Self::Nothing(_) => None,
-        }
-    }
-
-    fn of(&self, (address, expected): (SocketAddr, Expected), reached: bool) -> Attempt {
-        let refused = |why: String| Attempt::Seen(Observed::Refused(why));
-        if let Self::Nothing(why) = self {
-            return refused(format!("nobody dialled: {why}"));
-        }
-        match self.word(&address) {
-            None => refused(format!("the probe said nothing of {address}")),
-            Some(OPEN) => Attempt::Seen(Observed::AllowedBy(format!("{address} answers"))),
-            Some(word) if expected == Expected::Allowed => refused(format!("{address}: {word}")),
-            Some(word) if !SHUT.contains(&word) => {
-                Attempt::Nothing(format!("{address}: {word}, by what holds the pod or by what it reached"))
-            }
-            Some(_) if !reached => {
-                Attempt::Nothing("nothing answered that has to, so silence shows nothing".to_owned())
-            }
-            Some(word) => refused(format!("{SILENT}: {address}: {word}")),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -99,13 +99,20 @@ impl Rehearsal {
         let slice = json!({"metadata": {"name": "one"}, "addressType": "IPv4",
             "ports": [{"port": 8443}], "endpoints": [{"addresses": ["10.0.0.2"]}]});
         rehearsal.play.api.put(&slices("risk-data"), slice);
+        let dns = json!({"metadata": {"name": "kube-dns", "namespace": "kube-system"},
+            "spec": {"selector": {"k8s-app": "kube-dns"}, "ports": [{"port": 53, "protocol": "TCP"}]}});
+        rehearsal.context.catalogue.services.put(&serde_json::from_value(dns).unwrap());
+        let slice = json!({"metadata": {"name": "dns"}, "addressType": "IPv4",
+            "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
+            "endpoints": [{"addresses": ["10.0.0.3"]}, {"addresses": ["10.0.0.4"]}]});
+        rehearsal.play.api.put(&slices("kube-system"), slice);
         rehearsal
     }
 
-    /// What the newest report says of dialling the API server.
-    fn dialled(&self) -> (String, String) {
+    /// What the newest report says of dialling somebody.
+    fn dialled(&self, name: &str) -> (String, String) {
         let cases = self.reports()[0]["spec"]["statement"]["predicate"]["cases"].clone();
-        let case = cases.as_array().unwrap().iter().find(|case| case["name"] == "dial-api-server").unwrap();
+        let case = cases.as_array().unwrap().iter().find(|case| case["name"] == name).unwrap();
         let text = |field: &str| case[field].as_str().unwrap().to_owned();
         (text("outcome"), text("observed"))
     }
@@ -135,11 +142,14 @@ impl Rehearsal {
 async fn what_a_probe_left_is_reported_and_nothing_of_it_stays() {
     for (left, outcome) in [("no answer", "Passed"), ("open", "Failed"), ("refused", "NotExecutable")] {
         let rehearsal = Rehearsal::due_and_dialled().await;
-        let left = format!("10.0.0.1:6443 {left}\n10.0.0.2:8443 open\n");
+        let left = format!("10.0.0.1:6443 {left}\n10.0.0.2:8443 open\n10.0.0.3:53 open\n10.0.0.4:53 open\n");
         let ended = json!({"state": {"terminated": {"exitCode": 0, "message": left}}});
         let status = json!({"phase": "Succeeded", "containerStatuses": [ended]});
         rehearsal.runs(json!({"spec": {"nodeName": "one"}, "status": status})).await;
-        assert_eq!(rehearsal.dialled().0, outcome, "{:?}", rehearsal.dialled());
+        let came = rehearsal.dialled("dial-api-server");
+        assert_eq!(came.0, outcome, "{came:?}");
+        let dns = ("Passed".to_owned(), "allowed: 10.0.0.3:53, 10.0.0.4:53 answer".to_owned());
+        assert_eq!(rehearsal.dialled("dial-dns"), dns);
         let made = rehearsal.play.api.objects().into_keys().find(|path| path.contains("/jobs/"));
         assert_eq!(made, None);
     }
@@ -149,7 +159,7 @@ async fn what_a_probe_left_is_reported_and_nothing_of_it_stays() {
 async fn where_no_node_takes_a_probe_nothing_was_dialled() {
     let rehearsal = Rehearsal::due_and_dialled().await;
     rehearsal.runs(json!({"spec": {}, "status": {}})).await;
-    let (outcome, why) = rehearsal.dialled();
+    let (outcome, why) = rehearsal.dialled("dial-api-server");
     assert!(outcome == "NotExecutable" && why.contains("nobody here runs pods"), "{outcome}: {why}");
     let deleted = rehearsal.play.api.requests().into_iter().filter(|request| request.starts_with("DELETE"));
     assert_eq!(deleted.count(), 1);

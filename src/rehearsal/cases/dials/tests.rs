@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::api::contract::{Probe, Rehearsal};
+use crate::api::effective::TargetPort;
 use crate::api::report::CaseOutcome;
 use crate::grant::build::confinement::guard;
 use crate::policy::Agreement;
 use crate::policy::testing::World;
+use crate::rehearsal::case::{Attempt, Case, Observed};
 use crate::rehearsal::judge::outcome;
 
 const IMAGE: &str = "registry.retail.example/partners/comity@sha256:\
@@ -13,9 +15,20 @@ const IMAGE: &str = "registry.retail.example/partners/comity@sha256:\
 
 /// An address that is ready at a port.
 fn slice(address: &str, port: i32) -> Vec<EndpointSlice> {
+    vec![slice_of(&[address], port)]
+}
+
+/// Addresses that are ready at a port, behind one that isn't.
+fn slice_of(addresses: &[&str], port: i32) -> EndpointSlice {
+    let mut endpoints = vec![json!({"addresses": ["10.9.9.9"], "conditions": {"ready": false}})];
+    endpoints.extend(addresses.iter().map(|address| json!({"addresses": [address]})));
     let slice = json!({"metadata": {"name": "one"}, "addressType": "IPv4", "ports": [{"port": port}],
-        "endpoints": [{"addresses": ["10.9.9.9"], "conditions": {"ready": false}}, {"addresses": [address]}]});
-    vec![serde_json::from_value(slice).expect("a slice")]
+        "endpoints": endpoints});
+    serde_json::from_value(slice).expect("a slice")
+}
+
+fn addresses_of(texts: &[&str]) -> Vec<SocketAddr> {
+    texts.iter().map(|text| text.parse().expect("an address")).collect()
 }
 
 /// The story, in which everything that is agreed listens.
@@ -42,17 +55,28 @@ impl Story {
     }
 
     /// What stands behind each Service: a pod each.
-    fn behind(&self) -> BTreeMap<Service, Vec<EndpointSlice>> {
-        let all = services(self.policy(), &self.others()).into_iter().enumerate();
-        all.map(|(number, service)| {
-            let port = if service.0 == API_SERVER.0 { 6443 } else { 8443 };
-            (service, slice(&format!("10.0.0.{}", number + 1), port))
-        })
-        .collect()
+    fn known(&self) -> Known {
+        let dns = vec![("kube-system".to_owned(), "kube-dns".to_owned())];
+        let mut known = Known { dns, ..Known::default() };
+        for (number, service) in services(self.policy(), &self.others(), &known).into_iter().enumerate() {
+            let port = match service.0.as_str() {
+                "default" => 6443,
+                "kube-system" => 53,
+                _ => 8443,
+            };
+            known.behind.insert(service, slice(&format!("10.0.0.{}", number + 1), port));
+        }
+        known
     }
 
     fn targets(&self) -> Vec<Target> {
-        targets(self.policy(), &self.others(), &self.behind())
+        targets(self.policy(), &self.others(), &self.known())
+    }
+
+    /// What is dialled for one case where all that is known is this.
+    fn dialled(&self, name: &str, known: &Known) -> Result<Vec<SocketAddr>, String> {
+        let targets = targets(self.policy(), &self.others(), known);
+        targets.into_iter().find(|target| target.name == name).expect("a case").to
     }
 
     fn ground(&self) -> Ground<'_> {
@@ -92,7 +116,8 @@ fn the_stages_own_data_has_to_answer_and_nothing_else_may() {
         targets.iter().map(|target| (target.name.as_str(), target.expected == Expected::Allowed)).collect();
     insta::assert_debug_snapshot!(expected);
     let tell = |what: &dyn Fn(&Target) -> &'static str| -> BTreeMap<SocketAddr, String> {
-        targets.iter().map(|target| (target.to.clone().unwrap(), what(target).to_owned())).collect()
+        let told = |target: &Target| target.to.clone().unwrap().into_iter().zip(std::iter::repeat(what(target)));
+        targets.iter().flat_map(told).map(|(address, word)| (address, word.to_owned())).collect()
     };
     let held = tell(&|target| if target.expected == Expected::Allowed { "open" } else { "no answer" });
     let all = outcomes(targets.clone(), &Told::Dialled(held));
@@ -113,7 +138,7 @@ fn the_stages_own_data_has_to_answer_and_nothing_else_may() {
 #[test]
 fn where_nothing_listens_nothing_is_shown() {
     let story = Story::told();
-    let targets = targets(story.policy(), &story.others(), &BTreeMap::new());
+    let targets = targets(story.policy(), &story.others(), &Known::default());
     let all = outcomes(targets, &Told::Dialled(BTreeMap::new()));
     assert!(all.len() > 2 && all.iter().all(|(_, outcome)| *outcome == CaseOutcome::NotExecutable));
 }
@@ -125,7 +150,7 @@ fn silence_shows_nothing_of_a_probe_that_reached_nobody_nor_of_who_refuses() {
     let told = |open: &str, shut: &str| {
         let word =
             |target: &Target| if target.expected == Expected::Allowed { open } else { shut }.to_owned();
-        Told::Dialled(targets.iter().map(|target| (target.to.clone().unwrap(), word(target))).collect())
+        Told::Dialled(targets.iter().map(|target| (target.to.clone().unwrap()[0], word(target))).collect())
     };
     let api_server = |told: &Told| {
         let all = outcomes(targets.clone(), told);
@@ -146,9 +171,10 @@ fn silence_shows_nothing_of_a_probe_that_reached_nobody_nor_of_who_refuses() {
 #[test]
 fn what_another_service_leads_to_as_well_still_has_to_be_shut() {
     let story = Story::told();
-    let behind: BTreeMap<Service, Vec<EndpointSlice>> =
-        story.behind().into_keys().map(|service| (service, slice("10.0.0.1", 8443))).collect();
-    let targets = targets(story.policy(), &story.others(), &behind);
+    let mut known = story.known();
+    known.dns.clear();
+    known.behind.values_mut().for_each(|slices| *slices = slice("10.0.0.1", 8443));
+    let targets = targets(story.policy(), &story.others(), &known);
     let told = Told::Dialled([("10.0.0.1:8443".parse().unwrap(), "open".to_owned())].into());
     let failed = outcomes(targets, &told).into_iter().filter(|(_, outcome)| *outcome == CaseOutcome::Failed);
     let failed: Vec<String> = failed.map(|(name, _)| name).collect();
@@ -193,10 +219,122 @@ fn what_is_told_is_read_line_by_line() {
 
 #[test]
 fn of_several_ports_none_is_guessed() {
+    let at = |slices: &[EndpointSlice], number| listening(slices.iter(), number);
     let mut slices = slice("10.0.0.1", 8443);
-    assert_eq!(address(Some(&slices), None), Ok("10.0.0.1:8443".parse().unwrap()));
+    assert_eq!(at(&slices, None), Ok(addresses_of(&["10.0.0.1:8443"])));
     slices[0].ports.as_mut().unwrap().push(serde_json::from_value(json!({"port": 9090})).unwrap());
-    assert!(address(Some(&slices), None).is_err());
-    assert_eq!(address(Some(&slices), Some(9090)), Ok("10.0.0.1:9090".parse().unwrap()));
-    assert!(address(Some(&slices), Some(9091)).is_err());
+    assert!(at(&slices, None).is_err());
+    assert_eq!(at(&slices, Some(9090)), Ok(addresses_of(&["10.0.0.1:9090"])));
+    assert!(at(&slices, Some(9091)).is_err());
+    slices[0].ports.as_mut().unwrap()[1].protocol = Some("UDP".to_owned());
+    assert_eq!(at(&slices, None), Ok(addresses_of(&["10.0.0.1:8443"])), "what isn't TCP isn't dialled");
+    assert!(at(&slices, Some(9090)).is_err());
+}
+
+#[test]
+fn a_few_addresses_of_each_are_dialled_of_every_family() {
+    let slices = [slice_of(&["10.0.0.1", "10.0.0.2", "10.0.0.3"], 443), slice_of(&["fd00::1", "10.0.0.1"], 443)];
+    let few = addresses_of(&["10.0.0.1:443", "[fd00::1]:443", "10.0.0.2:443"]);
+    assert_eq!(listening(slices.iter(), Some(443)), Ok(few));
+}
+
+#[test]
+fn at_every_address_has_to_be_seen_what_has_to_be_at_one() {
+    let story = Story::told();
+    let mut known = story.known();
+    let service = of(endpoints(story.policy()).next().expect("it is served").1);
+    let api_server = (API_SERVER.0.to_owned(), API_SERVER.1.to_owned());
+    known.behind.insert(service, vec![slice_of(&["10.0.1.1", "10.0.1.2"], 8443)]);
+    known.behind.insert(api_server, vec![slice_of(&["10.0.2.1", "10.0.2.2"], 6443)]);
+    let [one, other, this, that] =
+        ["10.0.1.1:8443", "10.0.1.2:8443", "10.0.2.1:6443", "10.0.2.2:6443"].map(|text| text.parse().unwrap());
+    let targets = targets(story.policy(), &story.others(), &known);
+    for ((data, server), expected) in [
+        ((["open", "open"], ["no answer", "no answer"]), ["Passed", "Passed"]),
+        ((["open", "no answer"], ["no answer", "open"]), ["Failed", "Failed"]),
+        ((["refused", "open"], ["no answer", "refused"]), ["Failed", "NotExecutable"]),
+        ((["refused", "no answer"], ["refused", "open"]), ["Failed", "Failed"]),
+        ((["open", ""], ["", "no answer"]), ["Failed", "Failed"]),
+    ] {
+        let told = [(one, data[0]), (other, data[1]), (this, server[0]), (that, server[1])];
+        let told = told.into_iter().filter(|(_, word)| !word.is_empty());
+        let told = Told::Dialled(told.map(|(address, word)| (address, word.to_owned())).collect());
+        let came: BTreeMap<String, CaseOutcome> = outcomes(targets.clone(), &told).into_iter().collect();
+        let came = ["dial-dataset-transactions", "dial-api-server"].map(|name| format!("{:?}", came[name]));
+        assert_eq!(came, expected, "{data:?}, {server:?}");
+    }
+}
+
+#[test]
+fn what_one_probe_tells_fits_and_further_addresses_go_first() {
+    let story = Story::told();
+    let target = |number: usize, to: Vec<SocketAddr>| Target { name: number.to_string(), to: Ok(to), ..story.targets()[0].clone() };
+    let address = |number: usize, place: usize| {
+        let text = format!("[fd00:1111:2222:3333:4444:5555:{place:x}111:{:x}]:65535", 0x1000 + number);
+        text.parse::<SocketAddr>().unwrap()
+    };
+    let all = |count: usize| {
+        let mut all: Vec<Target> =
+            (0..count).map(|number| target(number, (0..EACH).map(|place| address(number, place)).collect())).collect();
+        fit(&mut all);
+        all
+    };
+    let some = all(MOST - 2);
+    let dialled = addresses(&some);
+    assert_eq!(dialled.len(), MOST);
+    let counts: Vec<usize> = some.iter().map(|target| target.to.as_ref().unwrap().len()).collect();
+    assert_eq!((&counts[..2], counts[2..].iter().max()), (&[2, 2][..], Some(&1)));
+    let more = all(MOST + 1);
+    assert!(more[..MOST].iter().all(|target| target.to.is_ok()) && more[MOST].to.is_err());
+    let told: String = dialled.iter().map(|address| format!("{address} not permitted\n")).collect();
+    assert!(told.len() <= 4096, "{} bytes", told.len());
+}
+
+#[test]
+fn the_dns_is_who_policies_let_pods_ask() {
+    let installation = Installation {
+        dns_namespace: "kube-system".to_owned(),
+        dns_selector: BTreeMap::from([("k8s-app".to_owned(), "kube-dns".to_owned())]),
+        ..Installation::default()
+    };
+    let facts = |selector: &[(&str, &str)], number: Option<i32>, name: Option<&str>| ServiceFacts {
+        selector: selector.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect(),
+        targets: BTreeMap::from([(53, TargetPort { number, name: name.map(Into::into), ..TargetPort::default() })]),
+    };
+    let own = ("k8s-app", "kube-dns");
+    let standing = BTreeMap::from([
+        ("by-name".to_owned(), facts(&[own, ("zone", "a")], None, Some("dns-tcp"))),
+        ("kube-dns".to_owned(), facts(&[own], Some(53), None)),
+        ("metrics".to_owned(), facts(&[own], Some(9153), None)),
+        ("others".to_owned(), facts(&[("k8s-app", "web")], Some(53), None)),
+        ("wider".to_owned(), facts(&[("zone", "a")], Some(53), None)),
+        ("without".to_owned(), facts(&[], Some(53), None)),
+    ]);
+    let named = |names: &[&str]| -> Vec<Service> {
+        names.iter().map(|name| ("kube-system".to_owned(), (*name).to_owned())).collect()
+    };
+    assert_eq!(resolvers(&installation, &standing), named(&["by-name", "kube-dns"]));
+    let any = Installation { dns_selector: BTreeMap::new(), ..installation };
+    assert!(!resolvers(&any, &standing).contains(&named(&["without"])[0]), "who selects nobody leads anywhere");
+}
+
+#[test]
+fn the_dns_has_to_answer_where_it_may_be_asked_and_only_there() {
+    let mut story = Story::told();
+    let expected = |story: &Story| {
+        let found = story.targets().into_iter().find(|target| target.name == "dial-dns").unwrap();
+        (found.to, found.expected)
+    };
+    let answers = expected(&story);
+    assert_eq!(answers.1, Expected::Allowed);
+    assert!(answers.0.unwrap().iter().all(|address| address.port() == 53));
+    for terms in story.agreed.stages.values_mut() {
+        terms.policy.destination.dns = Dns::None;
+    }
+    assert_eq!(expected(&story).1, Expected::Refused(SILENT));
+    let mut known = story.known();
+    known.behind.insert(known.dns[0].clone(), slice("10.0.0.5", 5353));
+    assert!(story.dialled("dial-dns", &known).unwrap_err().contains("nothing that is ready"));
+    known.dns.clear();
+    assert!(story.dialled("dial-dns", &known).unwrap_err().contains("no Service leads to"));
 }
