@@ -83,7 +83,7 @@ impl Observer<'_> {
         seen.extend(self.checks(&ground).await?);
         let network = self.network(&ground, due).await?;
         let running = self.running(&ground).await?;
-        seen.extend(self.dials(&ground, due).await?);
+        seen.extend(self.dials(&ground, due, &uid).await?);
         (ground.network, ground.running, ground.seen) = (network, running, seen);
         Ok(ground.cases())
     }
@@ -185,14 +185,11 @@ impl Observer<'_> {
     }
 
     /// What becomes of real dials, from a pod of the stage.
-    async fn dials(&self, ground: &Ground<'_>, due: &Due<'_>) -> Result<Vec<Case>, WriteError> {
+    async fn dials(&self, ground: &Ground<'_>, due: &Due<'_>, uid: &str) -> Result<Vec<Case>, WriteError> {
         let stages = &due.agreement.stages;
         let others: Vec<(Stage, &EffectivePolicy)> =
             stages.iter().map(|(stage, terms)| (*stage, &terms.policy)).collect();
-        let installation = &self.home.installation;
-        let standing = self.catalogue.services.of_namespace(&installation.dns_namespace);
-        let dns = dials::resolvers(installation, &standing);
-        let mut known = dials::Known { dns, ..dials::Known::default() };
+        let mut known = self.known(ground, uid);
         if let Err(why) = dials::image(ground) {
             let targets = dials::targets(ground.policy, &others, &known);
             return Ok(dials::cases(targets, &dials::Told::Untried(why)));
@@ -207,6 +204,23 @@ impl Observer<'_> {
             Err(why) => dials::Told::Untried(why),
         };
         Ok(dials::cases(targets, &told))
+    }
+
+    /// Who stands where a pod of the stage might get to, by what the watches told.
+    fn known(&self, ground: &Ground<'_>, uid: &str) -> dials::Known {
+        let (installation, services) = (&self.home.installation, &self.catalogue.services);
+        let dns = dials::resolvers(installation, &services.of_namespace(&installation.dns_namespace));
+        let mut known = dials::Known { dns, ..dials::Known::default() };
+        for place in self.catalogue.objects.places(uid).into_iter().filter(|place| place != ground.namespace)
+        {
+            let labels = self.catalogue.namespace_labels(&place);
+            let of =
+                |stage: &Stage| labels.get(name::LABEL_STAGE).is_some_and(|label| label == stage.lower());
+            if let Some(stage) = Stage::ALL.into_iter().find(of) {
+                known.neighbours.extend(dials::neighbours((stage, &place), &services.of_namespace(&place)));
+            }
+        }
+        known
     }
 
     /// Reads the labels and the network policies of namespaces, as far as it is let.

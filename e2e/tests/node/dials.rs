@@ -2,11 +2,13 @@
 //! to the policies that are stored, it says so.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use comity::api::condition::{ConditionType, Reason};
+use comity::api::contract::AfterPromotion;
 use comity::api::decision::DecisionAction;
+use comity::api::grant::OpeningStatus;
 use comity::api::report::CaseOutcome;
 use comity::api::{PartnerGrant, SharingContract, Stage};
 use e2e::comity::binary;
@@ -28,22 +30,24 @@ const REPOSITORY: &str = "registry.example/partners/comity";
 const DATA: &str = "dial-dataset-transactions";
 const API_SERVER: &str = "dial-api-server";
 const DNS: &str = "dial-dns";
+const NEIGHBOUR: &str = "dial-pods-of-sandbox";
 
 pub async fn a_rehearsal_dials_for_real(node: Arc<Node>) -> Result<()> {
     let image = node.take(&binary().await?, REPOSITORY, None)?;
     let scene = Scene::set(node.clone()).await?;
     let story = &scene.story;
     let doors = more_to_dial(&scene).await?;
-    let rehearsal = json!({"require": "Executable", "probe": {"image": image.reference}});
-    let patch = Patch::Merge(json!({"spec": {"rehearsal": rehearsal}}));
-    story.api::<SharingContract>().patch("fraud-scoring", &PatchParams::default(), &patch).await?;
-    let wish = Wish::up_to(Stage::Rehearsal);
+    probed_beside_an_open_sandbox(story, &image.reference).await?;
+    let wish = Wish::up_to(Stage::Sandbox);
+    story.ask(&wish).await?;
+    neighbour(&scene, &story.opened(&wish, Stage::Sandbox).await?).await?;
+    let wish = wish.but(Stage::Rehearsal);
     let grant = story.ask(&wish).await?;
     let opened = story.opened(&wish, Stage::Rehearsal).await?;
     story.told(&wish, ConditionType::Rehearsed, true, Reason::Rehearsed).await?;
     let dialled = dialled(story, &grant).await?;
     let shut = format!("{DATA}-of-production");
-    for name in [DATA, DNS, API_SERVER, &shut, &format!("{DATA}-of-sandbox")] {
+    for name in [DATA, DNS, API_SERVER, NEIGHBOUR, &shut, &format!("{DATA}-of-sandbox")] {
         let passed = dialled.get(name).is_some_and(|(outcome, _)| *outcome == CaseOutcome::Passed);
         ensure(passed, || format!("{name}: {dialled:#?}"))?;
     }
@@ -54,21 +58,44 @@ pub async fn a_rehearsal_dials_for_real(node: Arc<Node>) -> Result<()> {
     let left = story.in_namespace::<Job>(&opened.namespace.0).list(&ListParams::default()).await?.items;
     ensure(left.iter().all(|job| job.metadata.deletion_timestamp.is_some()), || format!("{left:?}"))?;
 
-    // Nobody holds a new pod to anything now, although all policies are stored.
+    it_is_told_that_nobody_enforces(story, &wish, (&grant, &opened), &node).await
+}
+
+/// Nobody holds a new pod to anything now, although all policies are stored.
+async fn it_is_told_that_nobody_enforces(
+    story: &Story,
+    wish: &Wish,
+    (grant, opened): (&PartnerGrant, &OpeningStatus),
+    node: &Node,
+) -> Result<()> {
     let paused = node.without_enforcer()?;
-    let mut decision = OLGA.decision(&grant, DecisionAction::Rehearse);
+    let mut decision = OLGA.decision(grant, DecisionAction::Rehearse);
     decision.spec.digest = Some(opened.digest.as_str().into());
     OLGA.decide(node.cluster(), &decision).await?;
-    let told = story.told(&wish, ConditionType::Rehearsed, false, Reason::RehearsalFailed).await;
+    let told = story.told(wish, ConditionType::Rehearsed, false, Reason::RehearsalFailed).await;
     drop(paused);
     let told = told?;
     ensure(told.contains(API_SERVER), || told.clone())?;
-    let report = story.newest_report(&grant).await?;
+    let report = story.newest_report(grant).await?;
     let failed =
         report.spec.statement.predicate.cases.iter().filter(|case| case.outcome == CaseOutcome::Failed);
-    let others: Vec<&str> =
-        failed.map(|case| case.name.as_str()).filter(|name| !name.starts_with("dial-")).collect();
+    let failed: Vec<&str> = failed.map(|case| case.name.as_str()).collect();
+    ensure(failed.contains(&NEIGHBOUR), || format!("{failed:?}"))?;
+    let others: Vec<&&str> = failed.iter().filter(|name| !name.starts_with("dial-")).collect();
     ensure(others.is_empty(), || format!("what is stored is as it was, and yet: {others:?}"))
+}
+
+/// Has the contract name this image to dial with, and leave the sandbox open beside what is rehearsed.
+async fn probed_beside_an_open_sandbox(story: &Story, image: &str) -> Result<()> {
+    let contracts = story.api::<SharingContract>();
+    let mut stages = contracts.get("fraud-scoring").await?.spec.stages;
+    for terms in stages.iter_mut().filter(|terms| terms.stage == Stage::Sandbox) {
+        terms.after_promotion = AfterPromotion::Keep;
+    }
+    let rehearsal = json!({"require": "Executable", "probe": {"image": image}});
+    let patch = Patch::Merge(json!({"spec": {"rehearsal": rehearsal, "stages": stages}}));
+    contracts.patch("fraud-scoring", &PatchParams::default(), &patch).await?;
+    Ok(())
 }
 
 /// A second pod behind what serves the dataset, and a Service of the cluster's DNS. Gives where the dataset is served.
@@ -83,17 +110,33 @@ async fn more_to_dial(scene: &Scene) -> Result<[SocketAddr; 2]> {
             {"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53, "protocol": "TCP"}]}});
     node.cluster().apply_yaml(&resolver.to_string()).await?;
     let doors = [scene.dataset(Stage::Rehearsal).door(), SocketAddr::from((second, 8443))];
+    let [one, other] = doors;
+    known_to_be_ready(node, &[one.ip(), other.ip(), scene.dns.address]).await?;
+    Ok(doors)
+}
+
+/// A pod in the sandbox that serves something.
+async fn neighbour(scene: &Scene, sandbox: &OpeningStatus) -> Result<()> {
+    let pod = scene.workload(sandbox, "neighbour", &["serve", "8443"]).await?;
+    let service = json!({"apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "neighbour", "namespace": sandbox.namespace.0},
+        "spec": {"selector": {"comity.dev/purpose": "fraud-detection"}, "ports": [{"port": 8443}]}});
+    scene.node.cluster().apply_yaml(&service.to_string()).await?;
+    known_to_be_ready(&scene.node, &[pod.address]).await
+}
+
+/// Awaits that all of these stand behind Services, ready.
+async fn known_to_be_ready(node: &Node, all: &[IpAddr]) -> Result<()> {
     let slices = Api::<EndpointSlice>::all(node.cluster().client());
     eventually("all of them to be known to be ready", SOON, async || {
         let known = slices.list(&ListParams::default()).await.map_err(|error| error.to_string())?.items;
         let ready = known.iter().flat_map(|slice| slice.endpoints.iter().flatten());
         let ready = ready.filter(|one| one.conditions.as_ref().and_then(|said| said.ready) == Some(true));
         let ready: Vec<&String> = ready.flat_map(|one| &one.addresses).collect();
-        let mut all = doors.iter().map(SocketAddr::ip).chain([scene.dns.address]);
-        all.find(|one| !ready.contains(&&one.to_string())).map_or(Ok(()), |one| Err(format!("{one} isn't")))
+        let missing = all.iter().find(|one| !ready.contains(&&one.to_string()));
+        missing.map_or(Ok(()), |one| Err(format!("{one} isn't")))
     })
-    .await?;
-    Ok(doors)
+    .await
 }
 
 /// What came of each dial in the newest report.

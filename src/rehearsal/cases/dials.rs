@@ -34,14 +34,16 @@ pub const MOST: usize = 48;
 /// How many addresses of a Service are dialled. A plugin may hold the pods of one node, or one family of addresses, and not
 /// another's.
 const EACH: usize = 3;
-/// How many Services are looked at that lead to the cluster's DNS.
+/// How many Services are looked at that lead to the cluster's DNS, and how many of another stage.
 const RESOLVERS: usize = 4;
+const NEIGHBOURS: usize = 2;
 /// The port of DNS (RFC 1035), which is asked by TCP as well (RFC 7766).
 const DNS_PORT: i32 = 53;
 
 const DATASET: &str = "dataScope.datasets.name";
 const EGRESS: &str = "destination.egress";
 const DNS: &str = "destination.dns";
+const STAGE: &str = "PartnerGrant.stage";
 
 /// Where something is to be dialled.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +67,8 @@ pub type Service = (String, String);
 pub struct Known {
     /// The Services that lead to the cluster's DNS.
     pub dns: Vec<Service>,
+    /// Some Services in the namespaces of the grant's other stages, each with the name of its stage.
+    pub neighbours: Vec<(&'static str, Service)>,
     /// What stands behind each Service.
     pub behind: BTreeMap<Service, Vec<EndpointSlice>>,
 }
@@ -82,6 +86,16 @@ pub fn resolvers(installation: &Installation, standing: &BTreeMap<String, Servic
     found.map(|(name, _)| (installation.dns_namespace.clone(), name.clone())).collect()
 }
 
+/// Some Services of another stage of the grant, of those that stand in its namespace: such as lead to pods there, and so to
+/// nobody elsewhere.
+pub fn neighbours(
+    (stage, namespace): (Stage, &str),
+    standing: &BTreeMap<String, ServiceFacts>,
+) -> impl Iterator<Item = (&'static str, Service)> {
+    let led = standing.iter().filter(|(_, facts)| !facts.selector.is_empty()).take(NEIGHBOURS);
+    led.map(move |(name, _)| (stage.lower(), (namespace.to_owned(), name.clone())))
+}
+
 /// The Services whose addresses have to be known.
 pub fn services(
     policy: &EffectivePolicy,
@@ -92,6 +106,7 @@ pub fn services(
     let policies = others.iter().map(|(_, policy)| *policy).chain([policy]);
     all.extend(policies.flat_map(endpoints).map(|(_, endpoint)| of(endpoint)));
     all.extend(known.dns.iter().cloned());
+    all.extend(known.neighbours.iter().map(|(_, service)| service.clone()));
     all
 }
 
@@ -118,6 +133,7 @@ pub fn targets(policy: &EffectivePolicy, others: &[(Stage, &EffectivePolicy)], k
         }));
     }
     targets.push(resolver(policy, known));
+    targets.extend(known.neighbours.iter().filter_map(|neighbour| pods_of(neighbour, known)));
     fit(&mut targets);
     targets
 }
@@ -171,6 +187,18 @@ fn resolver(policy: &EffectivePolicy, known: &Known) -> Target {
         to,
         expected: if is_asked { Expected::Allowed } else { Expected::Refused(SILENT) },
     }
+}
+
+/// Pods of another stage of the grant, where any listen: nobody has to run any.
+fn pods_of((stage, service): &(&str, Service), known: &Known) -> Option<Target> {
+    let to = listening(known.slices(service), None).ok()?;
+    Some(Target {
+        name: format!("dial-pods-of-{stage}"),
+        clause: STAGE,
+        tried: format!("a pod of the stage dials pods of the {stage}, behind Service {}", service.1),
+        to: Ok(to),
+        expected: Expected::Refused(SILENT),
+    })
 }
 
 /// What serves each dataset, once for all of its versions.

@@ -116,7 +116,8 @@ fn the_stages_own_data_has_to_answer_and_nothing_else_may() {
         targets.iter().map(|target| (target.name.as_str(), target.expected == Expected::Allowed)).collect();
     insta::assert_debug_snapshot!(expected);
     let tell = |what: &dyn Fn(&Target) -> &'static str| -> BTreeMap<SocketAddr, String> {
-        let told = |target: &Target| target.to.clone().unwrap().into_iter().zip(std::iter::repeat(what(target)));
+        let told =
+            |target: &Target| target.to.clone().unwrap().into_iter().zip(std::iter::repeat(what(target)));
         targets.iter().flat_map(told).map(|(address, word)| (address, word.to_owned())).collect()
     };
     let held = tell(&|target| if target.expected == Expected::Allowed { "open" } else { "no answer" });
@@ -233,7 +234,8 @@ fn of_several_ports_none_is_guessed() {
 
 #[test]
 fn a_few_addresses_of_each_are_dialled_of_every_family() {
-    let slices = [slice_of(&["10.0.0.1", "10.0.0.2", "10.0.0.3"], 443), slice_of(&["fd00::1", "10.0.0.1"], 443)];
+    let slices =
+        [slice_of(&["10.0.0.1", "10.0.0.2", "10.0.0.3"], 443), slice_of(&["fd00::1", "10.0.0.1"], 443)];
     let few = addresses_of(&["10.0.0.1:443", "[fd00::1]:443", "10.0.0.2:443"]);
     assert_eq!(listening(slices.iter(), Some(443)), Ok(few));
 }
@@ -246,8 +248,8 @@ fn at_every_address_has_to_be_seen_what_has_to_be_at_one() {
     let api_server = (API_SERVER.0.to_owned(), API_SERVER.1.to_owned());
     known.behind.insert(service, vec![slice_of(&["10.0.1.1", "10.0.1.2"], 8443)]);
     known.behind.insert(api_server, vec![slice_of(&["10.0.2.1", "10.0.2.2"], 6443)]);
-    let [one, other, this, that] =
-        ["10.0.1.1:8443", "10.0.1.2:8443", "10.0.2.1:6443", "10.0.2.2:6443"].map(|text| text.parse().unwrap());
+    let [one, other, this, that] = ["10.0.1.1:8443", "10.0.1.2:8443", "10.0.2.1:6443", "10.0.2.2:6443"]
+        .map(|text| text.parse().unwrap());
     let targets = targets(story.policy(), &story.others(), &known);
     for ((data, server), expected) in [
         ((["open", "open"], ["no answer", "no answer"]), ["Passed", "Passed"]),
@@ -268,14 +270,19 @@ fn at_every_address_has_to_be_seen_what_has_to_be_at_one() {
 #[test]
 fn what_one_probe_tells_fits_and_further_addresses_go_first() {
     let story = Story::told();
-    let target = |number: usize, to: Vec<SocketAddr>| Target { name: number.to_string(), to: Ok(to), ..story.targets()[0].clone() };
+    let target = |number: usize, to: Vec<SocketAddr>| Target {
+        name: number.to_string(),
+        to: Ok(to),
+        ..story.targets()[0].clone()
+    };
     let address = |number: usize, place: usize| {
         let text = format!("[fd00:1111:2222:3333:4444:5555:{place:x}111:{:x}]:65535", 0x1000 + number);
         text.parse::<SocketAddr>().unwrap()
     };
     let all = |count: usize| {
-        let mut all: Vec<Target> =
-            (0..count).map(|number| target(number, (0..EACH).map(|place| address(number, place)).collect())).collect();
+        let mut all: Vec<Target> = (0..count)
+            .map(|number| target(number, (0..EACH).map(|place| address(number, place)).collect()))
+            .collect();
         fit(&mut all);
         all
     };
@@ -299,7 +306,10 @@ fn the_dns_is_who_policies_let_pods_ask() {
     };
     let facts = |selector: &[(&str, &str)], number: Option<i32>, name: Option<&str>| ServiceFacts {
         selector: selector.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect(),
-        targets: BTreeMap::from([(53, TargetPort { number, name: name.map(Into::into), ..TargetPort::default() })]),
+        targets: BTreeMap::from([(
+            53,
+            TargetPort { number, name: name.map(Into::into), ..TargetPort::default() },
+        )]),
     };
     let own = ("k8s-app", "kube-dns");
     let standing = BTreeMap::from([
@@ -315,7 +325,10 @@ fn the_dns_is_who_policies_let_pods_ask() {
     };
     assert_eq!(resolvers(&installation, &standing), named(&["by-name", "kube-dns"]));
     let any = Installation { dns_selector: BTreeMap::new(), ..installation };
-    assert!(!resolvers(&any, &standing).contains(&named(&["without"])[0]), "who selects nobody leads anywhere");
+    assert!(
+        !resolvers(&any, &standing).contains(&named(&["without"])[0]),
+        "who selects nobody leads anywhere"
+    );
 }
 
 #[test]
@@ -337,4 +350,34 @@ fn the_dns_has_to_answer_where_it_may_be_asked_and_only_there() {
     assert!(story.dialled("dial-dns", &known).unwrap_err().contains("nothing that is ready"));
     known.dns.clear();
     assert!(story.dialled("dial-dns", &known).unwrap_err().contains("no Service leads to"));
+}
+
+#[test]
+fn pods_of_another_stage_that_listen_have_to_be_silent() {
+    let story = Story::told();
+    let place = "comity-northpay-fraud-sandbox-00000000";
+    let selects = |label: &str| ServiceFacts {
+        selector: BTreeMap::from([("app".to_owned(), label.to_owned())]),
+        ..ServiceFacts::default()
+    };
+    let standing = BTreeMap::from([
+        ("elsewhere".to_owned(), ServiceFacts::default()),
+        ("idle".to_owned(), selects("idle")),
+        ("web".to_owned(), selects("web")),
+        ("yet-another".to_owned(), selects("more")),
+    ]);
+    let mut known = story.known();
+    known.neighbours = neighbours((Stage::Sandbox, place), &standing).collect();
+    let service = |name: &str| (place.to_owned(), name.to_owned());
+    assert_eq!(known.neighbours, [("sandbox", service("idle")), ("sandbox", service("web"))]);
+    assert!(services(story.policy(), &story.others(), &known).contains(&service("web")));
+    known.behind.insert(service("web"), slice("10.0.3.1", 8080));
+    let targets = targets(story.policy(), &story.others(), &known);
+    let found: Vec<&Target> = targets.iter().filter(|target| target.name.starts_with("dial-pods-")).collect();
+    assert_eq!(found.len(), 1, "where nobody listens there is nothing to try: {found:?}");
+    assert_eq!(
+        (found[0].name.as_str(), found[0].expected),
+        ("dial-pods-of-sandbox", Expected::Refused(SILENT))
+    );
+    assert_eq!(found[0].to, Ok(addresses_of(&["10.0.3.1:8080"])));
 }
