@@ -8,40 +8,45 @@ use futures::future::join_all;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::rehearsal::cases::dials::word::{self, Came};
+
 /// How long it waits before it dials again what refused.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// Dials each of these by TCP, all at once and over and over, until it answers or the time is over. Gives `open`, or why not
-/// at last.
-pub async fn dial(addresses: &[SocketAddr], within: Duration) -> Vec<(SocketAddr, String)> {
-    let until = Instant::now() + within;
-    let each = addresses.iter().map(|address| async move { (*address, one(*address, until).await) });
+/// Dials each of these by TCP, all at once and over and over, until it answers or the time is over. Gives what came of each at
+/// last, and how long that took.
+pub async fn dial(addresses: &[SocketAddr], within: Duration) -> Vec<(SocketAddr, Came)> {
+    let began = Instant::now();
+    let each = addresses.iter().map(|address| async move {
+        let word = one(*address, began + within).await;
+        (*address, Came { word, took: began.elapsed() })
+    });
     join_all(each).await
 }
 
-async fn one(address: SocketAddr, until: Instant) -> String {
-    let mut why = "no answer";
+async fn one(address: SocketAddr, until: Instant) -> &'static str {
+    let mut why = word::SILENT;
     let dialling = async {
         loop {
             match TcpStream::connect(address).await {
-                Ok(_) => return "open",
+                Ok(_) => return word::OPEN,
                 Err(error) => why = reason(error.kind()),
             }
             sleep(AGAIN).await;
         }
     };
     let came = timeout_at(until, dialling).await;
-    came.unwrap_or(why).to_owned()
+    came.unwrap_or(why)
 }
 
 /// Why an address didn't answer, in words without details: what they reach others read.
 const fn reason(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::ConnectionRefused => "refused",
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "unreachable",
-        ErrorKind::PermissionDenied => "not permitted",
-        ErrorKind::TimedOut => "no answer",
-        _ => "an error",
+        ErrorKind::ConnectionRefused => word::REFUSED,
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => word::UNREACHABLE,
+        ErrorKind::PermissionDenied => word::FORBIDDEN,
+        ErrorKind::TimedOut => word::SILENT,
+        _ => word::TROUBLE,
     }
 }
 
@@ -55,16 +60,18 @@ mod tests {
     async fn what_answers_is_open_also_where_it_begins_to_only_later() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let there = listener.local_addr().unwrap();
-        assert_eq!(dial(&[there], LONG).await, [(there, "open".to_owned())]);
+        let addresses = [there];
+        let (dialled, came) = dial(&addresses, LONG).await[0];
+        assert!((dialled, came.word) == (there, word::OPEN) && came.took < LONG, "{came:?}");
         drop(listener);
         let short = Duration::from_millis(250);
-        assert_eq!(dial(&[there], short).await, [(there, "refused".to_owned())]);
+        let (_, came) = dial(&addresses, short).await[0];
+        assert!(came.word == word::REFUSED && (short..LONG).contains(&came.took), "{came:?}");
         let later = async {
             tokio::task::yield_now().await;
             tokio::net::TcpListener::bind(there).await.unwrap()
         };
-        let addresses = [there];
         let (came, _listening) = tokio::join!(dial(&addresses, LONG), later);
-        assert_eq!(came, [(there, "open".to_owned())]);
+        assert_eq!(came[0].1.word, word::OPEN);
     }
 }

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use super::process::on_its_own;
 use super::{Failure, moment};
 use crate::app;
-use crate::rehearsal::cases::dials::MOST;
+use crate::rehearsal::cases::dials::{MOST, word};
 
 /// Dial addresses, and tell which answer: what a probe pod runs while a grant is rehearsed
 ///
@@ -23,7 +23,8 @@ Examples:
   comity dial 10.0.0.7:8443
   comity dial --within 10s --tell result.txt 10.0.0.7:8443 [fd00::7]:443
 
-Each address has a line: the address, a space, and `open` or why not. Whether any is open is nothing that the exit code says.")]
+Each address has a line: itself, `open` or why not, and after how many milliseconds. Whether any is open is nothing that the exit
+code says.")]
 pub(super) struct Arguments {
     /// What is dialled
     #[arg(value_name = "ADDRESS:PORT", required = true, num_args = 1..=MOST)]
@@ -45,7 +46,7 @@ impl Arguments {
         let came = on_its_own(app::dial(&self.addresses, within))?;
         let mut lines = Vec::new();
         for (address, came) in came {
-            writeln!(lines, "{address} {came}")?;
+            writeln!(lines, "{}", word::line(address, came))?;
         }
         std::io::stdout().lock().write_all(&lines)?;
         // Outside of a pod there is nothing to write to.

@@ -1,5 +1,7 @@
 //! A case of a rehearsal: what is tried, by whom, and what has to come out. Pure.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::api::grant::Role;
@@ -30,6 +32,8 @@ pub enum Attempt {
     Request(Request),
     /// It follows from what was read: this came out.
     Seen(Observed),
+    /// It was tried before the cases began: this came out, and took so long.
+    Done(Observed, Duration),
     /// Nothing can try it here; why.
     Nothing(String),
 }

@@ -27,6 +27,7 @@ use crate::api::stage::Stage;
 use crate::api::{Partner, PartnerGrant, SharingContract, name};
 use crate::cluster::apply::WriteError;
 use crate::cluster::catalogue::Catalogue;
+use crate::cluster::clock::Clock;
 use crate::cluster::objects::Objects;
 use crate::cluster::outside::Heard;
 use crate::cluster::trial::Trial;
@@ -58,6 +59,8 @@ pub struct Observer<'a> {
     pub home: &'a Home,
     /// The time.
     pub now: Timestamp,
+    /// By which is told how long something took.
+    pub clock: &'a Clock,
 }
 
 impl Observer<'_> {
@@ -256,7 +259,11 @@ impl Observer<'_> {
         }
         let oidc = partner.spec.identity.as_ref().and_then(|identity| identity.oidc.as_ref());
         let login = match oidc {
-            Some(oidc) => Some(self.login(oidc.issuer.as_str()).await.unwrap_or_else(|login| login)),
+            Some(oidc) => {
+                let began = self.clock.now();
+                let login = self.login(oidc.issuer.as_str()).await.unwrap_or_else(|login| login);
+                Some((login, self.clock.now().duration_since(began).unsigned_abs()))
+            }
             None => None,
         };
         Ok(checks::cases(ground, &Checked { partner: &partner, behind, login, now: self.now }))

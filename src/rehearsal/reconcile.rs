@@ -66,8 +66,13 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
     let Some(standing) = Standing::of(&grant, &context) else { return Ok(wait) };
     let Some(due) = standing.due(&grant, &context.catalogue) else { return Ok(wait) };
     let now = standing.now;
-    let observer =
-        Observer { catalogue: &context.catalogue, trial: &context.trial, home: &context.home, now };
+    let observer = Observer {
+        catalogue: &context.catalogue,
+        trial: &context.trial,
+        home: &context.home,
+        now,
+        clock: &context.clock,
+    };
     let cases = observer.cases(&grant, &due).await?;
     let tried = rehearse(cases, &due.opening.namespace, &grant, &context).await?;
     // What was shut or agreed anew meanwhile refuses for reasons that are none of what was tried.
@@ -244,15 +249,18 @@ const fn is_asked(attempt: &Attempt) -> bool {
 async fn once(case: &Case, place: &str, context: &Context) -> Result<Tried, WriteError> {
     let began = context.clock.now();
     let observed = try_it(&case.attempt, place, &context.trial).await?;
-    let took = context.clock.now().duration_since(began).as_millis();
-    Ok((case.clone(), observed, i32::try_from(took).unwrap_or(i32::MAX)))
+    let took = match case.attempt {
+        Attempt::Done(_, took) => took,
+        _ => context.clock.now().duration_since(began).unsigned_abs(),
+    };
+    Ok((case.clone(), observed, i32::try_from(took.as_millis()).unwrap_or(i32::MAX)))
 }
 
 async fn try_it(attempt: &Attempt, place: &str, trial: &Trial) -> Result<Observed, WriteError> {
     match attempt {
         Attempt::Access(access) => ask(access, place, trial).await,
         Attempt::Request(request) => send(request, place, trial).await,
-        Attempt::Seen(observed) => Ok(observed.clone()),
+        Attempt::Seen(observed) | Attempt::Done(observed, _) => Ok(observed.clone()),
         Attempt::Nothing(why) => Ok(Observed::Untried(why.clone())),
     }
 }

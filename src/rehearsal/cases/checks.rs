@@ -2,6 +2,7 @@
 //! the datasets. Pure: all of it was read before.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -27,8 +28,8 @@ pub struct Checked<'a> {
     pub partner: &'a Partner,
     /// For each dataset: the pods behind its Service at this stage.
     pub behind: BTreeMap<String, Behind>,
-    /// What was heard of where its people log in, if it says where.
-    pub login: Option<Login>,
+    /// What was heard of where its people log in, if it says where, and how long that took.
+    pub login: Option<(Login, Duration)>,
     /// The time.
     pub now: Timestamp,
 }
@@ -78,10 +79,10 @@ fn identity(checked: &Checked<'_>) -> Vec<Case> {
         let tried = "the partner's trust bundle can be read, and hasn't expired".to_owned();
         cases.push(case("trust-bundle-is-in-date".to_owned(), CLAUSE, tried, Attempt::Seen(observed)));
     }
-    if let (Some(oidc), Some(login)) = (identity.and_then(|identity| identity.oidc.as_ref()), &checked.login)
-    {
+    let oidc = identity.and_then(|identity| identity.oidc.as_ref());
+    if let (Some(oidc), Some((login, took))) = (oidc, &checked.login) {
         let tried = format!("{} answers, is what it says, and its keys are well-formed", oidc.issuer);
-        cases.push(case("login-answers".to_owned(), CLAUSE, tried, login.clone().attempt()));
+        cases.push(case("login-answers".to_owned(), CLAUSE, tried, login.clone().attempt(*took)));
     }
     cases
 }

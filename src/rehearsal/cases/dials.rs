@@ -4,6 +4,7 @@
 //! Only what is known to listen is dialled where it has to be shut: that nobody answers shows nothing elsewhere.
 
 mod told;
+pub mod word;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -12,7 +13,7 @@ use std::time::Duration;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use serde_json::{Value, json};
 
-pub use self::told::{Told, cases, read};
+pub use self::told::{Told, cases};
 use super::{Ground, pods};
 use crate::api::boundary::Dns;
 use crate::api::contract::Protocol;

@@ -2,6 +2,8 @@
 //! and that tokens can be verified by its keys (RFC 7517 and 7518). Pure: what it answers was heard before. Nothing that
 //! it says gets into a report.
 
+use std::time::Duration;
+
 use http::Uri;
 use serde_json::Value;
 
@@ -24,13 +26,14 @@ pub enum Login {
 }
 
 impl Login {
-    /// How that stands in a case.
-    pub fn attempt(self) -> Attempt {
-        match self {
-            Self::Unasked(why) => Attempt::Nothing(why),
-            Self::Wrong(why) => Attempt::Seen(Observed::Refused(why)),
-            Self::Sound => Attempt::Seen(Observed::Allowed),
-        }
+    /// How that stands in a case, where it took so long to ask.
+    pub fn attempt(self, took: Duration) -> Attempt {
+        let observed = match self {
+            Self::Unasked(why) => Observed::Untried(why),
+            Self::Wrong(why) => Observed::Refused(why),
+            Self::Sound => Observed::Allowed,
+        };
+        Attempt::Done(observed, took)
     }
 }
 

@@ -37,7 +37,7 @@ fn lines_with(network: Vec<Case>, change: impl FnOnce(&mut World)) -> String {
         let how = match &case.attempt {
             Attempt::Access(_) => "access",
             Attempt::Request(request) => request.by.map_or("itself", |role| role.kebab()),
-            Attempt::Seen(_) => "seen",
+            Attempt::Seen(_) | Attempt::Done(..) => "seen",
             Attempt::Nothing(_) => "nothing",
         };
         format!("{} [{}] {how}: {} → {}", case.name, case.clause, case.tried, case.expected)

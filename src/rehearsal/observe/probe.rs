@@ -13,7 +13,7 @@ use crate::cluster::apply::WriteError;
 use crate::cluster::trial::{Answer, Trial};
 use crate::rehearsal::case::Who;
 use crate::rehearsal::cases::Ground;
-use crate::rehearsal::cases::dials::{DEADLINE, Told, job, read};
+use crate::rehearsal::cases::dials::{DEADLINE, Told, job, word};
 
 /// How often it is looked whether the probe has told, and how long it is waited before something is tried again.
 const EVERY: Duration = Duration::from_millis(500);
@@ -162,7 +162,7 @@ impl State {
     fn in_the_end(self) -> Told {
         match self {
             Self::None => Told::Nothing("no pod was made of it, or somebody took it away".to_owned()),
-            Self::Told(told) => Told::Dialled(read(&told)),
+            Self::Told(told) => Told::Dialled(word::read(&told)),
             Self::Unseen => {
                 Told::Untried("nobody here runs pods: no scheduler looked at the probe".to_owned())
             }
@@ -194,9 +194,9 @@ mod tests {
 
     #[test]
     fn what_a_probe_left_is_read_and_why_it_left_nothing_is_said() {
-        let ended = json!({"state": {"terminated": {"exitCode": 0, "message": "10.0.0.1:8443 open\n"}}});
+        let ended = json!({"state": {"terminated": {"exitCode": 0, "message": "10.0.0.1:8443 open 3\n"}}});
         let pod = json!({"spec": {"nodeName": "one"}, "status": {"containerStatuses": [ended]}});
-        assert_eq!(state(&pod), State::Told("10.0.0.1:8443 open\n".to_owned()));
+        assert_eq!(state(&pod), State::Told("10.0.0.1:8443 open 3\n".to_owned()));
         let waiting = json!({"state": {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}});
         let withheld = json!({"spec": {"nodeName": "one"}, "status": {"containerStatuses": [waiting]}});
         assert_eq!(state(&withheld), State::Waits("ImagePullBackOff".to_owned()));

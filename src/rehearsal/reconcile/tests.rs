@@ -109,10 +109,15 @@ impl Rehearsal {
         rehearsal
     }
 
-    /// What the newest report says of dialling somebody.
-    fn dialled(&self, name: &str) -> (String, String) {
+    /// A case of the report.
+    fn case(&self, name: &str) -> Value {
         let cases = self.reports()[0]["spec"]["statement"]["predicate"]["cases"].clone();
-        let case = cases.as_array().unwrap().iter().find(|case| case["name"] == name).unwrap();
+        cases.as_array().unwrap().iter().find(|case| case["name"] == name).unwrap().clone()
+    }
+
+    /// What the report says of dialling somebody.
+    fn dialled(&self, name: &str) -> (String, String) {
+        let case = self.case(name);
         let text = |field: &str| case[field].as_str().unwrap().to_owned();
         (text("outcome"), text("observed"))
     }
@@ -142,7 +147,8 @@ impl Rehearsal {
 async fn what_a_probe_left_is_reported_and_nothing_of_it_stays() {
     for (left, outcome) in [("no answer", "Passed"), ("open", "Failed"), ("refused", "NotExecutable")] {
         let rehearsal = Rehearsal::due_and_dialled().await;
-        let left = format!("10.0.0.1:6443 {left}\n10.0.0.2:8443 open\n10.0.0.3:53 open\n10.0.0.4:53 open\n");
+        let told = ["10.0.0.2:8443 open 7", "10.0.0.3:53 open 12", "10.0.0.4:53 open 1203"].join("\n");
+        let left = format!("10.0.0.1:6443 {left} 4999\n{told}\n");
         let ended = json!({"state": {"terminated": {"exitCode": 0, "message": left}}});
         let status = json!({"phase": "Succeeded", "containerStatuses": [ended]});
         rehearsal.runs(json!({"spec": {"nodeName": "one"}, "status": status})).await;
@@ -150,6 +156,8 @@ async fn what_a_probe_left_is_reported_and_nothing_of_it_stays() {
         assert_eq!(came.0, outcome, "{came:?}");
         let dns = ("Passed".to_owned(), "allowed: 10.0.0.3:53, 10.0.0.4:53 answer".to_owned());
         assert_eq!(rehearsal.dialled("dial-dns"), dns);
+        let took = ["dial-api-server", "dial-dns"].map(|name| rehearsal.case(name)["milliseconds"].clone());
+        assert_eq!(took, [json!(4999), json!(1203)], "as long as the slowest address");
         let made = rehearsal.play.api.objects().into_keys().find(|path| path.contains("/jobs/"));
         assert_eq!(made, None);
     }

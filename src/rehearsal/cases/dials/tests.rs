@@ -1,5 +1,6 @@
 //! What of the story is dialled, from where, and what that shows.
 
+use super::word::Came;
 use super::*;
 use crate::api::contract::{Probe, Rehearsal};
 use crate::api::effective::TargetPort;
@@ -95,11 +96,15 @@ impl Story {
     }
 }
 
+fn came(word: &'static str) -> Came {
+    Came { word, took: Duration::from_millis(7) }
+}
+
 /// How each case comes out where a probe told this.
 fn outcomes(targets: Vec<Target>, told: &Told) -> Vec<(String, CaseOutcome)> {
     let judge = |case: Case| {
         let observed = match &case.attempt {
-            Attempt::Seen(observed) => observed.clone(),
+            Attempt::Seen(observed) | Attempt::Done(observed, _) => observed.clone(),
             Attempt::Nothing(why) => Observed::Untried(why.clone()),
             other => panic!("{other:?}"),
         };
@@ -115,10 +120,10 @@ fn the_stages_own_data_has_to_answer_and_nothing_else_may() {
     let expected: Vec<(&str, bool)> =
         targets.iter().map(|target| (target.name.as_str(), target.expected == Expected::Allowed)).collect();
     insta::assert_debug_snapshot!(expected);
-    let tell = |what: &dyn Fn(&Target) -> &'static str| -> BTreeMap<SocketAddr, String> {
+    let tell = |what: &dyn Fn(&Target) -> &'static str| -> BTreeMap<SocketAddr, Came> {
         let told =
             |target: &Target| target.to.clone().unwrap().into_iter().zip(std::iter::repeat(what(target)));
-        targets.iter().flat_map(told).map(|(address, word)| (address, word.to_owned())).collect()
+        targets.iter().flat_map(told).map(|(address, word)| (address, came(word))).collect()
     };
     let held = tell(&|target| if target.expected == Expected::Allowed { "open" } else { "no answer" });
     let all = outcomes(targets.clone(), &Told::Dialled(held));
@@ -148,9 +153,8 @@ fn where_nothing_listens_nothing_is_shown() {
 fn silence_shows_nothing_of_a_probe_that_reached_nobody_nor_of_who_refuses() {
     let story = Story::told();
     let targets = story.targets();
-    let told = |open: &str, shut: &str| {
-        let word =
-            |target: &Target| if target.expected == Expected::Allowed { open } else { shut }.to_owned();
+    let told = |open: &'static str, shut: &'static str| {
+        let word = |target: &Target| came(if target.expected == Expected::Allowed { open } else { shut });
         Told::Dialled(targets.iter().map(|target| (target.to.clone().unwrap()[0], word(target))).collect())
     };
     let api_server = |told: &Told| {
@@ -176,7 +180,7 @@ fn what_another_service_leads_to_as_well_still_has_to_be_shut() {
     known.dns.clear();
     known.behind.values_mut().for_each(|slices| *slices = slice("10.0.0.1", 8443));
     let targets = targets(story.policy(), &story.others(), &known);
-    let told = Told::Dialled([("10.0.0.1:8443".parse().unwrap(), "open".to_owned())].into());
+    let told = Told::Dialled([("10.0.0.1:8443".parse().unwrap(), came("open"))].into());
     let failed = outcomes(targets, &told).into_iter().filter(|(_, outcome)| *outcome == CaseOutcome::Failed);
     let failed: Vec<String> = failed.map(|(name, _)| name).collect();
     assert_eq!(
@@ -209,13 +213,6 @@ fn there_is_no_probe_of_another_origin_and_none_that_nobody_named() {
     assert!(why(&story).contains("isn't from a registry"));
     set(&mut story, None);
     assert!(why(&story).contains("names no image"));
-}
-
-#[test]
-fn what_is_told_is_read_line_by_line() {
-    let told = read("10.0.0.1:8443 open\n[fd00::7]:443 no answer\nnonsense\nx:1 open\n");
-    let told: Vec<(String, &str)> = told.iter().map(|(to, came)| (to.to_string(), came.as_str())).collect();
-    assert_eq!(told, [("10.0.0.1:8443".to_owned(), "open"), ("[fd00::7]:443".to_owned(), "no answer")]);
 }
 
 #[test]
@@ -260,10 +257,10 @@ fn at_every_address_has_to_be_seen_what_has_to_be_at_one() {
     ] {
         let told = [(one, data[0]), (other, data[1]), (this, server[0]), (that, server[1])];
         let told = told.into_iter().filter(|(_, word)| !word.is_empty());
-        let told = Told::Dialled(told.map(|(address, word)| (address, word.to_owned())).collect());
-        let came: BTreeMap<String, CaseOutcome> = outcomes(targets.clone(), &told).into_iter().collect();
-        let came = ["dial-dataset-transactions", "dial-api-server"].map(|name| format!("{:?}", came[name]));
-        assert_eq!(came, expected, "{data:?}, {server:?}");
+        let told = Told::Dialled(told.map(|(address, word)| (address, came(word))).collect());
+        let all: BTreeMap<String, CaseOutcome> = outcomes(targets.clone(), &told).into_iter().collect();
+        let all = ["dial-dataset-transactions", "dial-api-server"].map(|name| format!("{:?}", all[name]));
+        assert_eq!(all, expected, "{data:?}, {server:?}");
     }
 }
 
@@ -293,7 +290,8 @@ fn what_one_probe_tells_fits_and_further_addresses_go_first() {
     assert_eq!((&counts[..2], counts[2..].iter().max()), (&[2, 2][..], Some(&1)));
     let more = all(MOST + 1);
     assert!(more[..MOST].iter().all(|target| target.to.is_ok()) && more[MOST].to.is_err());
-    let told: String = dialled.iter().map(|address| format!("{address} not permitted\n")).collect();
+    let longest = Came { word: word::FORBIDDEN, took: Duration::from_secs(100) };
+    let told: String = dialled.iter().map(|address| word::line(*address, longest) + "\n").collect();
     assert!(told.len() <= 4096, "{} bytes", told.len());
 }
 

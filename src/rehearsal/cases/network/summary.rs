@@ -49,7 +49,7 @@ fn together(group: &[&Case]) -> Option<Case> {
 /// What came out of what was worked out already.
 fn observed(attempt: &Attempt) -> Observed {
     match attempt {
-        Attempt::Seen(observed) => observed.clone(),
+        Attempt::Seen(observed) | Attempt::Done(observed, _) => observed.clone(),
         Attempt::Nothing(why) => Observed::Untried(why.clone()),
         Attempt::Access(_) | Attempt::Request(_) => Observed::Untried("it has yet to be tried".to_owned()),
     }
