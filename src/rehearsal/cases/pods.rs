@@ -309,13 +309,17 @@ fn keys(ground: &Ground<'_>, pod: &Pod) -> Vec<Case> {
     const CLAUSE: &str = "security.keyDelivery";
     let secret =
         |name: &str| pod.with("/spec/volumes", json!([{"name": "identity", "secret": {"secretName": name}}]));
-    let mut cases = vec![case(
-        ground,
-        ("secret-of-another", CLAUSE),
-        "a Secret that isn't its workload's",
-        secret("rehearsal-of-another"),
-        Expected::Refused("the only Secret that this pod may mount is"),
-    )];
+    // One of a workload of the grant is really there, where keys are delivered so; any other name is only a name.
+    let neighbour = ground.guard.workloads.get(1);
+    let neighbour = neighbour.filter(|_| ground.guard.key_delivery.contains(&KeyDelivery::Secret));
+    let (another, tried) = match neighbour {
+        Some(workload) => {
+            (workload.secret_name.as_str(), format!("the Secret of the workload {}", workload.name.as_str()))
+        }
+        None => ("rehearsal-of-another", "a Secret that isn't its workload's".to_owned()),
+    };
+    let says = Expected::Refused("the only Secret that this pod may mount is");
+    let mut cases = vec![case(ground, ("secret-of-another", CLAUSE), &tried, secret(another), says)];
     let own = ground.guard.workloads.first().map_or("", |workload| workload.secret_name.as_str());
     if ground.guard.key_delivery.contains(&KeyDelivery::Secret) {
         let tried = "the Secret of its own workload";

@@ -108,6 +108,26 @@ fn the_most_that_a_grant_may_have_fits_a_report() {
 }
 
 #[test]
+fn the_secret_that_is_refused_is_a_neighbours_where_there_is_one() {
+    let mounted = |world: &World| {
+        let find = |ground: &Ground<'_>| {
+            let case = ground.cases().into_iter().find(|case| case.name == "pod-secret-of-another").unwrap();
+            let Attempt::Request(request) = case.attempt else { panic!("{case:?}") };
+            request.body["spec"]["volumes"][0]["secret"]["secretName"].as_str().unwrap().to_owned()
+        };
+        on(world, Vec::new(), find)
+    };
+    let mut world = World::story();
+    assert_eq!(mounted(&world), "rehearsal-of-another", "there is only one");
+    let second =
+        crate::api::grant::Workload { name: "second".into(), ..world.grant.spec.workloads[0].clone() };
+    world.grant.spec.workloads.push(second);
+    assert_eq!(mounted(&world), crate::api::name::workload_secret("second"));
+    world.contract.spec.security.key_delivery = vec![crate::api::contract::KeyDelivery::PodCertificate];
+    assert_eq!(mounted(&world), "rehearsal-of-another", "nobody's is delivered so");
+}
+
+#[test]
 fn a_report_that_is_too_long_fails_and_says_so() {
     let lines = crowded(80);
     assert_eq!(lines.lines().count(), MOST);
