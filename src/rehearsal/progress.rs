@@ -9,6 +9,9 @@ use crate::api::report::CaseOutcome;
 /// The reason of the Events that tell it.
 pub const REHEARSING: &str = "Rehearsing";
 
+/// What is told at once, before it is known what the cases are and a probe has dialled.
+pub const BEGUN: &str = "what is agreed is being tried";
+
 /// How many cases that failed are named.
 const NAMED: usize = 8;
 

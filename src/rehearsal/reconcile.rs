@@ -15,7 +15,7 @@ use super::case::{Access, Attempt, Case, Expected, Method, Observed, Request, Wh
 use super::due::{Due, due};
 use super::judge::NO_ACCESS;
 use super::observe::{Home, Observer};
-use super::progress::{Progress, REHEARSING};
+use super::progress::{BEGUN, Progress, REHEARSING};
 use super::statement::{Rehearsed, Tried, report};
 use crate::api::record::GrantIdentity;
 use crate::api::{PartnerGrant, RehearsalReport, name};
@@ -66,6 +66,7 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
     let Some(standing) = Standing::of(&grant, &context) else { return Ok(wait) };
     let Some(due) = standing.due(&grant, &context.catalogue) else { return Ok(wait) };
     let now = standing.now;
+    context.events.tell(&grant, false, REHEARSING, BEGUN);
     let observer = Observer {
         catalogue: &context.catalogue,
         trial: &context.trial,
