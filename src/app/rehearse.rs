@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::future::select;
 use kube::Client;
+use tokio::sync::Semaphore;
 
 use super::{AppError, Station, alive, client, counted, installation, until_told};
 use crate::api::name;
@@ -28,6 +29,12 @@ use crate::runtime::controller::{Telemetry, drive};
 
 /// For how long it goes on to watch everything after it was let in nowhere any more: a rehearsal seldom comes alone.
 const LINGERS: Duration = Duration::from_secs(60);
+
+/// How many rehearsals there may be at once for each that asks the API server: most of the time of one is that its probe is
+/// waited for, up to 40 seconds.
+const BESIDE: u16 = 8;
+/// How many there are at most because of that.
+const MOST: u16 = 64;
 
 /// Runs `comity rehearse` until it is told to stop.
 pub async fn rehearse(settings: Settings) -> Result<(), AppError> {
@@ -68,8 +75,10 @@ async fn shift(
         clock: station.clock.clone(),
         events: events.clone(),
         home: Home { installation: installation(settings), trust_domain: settings.trust_domain.clone() },
+        turns: Semaphore::new(usize::from(station.workers)),
     };
+    let at_once = station.workers.saturating_mul(BESIDE).min(MOST).max(station.workers);
     feeds.filled().await;
     let grants = feeds.catalogue.grants.clone();
-    drive(grants, queues.only_grants(), Arc::new(context), station.workers, telemetry, reconcile).await;
+    drive(grants, queues.only_grants(), Arc::new(context), at_once, telemetry, reconcile).await;
 }

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tower::{Layer, Service};
 
 /// The clock of a process. It goes on by itself: where every clock around it is set back, time passes for it
@@ -33,6 +33,18 @@ impl Clock {
     #[cfg(test)]
     pub fn standing() -> Self {
         Self { begun: None, newest: Arc::default(), local: || Timestamp::UNIX_EPOCH }
+    }
+
+    /// A clock that goes on as the runtime's does, which a test may have stand still, from what it sees.
+    #[cfg(test)]
+    pub fn passing() -> Self {
+        Self { begun: Some(Instant::now()), ..Self::standing() }
+    }
+
+    /// A clock that somebody else tells the time.
+    #[cfg(test)]
+    pub fn told_by(local: fn() -> Timestamp) -> Self {
+        Self { local, ..Self::standing() }
     }
 
     /// The time now: never earlier than any time that was given or seen before.

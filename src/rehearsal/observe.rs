@@ -10,6 +10,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt as _;
 use kube::runtime::reflector::ObjectRef;
 use serde_json::json;
+use tokio::sync::SemaphorePermit;
 
 use self::probe::dialled;
 use super::case::{Case, Who};
@@ -64,8 +65,13 @@ pub struct Observer<'a> {
 }
 
 impl Observer<'_> {
-    /// Every case of a rehearsal.
-    pub async fn cases(&self, grant: &PartnerGrant, due: &Due<'_>) -> Result<Vec<Case>, WriteError> {
+    /// Every case of a rehearsal. Its turn to ask the API server is over before its probe is waited for.
+    pub async fn cases(
+        &self,
+        grant: &PartnerGrant,
+        due: &Due<'_>,
+        turn: Option<SemaphorePermit<'_>>,
+    ) -> Result<Vec<Case>, WriteError> {
         let contract = self.contract(grant);
         let (grant_name, grant_namespace) = (grant.name_any(), grant.namespace().unwrap_or_default());
         let uid = grant.uid().unwrap_or_default();
@@ -86,6 +92,7 @@ impl Observer<'_> {
         seen.extend(self.checks(&ground).await?);
         let network = self.network(&ground, due).await?;
         let running = self.running(&ground).await?;
+        drop(turn);
         seen.extend(self.dials(&ground, due, &uid).await?);
         (ground.network, ground.running, ground.seen) = (network, running, seen);
         Ok(ground.cases())
@@ -203,7 +210,7 @@ impl Observer<'_> {
         }
         let targets = dials::targets(ground.policy, &others, &known);
         let told = match dials::pod(ground, &dials::addresses(&targets)) {
-            Ok(pod) => dialled(ground, &pod, self.trial).await?,
+            Ok(pod) => dialled(ground, &pod, (self.trial, self.clock)).await?,
             Err(why) => dials::Told::Untried(why),
         };
         Ok(dials::cases(targets, &told))

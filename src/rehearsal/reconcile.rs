@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReviewSpec};
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
+use tokio::sync::Semaphore;
 
 use super::case::{Access, Attempt, Case, Expected, Method, Observed, Request, Who};
 use super::due::{Due, due};
@@ -32,10 +33,10 @@ use crate::policy::standing::Outlook;
 /// How many cases are tried at once.
 const AT_ONCE: usize = 8;
 
-/// How often a right that has to be there is waited for, and an API server that is in trouble, and how long
-/// each time.
-const FOR_RIGHTS: u32 = 4;
-const FOR_ANSWERS: u32 = 20;
+/// How long a right that has to be there is waited for, and an API server that is in trouble, from when something was first
+/// tried: what answers slowly isn't waited for any longer. And how long between two tries.
+const FOR_RIGHTS: SignedDuration = SignedDuration::from_secs(2);
+const FOR_ANSWERS: SignedDuration = SignedDuration::from_secs(10);
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// How long nobody has to be told how far a rehearsal is; each time after that it is longer by a quarter, so that the
@@ -54,6 +55,8 @@ pub struct Context {
     pub events: Events,
     /// How Comity is installed.
     pub home: Home,
+    /// How many rehearsals ask the API server at once. One whose probe is waited for isn't among them, and holds up no other.
+    pub turns: Semaphore,
 }
 
 /// One pass over a grant. A rehearsal that is cut short is begun anew: nothing that it tries has an effect.
@@ -63,6 +66,7 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
     if !is_let_in(&grant, &context.catalogue) {
         return Ok(wait);
     }
+    let turn = context.turns.acquire().await.ok();
     let Some(standing) = Standing::of(&grant, &context) else { return Ok(wait) };
     let Some(due) = standing.due(&grant, &context.catalogue) else { return Ok(wait) };
     let now = standing.now;
@@ -74,7 +78,8 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
         now,
         clock: &context.clock,
     };
-    let cases = observer.cases(&grant, &due).await?;
+    let cases = observer.cases(&grant, &due, turn).await?;
+    let _turn = context.turns.acquire().await.ok();
     let tried = rehearse(cases, &due.opening.namespace, &grant, &context).await?;
     // What was shut or agreed anew meanwhile refuses for reasons that are none of what was tried.
     if is_still_due(&grant, &due, &context) {
@@ -206,23 +211,22 @@ async fn rehearse(
 
 /// What comes of a case, once it has been waited for what passes.
 async fn in_the_end(case: Case, place: &str, context: &Context) -> Result<Tried, WriteError> {
+    let began = context.clock.now();
     let mut tried = once(&case, place, context).await;
-    let mut waited = 0;
-    while waited < patience(&tried) {
+    while context.clock.now().duration_since(began) < patience(&tried) {
         tokio::time::sleep(AGAIN).await;
-        waited += 1;
         tried = once(&case, place, context).await;
     }
     settled(case, tried)
 }
 
-/// How often a case is tried again that came to this: rights that were just given reach each API server a
+/// For how long a case is tried again that came to this: rights that were just given reach each API server a
 /// moment later, and some trouble passes.
-fn patience(tried: &Result<Tried, WriteError>) -> u32 {
+fn patience(tried: &Result<Tried, WriteError>) -> SignedDuration {
     match tried {
         Ok(tried) if is_late(tried) => FOR_RIGHTS,
         Err(WriteError::Api { source: kube::Error::Api(_), .. }) => FOR_ANSWERS,
-        _ => 0,
+        _ => SignedDuration::ZERO,
     }
 }
 

@@ -49,7 +49,7 @@ struct Process {
     #[command(flatten)]
     service: ServiceArguments,
 
-    /// How many grants are rehearsed at once
+    /// How many grants are rehearsed at once, beside those whose probe is waited for
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     #[arg(env = "COMITY_WORKERS", hide_env_values = true)]
     workers: u16,

@@ -6,10 +6,12 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::cluster::apply::WriteError;
+use crate::cluster::clock::Clock;
 use crate::cluster::trial::{Answer, Trial};
 use crate::rehearsal::case::Who;
 use crate::rehearsal::cases::Ground;
@@ -17,14 +19,17 @@ use crate::rehearsal::cases::dials::{DEADLINE, Told, job, word};
 
 /// How often it is looked whether the probe has told, and how long it is waited before something is tried again.
 const EVERY: Duration = Duration::from_millis(500);
-/// How often it is looked for a pod that somebody schedules: in a cluster without nodes, nobody ever does.
-const LOOKS_FOR_A_NODE: u32 = 20;
-/// How often a right, or a quota that has to be there, is waited for; and an API server that is in trouble.
-const FOR_RIGHTS: u32 = 4;
-const FOR_ANSWERS: u32 = 10;
+/// How long it is looked for a pod that somebody schedules: in a cluster without nodes, nobody ever does.
+const FOR_A_NODE: SignedDuration = SignedDuration::from_secs(10);
+/// How long a right, or a quota that has to be there, is waited for; and an API server that is in trouble.
+const FOR_RIGHTS: SignedDuration = SignedDuration::from_secs(2);
+const FOR_ANSWERS: SignedDuration = SignedDuration::from_secs(5);
+
+/// What is asked, and by which clock it is waited.
+type Asked<'a> = (&'a Trial, &'a Clock);
 
 /// Runs this pod in the stage's namespace, once, and reads what it told.
-pub async fn dialled(ground: &Ground<'_>, pod: &Value, trial: &Trial) -> Result<Told, WriteError> {
+pub async fn dialled(ground: &Ground<'_>, pod: &Value, asked: Asked<'_>) -> Result<Told, WriteError> {
     let place = ground.namespace;
     let Some(maker) = ground.role_that_may("create", "batch", "jobs") else {
         return Ok(Told::Untried("nobody of the partner's may run a Job, and so nobody here".to_owned()));
@@ -34,20 +39,20 @@ pub async fn dialled(ground: &Ground<'_>, pod: &Value, trial: &Trial) -> Result<
     };
     // A Job that may make no pod says so to nobody who waits: ask first.
     let pods = format!("/api/v1/namespaces/{place}/pods");
-    if let Err(why) = patiently(trial, None, &pods, pod).await? {
+    if let Err(why) = patiently(asked, None, &pods, pod).await? {
         return Ok(Told::Nothing(format!("the probe pod is refused: {why}")));
     }
     let jobs = format!("/apis/batch/v1/namespaces/{place}/jobs");
     let maker = Who::Role(maker).user(place);
     let wanted = job(pod);
-    let made = match patiently(trial, Some(&maker), &jobs, &wanted).await? {
+    let made = match patiently(asked, Some(&maker), &jobs, &wanted).await? {
         Ok(made) => made,
         Err(why) => return Ok(Told::Nothing(format!("the probe is refused: {why}"))),
     };
-    let told = told(&Who::Role(watcher).user(place), place, (&made, pod), trial).await;
+    let told = told(&Who::Role(watcher).user(place), place, (&made, pod), asked).await;
     let name = made["metadata"]["name"].as_str().unwrap_or_default();
     let gone = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"});
-    if let Err(error) = trial.act(&maker, "DELETE", &format!("{jobs}/{name}"), &gone).await {
+    if let Err(error) = asked.0.act(&maker, "DELETE", &format!("{jobs}/{name}"), &gone).await {
         tracing::warn!(job = name, namespace = place, %error, "a probe couldn't be deleted, and goes by itself soon");
     }
     told
@@ -56,27 +61,27 @@ pub async fn dialled(ground: &Ground<'_>, pod: &Value, trial: &Trial) -> Result<
 /// What came of making something as `user`, or of trying to without effect as who this is; after a moment's patience with
 /// whoever refuses it, or can't say.
 async fn patiently(
-    trial: &Trial,
+    (trial, clock): Asked<'_>,
     user: Option<&str>,
     path: &str,
     object: &Value,
 ) -> Result<Result<Value, String>, WriteError> {
-    let mut tries = 0;
+    let began = clock.now();
     loop {
-        tries += 1;
         let answer = match user {
             Some(user) => trial.act(user, "POST", path, object).await,
             None => trial.dry_run(None, ("POST", "application/json"), path, object).await,
         };
+        let waited = clock.now().duration_since(began);
         match answer {
             Ok(Answer::Yes(object)) => return Ok(Ok(object)),
-            Ok(Answer::No(words)) if tries > FOR_RIGHTS => return Ok(Err(words)),
-            Ok(Answer::Absent) if tries > FOR_RIGHTS => {
+            Ok(Answer::No(words)) if waited >= FOR_RIGHTS => return Ok(Err(words)),
+            Ok(Answer::Absent) if waited >= FOR_RIGHTS => {
                 return Ok(Err("its namespace isn't there".to_owned()));
             }
             Ok(_) => {}
             Err(WriteError::Api { source: kube::Error::Api(status), .. }) if status.code >= 500 => {
-                if tries > FOR_ANSWERS {
+                if waited >= FOR_ANSWERS {
                     return Ok(Err(format!("the API server answered {}: {}", status.code, status.message)));
                 }
             }
@@ -91,19 +96,20 @@ async fn told(
     watcher: &str,
     place: &str,
     (job, sent): (&Value, &Value),
-    trial: &Trial,
+    (trial, clock): Asked<'_>,
 ) -> Result<Told, WriteError> {
     let uid = job["metadata"]["uid"].as_str().unwrap_or_default();
     let of_job = format!("batch.kubernetes.io/controller-uid={uid}");
     let mut last = State::None;
+    let began = clock.now();
     let looking = async {
-        for look in 1_u32.. {
+        loop {
             let pods = trial.pods(watcher, place, Some(&of_job)).await?;
             let own = pods.iter().find(|pod| is_of(pod, uid) && is_what_was_sent(pod, sent));
             last = own.map_or(State::None, state);
             match last {
                 State::Told(_) => break,
-                State::Unseen if look >= LOOKS_FOR_A_NODE => break,
+                State::Unseen if clock.now().duration_since(began) >= FOR_A_NODE => break,
                 _ => sleep(EVERY).await,
             }
         }

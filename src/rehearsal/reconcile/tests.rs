@@ -1,5 +1,7 @@
 //! When there is a report, and of what, by the requests that are made.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -37,12 +39,15 @@ impl Rehearsal {
         }
         play.api.requests();
         let client = play.api.client();
+        let clock = Clock::passing();
+        clock.saw(play.context.clock.now());
         let context = Context {
             catalogue: Arc::clone(&play.context.catalogue),
             trial: Trial::new(client.clone(), Outside::new(&[])),
-            clock: play.context.clock.clone(),
+            clock,
             events: Events::start(client, name::REHEARSE, Box::new(|_| ())),
             home: Home { installation: installation(), trust_domain: "comity.local".to_owned() },
+            turns: Semaphore::new(1),
         };
         Self { play, context: Arc::new(context) }
     }
@@ -317,4 +322,46 @@ fn an_answer_that_nobody_could_work_out_passes_for_nothing() {
         assert_eq!(outcome(&case(expected), &unknown), CaseOutcome::Failed);
     }
     assert_eq!(outcome(&case(Expected::Refused(NO_ACCESS)), &answered(Known::No)), CaseOutcome::Passed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_takes_long_for_its_errors_is_asked_again_for_no_longer() {
+    /// Later than all that was seen before, and each time that somebody looks, seconds have passed.
+    fn slow() -> Timestamp {
+        static LOOKS: AtomicI64 = AtomicI64::new(0);
+        let passed = SignedDuration::from_secs(5 * LOOKS.fetch_add(1, Ordering::Relaxed));
+        known::now() + SignedDuration::from_mins(20) + passed
+    }
+    let mut rehearsal = Rehearsal::due().await;
+    Arc::get_mut(&mut rehearsal.context).unwrap().clock = Clock::told_by(slow);
+    rehearsal.play.api.fail(REVIEWS, 500, usize::MAX);
+    rehearsal.pass().await.unwrap();
+    let asked = rehearsal.play.api.requests().into_iter().filter(|request| request.contains(REVIEWS)).count();
+    let report = rehearsal.reports()[0]["spec"]["statement"]["predicate"]["cases"].clone();
+    let cases = report
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|case| case["name"].as_str().unwrap().starts_with("access-"));
+    assert_eq!(asked, cases.count(), "once, as that took all the time that there is");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_whose_probe_is_waited_for_holds_up_no_other() {
+    let rehearsal = Rehearsal::due_and_dialled().await;
+    let pass =
+        || tokio::spawn(reconcile(Arc::new(rehearsal.play.grant.clone()), Arc::clone(&rehearsal.context)));
+    let others = rehearsal.context.turns.acquire().await.unwrap();
+    let waits = pass();
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(rehearsal.asked(), 0, "it is somebody else's turn");
+    drop(others);
+    while !rehearsal.play.api.objects().keys().any(|path| path.contains("/jobs/")) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(rehearsal.context.turns.available_permits(), 1);
+    waits.await.unwrap().unwrap();
+    assert_eq!((rehearsal.reports().len(), rehearsal.context.turns.available_permits()), (1, 1));
 }
