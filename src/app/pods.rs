@@ -27,6 +27,10 @@ use crate::signer::talk::Talk;
 /// How often it is looked which versions the API server has.
 const EVERY: Duration = Duration::from_secs(60);
 
+/// How many requests of pods are looked at for each object of other kinds that is: they mostly wait, for what many of
+/// them read together.
+const FOR_EACH: u16 = 32;
+
 /// Whoever answers nodes.
 struct Desk {
     client: Client,
@@ -97,7 +101,8 @@ impl Desk {
         let sight = (&self.clock, &self.watches);
         let Asking { store, queue, task } = requests::<K>(&self.client, SIGNER, K::brief, sight);
         let (context, telemetry) = (Arc::clone(&self.context), self.telemetry.clone());
-        drive(store, queue, context, self.workers, telemetry, reconcile::<K>).await;
+        let workers = self.workers.saturating_mul(FOR_EACH);
+        drive(store, queue, context, workers, telemetry, reconcile::<K>).await;
         drop(task);
     }
 }

@@ -10,7 +10,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use super::readable::read;
 
 /// How many objects one answer holds.
-const PAGE: u32 = 250;
+const PAGE: u32 = 125;
 
 /// What is read of a page before its objects are: where the next one begins.
 #[derive(Debug, Deserialize)]

@@ -2,7 +2,7 @@
 //! for the one that it opened.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use comity::api::grant::PartnerGrantStatus;
 use comity::api::{PartnerGrant, Stage};
@@ -17,6 +17,8 @@ use serde_json::json;
 use super::{Given, Options, Timed, sharing};
 
 const PLACE: &str = "team-000";
+/// How many grants a bare page holds.
+const PAGE: usize = 250;
 /// How many are written at once.
 const WORKERS: usize = 16;
 const SOON: Duration = Duration::from_secs(60);
@@ -46,14 +48,36 @@ pub async fn measure(program: &Path, options: Options) -> Result<Vec<Timed>> {
     cluster.apply_yaml(VIEWER).await?;
     let kubeconfig = cluster.kubeconfig_for_user("vera@retail.example", &["viewers"], PLACE)?;
     let (goal, count) = (Duration::from_millis(300), options.grants);
-    let mut timed = Vec::new();
+    let mut timed = vec![bare(&cluster, options).await?];
     for arguments in [vec!["list"], vec!["list", "--all-namespaces", "-o", "json"]] {
         let what = format!("`{}`, {count} grants", arguments.join(" "));
         let mut given =
             Given { program, arguments: &arguments, input: None, codes: &[0], kubeconfig: Some(&kubeconfig) };
-        timed.push(given.timed(what, goal, options.times)?);
+        timed.push(given.timed(what, Some(goal), options.times)?);
     }
     Ok(timed)
+}
+
+/// How long the API server takes for the same, asked for page by page by somebody who doesn't read it.
+async fn bare(cluster: &Cluster, options: Options) -> Result<Timed> {
+    let client = cluster.client_as("vera@retail.example", &["viewers"])?;
+    let path = format!("/apis/comity.dev/v1alpha1/namespaces/{PLACE}/partnergrants?limit={PAGE}");
+    let mut took = Vec::new();
+    for _ in 0..options.times.max(1) {
+        let (begun, mut next) = (Instant::now(), Some(String::new()));
+        while let Some(token) = next {
+            let request = http::Request::get(format!("{path}&continue={token}")).body(Vec::new());
+            let page = client.request_text(request.explain("ask for a page")?).await?;
+            // It stands at the very end.
+            let rest = page.rsplit_once("\"continue\":\"").map(|(_, rest)| rest);
+            next = rest.and_then(|rest| rest.split_once('"')).map(|(token, _)| token.to_owned());
+            next = next.filter(|token| !token.is_empty());
+        }
+        took.push(begun.elapsed());
+    }
+    took.sort();
+    let what = format!("· bare: the same pages, {} grants, unread", options.grants);
+    Ok(Timed { what, goal: None, took })
 }
 
 /// What Comity says of a grant whose sandbox is open.

@@ -10,7 +10,7 @@ use comity::api::decision::{DecisionAction, Enrolment};
 use comity::api::{GrantDecision, PartnerGrant, Stage, name};
 use comity::generate::rbac::process;
 use comity::pki::Token;
-use e2e::{Cluster, Error, Result, comity::people::OLGA, eventually};
+use e2e::{Cluster, Comity, Error, Result, comity::people::OLGA, eventually};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
@@ -27,7 +27,7 @@ use super::{
     caller::Caller,
     floor::{Floor, pace},
     story::{SOON, Story, Wish},
-    wave::Wave,
+    wave::{Before, Taken, Wave},
 };
 
 /// How many enrol at once, and how many tokens are made at once.
@@ -92,19 +92,20 @@ impl Callers {
     }
 
     /// What each of these many took who renew at the same time.
-    pub async fn measure(&mut self, extent: &Extent) -> Result<Vec<Wave>> {
+    pub async fn measure(&mut self, at: (&Cluster, &Comity), extent: &Extent) -> Result<Vec<Wave>> {
         let mut waves = Vec::new();
         for (outstanding, times) in extent.waves_of_callers() {
             let mut wave = Wave::of(outstanding);
             for _ in 0..times {
-                wave.add(&self.one_wave(outstanding).await?);
+                wave.add(&self.one_wave(at, outstanding).await?);
             }
             waves.push(wave);
         }
         Ok(waves)
     }
 
-    async fn one_wave(&mut self, outstanding: usize) -> Result<Vec<(Instant, Instant)>> {
+    async fn one_wave(&mut self, at: (&Cluster, &Comity), outstanding: usize) -> Result<Taken> {
+        let before = Before::read(at.0, at.1).await?;
         let all = self.next..self.next + outstanding;
         self.next = all.end;
         let asked = Instant::now();
@@ -113,7 +114,8 @@ impl Callers {
             eventually("a certificate to be renewed", WITHIN, async || caller.renew().await).await?;
             Ok::<_, Error>((asked, Instant::now()))
         };
-        stream::iter(all).map(renew).buffer_unordered(outstanding).try_collect().await
+        let renewed = stream::iter(all).map(renew).buffer_unordered(outstanding).try_collect().await?;
+        before.taken(at, renewed).await
     }
 }
 

@@ -11,6 +11,7 @@ mod floor;
 mod live;
 mod pods;
 mod report;
+mod requests;
 mod secrets;
 mod sight;
 mod wave;
@@ -21,6 +22,9 @@ mod node;
 #[path = "../scale/opening.rs"]
 #[expect(dead_code, reason = "shared with the other benchmark")]
 mod opening;
+#[path = "../scale/processor.rs"]
+#[expect(dead_code, reason = "shared with the other benchmark")]
+mod processor;
 #[path = "../../tests/life/story.rs"]
 #[expect(dead_code, reason = "shared with the stories")]
 mod story;
@@ -50,6 +54,9 @@ struct Options {
     /// For how many minutes at most they are issued.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=30))]
     minutes: u8,
+    /// Just the first way: what nodes ask for.
+    #[arg(long)]
+    pods: bool,
     /// Just enough to see that it works: its figures mean little.
     #[arg(long)]
     brief: bool,
@@ -127,8 +134,10 @@ async fn measure(options: &Options) -> Result<()> {
     let mut report = Report::default();
     say("signatures");
     report.signature = floor::signature(2000)?;
-    nodes_and_callers(&extent, &mut report).await?;
-    stages(&extent, &mut report).await?;
+    nodes_and_callers(options, &extent, &mut report).await?;
+    if !options.pods {
+        stages(&extent, &mut report).await?;
+    }
     print!("\n{}", report.table());
     let directory = e2e::comity::repository().join("target/bench");
     std::fs::create_dir_all(&directory).explain("make target/bench")?;
@@ -139,7 +148,7 @@ async fn measure(options: &Options) -> Result<()> {
 }
 
 /// Keys that nodes make, and keys that the partner makes.
-async fn nodes_and_callers(extent: &Extent, report: &mut Report) -> Result<()> {
+async fn nodes_and_callers(options: &Options, extent: &Extent, report: &mut Report) -> Result<()> {
     say("a control plane that takes the requests of nodes, and Comity in it");
     let cluster = Cluster::start(Settings::with_pod_certificates()?).await?;
     let endpoint = Endpoint::prepare(&cluster).await?;
@@ -150,17 +159,20 @@ async fn nodes_and_callers(extent: &Extent, report: &mut Report) -> Result<()> {
 
     say("PodCertificateRequests");
     let mut pods = Pods::wait(&cluster, extent).await?;
-    let waves = pods.measure(&comity, extent).await?;
+    let waves = pods.measure((&cluster, &comity), extent).await?;
     comity.sign().stop().await?;
     say("the same answers by a bare loop");
     let floors =
         vec![pods.floor(&sign, extent.bare / 5, 1).await?, pods.floor(&sign, extent.bare, WORKERS).await?];
     report.ways.push(Way { name: "PodCertificateRequest", waves, floors, goal: Some("≥ 0.8") });
+    if options.pods {
+        return comity.stop_all().await;
+    }
 
     comity.sign().start().await?;
     say("CertificateSigningRequests, by the enrolment endpoint");
     let mut callers = Callers::enrol(&cluster, &endpoint, extent).await?;
-    let waves = callers.measure(extent).await?;
+    let waves = callers.measure((&cluster, &comity), extent).await?;
     comity.sign().stop().await?;
     say("the same requests by a bare loop");
     let [alone, _] = callers::floors(&cluster, &sign, extent.bare / 5, 1).await?;

@@ -20,7 +20,7 @@ use super::{
     node::{Ask, Node},
     sight::Sight,
     story::{Story, Wish},
-    wave::Wave,
+    wave::{Before, Taken, Wave},
 };
 
 /// How many requests a node has under way.
@@ -59,13 +59,13 @@ impl Pods {
     }
 
     /// What each of these many outstanding took.
-    pub async fn measure(&mut self, comity: &Comity, extent: &Extent) -> Result<Vec<Wave>> {
-        self.one_wave(comity, BEFORE).await?;
+    pub async fn measure(&mut self, at: (&Cluster, &Comity), extent: &Extent) -> Result<Vec<Wave>> {
+        self.one_wave(at, BEFORE).await?;
         let mut waves = Vec::new();
         for (outstanding, times) in extent.waves() {
             let mut wave = Wave::of(outstanding);
             for _ in 0..times {
-                wave.add(&self.one_wave(comity, outstanding).await?);
+                wave.add(&self.one_wave(at, outstanding).await?);
             }
             waves.push(wave);
         }
@@ -73,18 +73,21 @@ impl Pods {
     }
 
     /// When each was asked for, and when it was there. Of several, all stand before the first is answered.
-    async fn one_wave(&mut self, comity: &Comity, outstanding: usize) -> Result<Vec<(Instant, Instant)>> {
+    async fn one_wave(&mut self, at: (&Cluster, &Comity), outstanding: usize) -> Result<Taken> {
+        let (admin, comity) = at;
+        let mut before = Before::read(admin, comity).await?;
         let mut asked = Instant::now();
         if outstanding > 1 {
             comity.sign().pause()?;
         }
         let names = self.ask(outstanding).await?.iter().map(named).collect::<Vec<_>>();
         if outstanding > 1 {
+            before = Before::read(admin, comity).await?;
             asked = Instant::now();
             comity.sign().resume()?;
         }
         let there = self.sight.all(&names, asked, WITHIN).await?;
-        Ok(there.into_iter().map(|there| (asked, there)).collect())
+        before.taken(at, there.into_iter().map(|there| (asked, there)).collect()).await
     }
 
     /// Makes so many requests, for one pod after the other.

@@ -20,7 +20,7 @@ use super::{
     floor::{Floor, pace},
     opening,
     sight::Sight,
-    wave::Wave,
+    wave::{Before, Taken, Wave},
     world::{self, World},
 };
 
@@ -62,12 +62,12 @@ impl Secrets {
     pub async fn measure(&mut self, comity: &Comity, extent: &Extent) -> Result<(Vec<Wave>, Vec<String>)> {
         let mut waves = Vec::new();
         let mut last = Vec::new();
-        self.one_alone().await?;
+        self.one_alone(comity).await?;
         for (outstanding, times) in extent.waves() {
             let mut wave = Wave::of(outstanding);
             for _ in 0..times {
                 if outstanding == 1 {
-                    wave.add(&self.one_alone().await?);
+                    wave.add(&self.one_alone(comity).await?);
                 } else {
                     let (taken, grants) = self.many(comity, outstanding).await?;
                     wave.add(&taken);
@@ -80,21 +80,18 @@ impl Secrets {
     }
 
     /// One certificate: from when `comity sign` is let into the namespace.
-    async fn one_alone(&mut self) -> Result<Vec<(Instant, Instant)>> {
+    async fn one_alone(&mut self, comity: &Comity) -> Result<Taken> {
+        let before = Before::read(&self.world.admin, comity).await?;
         let began = Instant::now();
         let grants = self.grants(1)?;
         opening::open(&self.world, &grants).await?;
         let asked = self.bindings.all(&keys(&grants, ""), began, WITHIN).await?;
         let there = self.issued.all(&secrets(&grants), began, WITHIN).await?;
-        Ok(asked.into_iter().zip(there).collect())
+        before.taken((&self.world.admin, comity), asked.into_iter().zip(there).collect()).await
     }
 
     /// So many certificates, of which all are waited for before the first is given. Nobody else works meanwhile.
-    async fn many(
-        &mut self,
-        comity: &Comity,
-        count: usize,
-    ) -> Result<(Vec<(Instant, Instant)>, Vec<String>)> {
+    async fn many(&mut self, comity: &Comity, count: usize) -> Result<(Taken, Vec<String>)> {
         let began = Instant::now();
         let grants = self.grants(count)?;
         comity.sign().pause()?;
@@ -104,14 +101,17 @@ impl Secrets {
         self.accounts.all(&accounts(&grants), began, WITHIN).await?;
         comity.run().pause()?;
         comity.rehearse().pause()?;
+        let before = Before::read(&self.world.admin, comity).await?;
         let asked = Instant::now();
         comity.sign().resume()?;
         let there = self.issued.all(&secrets(&grants), asked, WITHIN).await?;
+        let there = there.into_iter().map(|there| (asked, there)).collect();
+        let taken = before.taken((&self.world.admin, comity), there).await?;
         comity.run().resume()?;
         comity.rehearse().resume()?;
         self.active(&grants).await?;
         let names = grants.iter().map(kube::ResourceExt::name_any).collect();
-        Ok((there.into_iter().map(|there| (asked, there)).collect(), names))
+        Ok((taken, names))
     }
 
     /// New grants with so many workloads altogether.

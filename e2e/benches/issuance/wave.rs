@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
-use e2e::figures::percentile;
+use e2e::{Cluster, Comity, Result, figures::percentile};
 use serde_json::{Value, json};
+
+use super::{processor::Times, requests::Requests};
 
 /// So many requests that stand at the same time, once or several times.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +16,42 @@ pub struct Wave {
     seconds: f64,
     /// Milliseconds from each request to its certificate, in rising order.
     latencies: Vec<f64>,
+    /// Who took the processor in that time.
+    processor: Times,
+    /// What the API server was asked in that time.
+    requests: Requests,
+}
+
+/// What was measured of so many requests that stood at the same time.
+pub struct Taken {
+    /// When each was asked for, and when it was there.
+    pub times: Vec<(Instant, Instant)>,
+    /// Who took the processor meanwhile.
+    pub processor: Times,
+    /// What the API server was asked meanwhile.
+    pub requests: Requests,
+}
+
+/// What had been taken before.
+pub struct Before(Times, Requests);
+
+impl Before {
+    /// Reads what has been taken so far.
+    pub async fn read(admin: &Cluster, comity: &Comity) -> Result<Self> {
+        let requests = Requests::read(admin).await?;
+        Ok(Self(Times::read(admin, Some(comity))?, requests))
+    }
+
+    /// What was taken since, and when each was there.
+    pub async fn taken(
+        self,
+        (admin, comity): (&Cluster, &Comity),
+        times: Vec<(Instant, Instant)>,
+    ) -> Result<Taken> {
+        let processor = Times::read(admin, Some(comity))?.since(self.0);
+        let requests = Requests::read(admin).await?.since(&self.1);
+        Ok(Taken { times, processor, requests })
+    }
 }
 
 impl Wave {
@@ -22,8 +60,10 @@ impl Wave {
         Self { outstanding, ..Self::default() }
     }
 
-    /// Takes when each was asked for, and when it was there.
-    pub fn add(&mut self, times: &[(Instant, Instant)]) {
+    /// Takes one more time.
+    pub fn add(&mut self, Taken { times, processor, requests }: &Taken) {
+        self.processor = self.processor.and(*processor);
+        self.requests.add(requests);
         let first = times.iter().map(|(asked, _)| *asked).min();
         let last = times.iter().map(|(_, there)| *there).max();
         if let Some((first, last)) = first.zip(last) {
@@ -52,6 +92,8 @@ impl Wave {
             "per_second": self.rate(),
             "p50_ms": self.milliseconds(50),
             "p99_ms": self.milliseconds(99),
+            "cpu_ms_for_each": self.processor.shared_by(self.latencies.len()).json(),
+            "requests_for_each": self.requests.json(self.latencies.len()),
         })
     }
 }

@@ -28,6 +28,16 @@ impl Times {
         Self(std::array::from_fn(|process| (self.0[process] - before.0[process]).max(0.0)))
     }
 
+    /// The same with what each took another time.
+    pub fn and(self, other: Self) -> Self {
+        Self(std::array::from_fn(|process| self.0[process] + other.0[process]))
+    }
+
+    /// How many milliseconds that is of each process for each of so many.
+    pub fn shared_by(self, many: usize) -> Self {
+        Self(self.0.map(|seconds| seconds * 1000.0 / many as f64))
+    }
+
     /// What `comity run`, `comity sign` and `comity rehearse` have taken.
     pub const fn of_comity(self) -> [f64; 3] {
         let [_, _, _, run, sign, rehearse, _] = self.0;

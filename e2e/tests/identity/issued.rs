@@ -76,7 +76,8 @@ async fn nothing_was_made_here(ground: &Ground) -> Result<()> {
     })
 }
 
-/// Every certificate is told of: in the log of `comity sign`, and in an Event about the grant.
+/// Every certificate is told of: in the log of `comity sign`, and in an Event about the grant, several in one where
+/// they come fast.
 async fn told_of(ground: &Ground, count: usize) -> Result<()> {
     let (_, comity) = shared().await?;
     let uid = ground.grant.uid().unwrap_or_default();
@@ -91,10 +92,16 @@ async fn told_of(ground: &Ground, count: usize) -> Result<()> {
                 && event.reason.as_deref() == Some("PodCertificateIssued")
                 && event.message.as_ref().is_some_and(|message| message.contains(&id(ground)))
         };
-        let found = all.items.iter().filter(about).count();
-        if found == count { Ok(()) } else { Err(format!("{found} events")) }
+        let found: usize = all.items.iter().filter(about).map(told_in).sum();
+        if found == count { Ok(()) } else { Err(format!("events about {found}")) }
     })
     .await
+}
+
+/// Of how many certificates an Event tells.
+fn told_in(event: &Event) -> usize {
+    let several = event.message.as_deref().and_then(|message| message.split_once(" more; the last: "));
+    several.and_then(|(count, _)| count.parse().ok()).unwrap_or(1)
 }
 
 /// All that holds of every certificate of a pod.

@@ -165,7 +165,10 @@ impl Desk {
             order.by.said(),
             request.name_any(),
         );
-        self.signing.events.tell(order.grant, false, order.by.reason(), &note);
+        match order.by {
+            By::Certificate(_) => self.signing.events.tell_of_many(order.grant, order.by.reason(), &note),
+            _ => self.signing.events.tell(order.grant, false, order.by.reason(), &note),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What stands of the pod that a certificate is asked for, of its account, and of the stage in whose
 //! namespace it is.
 
+use std::sync::Arc;
+
 use futures::try_join;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
@@ -17,18 +19,27 @@ use crate::signer::site::Site;
 use crate::signer::talk::Talk;
 use crate::signer::together::Together;
 
+/// A stage, and what all pods of one ServiceAccount there have in common.
+struct Ground {
+    stage: Arc<(Opening, Option<Site>)>,
+    /// The UID of the ServiceAccount; `None`: there is none of that name.
+    account: Option<String>,
+}
+
 /// Looks at what stands for requests.
 pub struct Lookout {
     talk: Talk,
     observer: Observer,
     /// Those who read how a stage stands, by its namespace.
     readers: Together<String, (Opening, Option<Site>)>,
+    /// Those who read how a stage stands for a ServiceAccount, by its namespace and name.
+    accounts: Together<(String, String), Ground>,
 }
 
 impl Lookout {
     /// Reads through `talk`, and of stages through `observer`.
     pub fn new(talk: Talk, observer: Observer) -> Self {
-        Self { talk, observer, readers: Together::default() }
+        Self { talk, observer, readers: Together::default(), accounts: Together::default() }
     }
 
     /// Whose a namespace is, as the watches last told.
@@ -56,18 +67,34 @@ impl Lookout {
         now: Timestamp,
     ) -> Result<(Opening, Standing), SignError> {
         let place = opening.place();
-        let (stage, pod, account) = try_join!(
-            self.readers.read(place.clone(), || Box::pin(self.observer.live(grant, opening, now))),
+        let key = (place.clone(), wish.account.name.clone());
+        let (ground, pod) = try_join!(
+            self.accounts.read(key, || Box::pin(self.ground(grant, opening, &wish.account.name, now))),
             self.talk.get::<Pod>(&place, &wish.pod.name),
-            self.talk.get::<ServiceAccount>(&place, &wish.account.name),
         )?;
-        let (opening, site): &(Opening, Option<Site>) = &stage;
+        let (opening, site): &(Opening, Option<Site>) = &ground.stage;
         let standing = Standing {
             stage: stand::stage(opening, site.as_ref()),
             pod: pod.as_ref().map(stand::pod),
-            account: account.and_then(|account| account.uid()),
+            account: ground.account.clone(),
         };
         Ok((opening.clone(), standing))
+    }
+
+    /// What stands of a stage and a ServiceAccount in its namespace, read at this moment.
+    async fn ground(
+        &self,
+        grant: &PartnerGrant,
+        opening: &Opening,
+        account: &str,
+        now: Timestamp,
+    ) -> Result<Ground, SignError> {
+        let place = opening.place();
+        let (stage, account) = try_join!(
+            self.readers.read(place.clone(), || Box::pin(self.observer.live(grant, opening, now))),
+            self.talk.get::<ServiceAccount>(&place, account),
+        )?;
+        Ok(Ground { stage, account: account.and_then(|account| account.uid()) })
     }
 
     /// Answers a request. That somebody was faster, or that it is gone, is just as well.

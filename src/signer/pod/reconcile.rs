@@ -196,7 +196,7 @@ impl Context {
                     told.why.word(),
                 );
                 if let Some(grant) = said.grant {
-                    self.signing.events.tell(grant, false, "PodCertificateIssued", &note);
+                    self.signing.events.tell_of_many(grant, "PodCertificateIssued", &note);
                 }
             }
             (Answer::Issued { .. }, None) => {}
