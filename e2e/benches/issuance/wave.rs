@@ -62,7 +62,9 @@ impl Wave {
 
     /// Takes one more time.
     pub fn add(&mut self, Taken { times, processor, requests }: &Taken) {
-        self.processor = self.processor.and(*processor);
+        for (all, one) in self.processor.0.iter_mut().zip(processor.0) {
+            *all += one;
+        }
         self.requests.add(requests);
         let first = times.iter().map(|(asked, _)| *asked).min();
         let last = times.iter().map(|(_, there)| *there).max();
@@ -84,6 +86,11 @@ impl Wave {
         percentile(&self.latencies, percent)
     }
 
+    /// How many milliseconds of each process one took.
+    fn processor_for_each(&self) -> Times {
+        Times(self.processor.0.map(|seconds| seconds * 1000.0 / self.latencies.len() as f64))
+    }
+
     /// For programs.
     pub fn json(&self) -> Value {
         json!({
@@ -92,7 +99,7 @@ impl Wave {
             "per_second": self.rate(),
             "p50_ms": self.milliseconds(50),
             "p99_ms": self.milliseconds(99),
-            "cpu_ms_for_each": self.processor.shared_by(self.latencies.len()).json(),
+            "cpu_ms_for_each": self.processor_for_each().json(),
             "requests_for_each": self.requests.json(self.latencies.len()),
         })
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// Seconds of processor time of each process.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Times([f64; PROCESSES.len()]);
+pub struct Times(pub [f64; PROCESSES.len()]);
 
 /// Whose times they are, in this order.
 const PROCESSES: [&str; 7] =
@@ -26,16 +26,6 @@ impl Times {
     /// What each has taken since.
     pub fn since(self, before: Self) -> Self {
         Self(std::array::from_fn(|process| (self.0[process] - before.0[process]).max(0.0)))
-    }
-
-    /// The same with what each took another time.
-    pub fn and(self, other: Self) -> Self {
-        Self(std::array::from_fn(|process| self.0[process] + other.0[process]))
-    }
-
-    /// How many milliseconds that is of each process for each of so many.
-    pub fn shared_by(self, many: usize) -> Self {
-        Self(self.0.map(|seconds| seconds * 1000.0 / many as f64))
     }
 
     /// What `comity run`, `comity sign` and `comity rehearse` have taken.
