@@ -4,6 +4,7 @@
 
 mod folder;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -47,12 +48,17 @@ fn argo_cd_is_taught_the_script_for_every_kind_that_has_conditions() {
     }
 }
 
+/// Says what wasn't tried; not by `eprintln!`, which is shown of tests that fail alone.
+fn skipped(what: &str) {
+    drop(writeln!(std::io::stderr(), "SKIPPED: {what}"));
+}
+
 /// Runs a program; `None`, and a word about `what`, where it isn't there.
 fn run(command: &mut Command, what: &str) -> Option<Output> {
     match command.output() {
         Ok(output) => Some(output),
         Err(error) => {
-            eprintln!("SKIPPED: {} doesn't start ({error}), so {what}", command.get_program().display());
+            skipped(&format!("{} doesn't start ({error}), so {what}", command.get_program().display()));
             None
         }
     }
@@ -72,7 +78,7 @@ fn argo_cd_and_kstatus_read_every_status_as_it_is_meant() {
     };
     let Some(fetched) = go(&["mod", "download"]) else { return };
     if !fetched.status.success() {
-        eprintln!("SKIPPED: the modules of e2e/health can't be fetched, so {what}: {}", told(&fetched));
+        skipped(&format!("the modules of e2e/health can't be fetched, so {what}: {}", told(&fetched)));
         return;
     }
     let tested = go(&["test", "./..."]).expect("Go has just started");

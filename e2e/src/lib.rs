@@ -27,6 +27,7 @@ pub mod liar;
 pub mod node;
 pub mod process;
 mod scratch;
+mod skipped;
 pub mod wait;
 pub mod witness;
 
@@ -34,4 +35,5 @@ pub use cluster::Cluster;
 pub use comity::Comity;
 pub use controlplane::ControlPlane;
 pub use error::{Error, Explain, Result, refused};
+pub use skipped::skipped;
 pub use wait::{eventually, throughout};

@@ -27,7 +27,7 @@ pub fn by_openssl(chain: &str, anchors: &str, at: Timestamp) -> Result<()> {
         let output = match openssl.stdin(Stdio::null()).output() {
             Ok(output) => output,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                eprintln!("SKIPPED: there is no openssl on this machine to verify certificates with");
+                crate::skipped("there is no openssl on this machine to verify certificates with");
                 return Ok(());
             }
             Err(error) => return Err(error.into()),

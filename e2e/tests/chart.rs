@@ -31,7 +31,7 @@ fn rendered(settings: &[&str]) -> Result<Option<String>> {
     let settings = settings.iter().map(|setting| format!("--set={setting}"));
     let found = helm(fixed.into_iter().map(str::to_owned).chain(settings))?;
     if found.is_none() {
-        eprintln!("\nSKIPPED: there is no helm, so nobody saw what it makes of enrolment\n");
+        e2e::skipped("there is no helm, so nobody saw what it makes of enrolment");
     }
     Ok(found)
 }

@@ -26,5 +26,7 @@ mod held;
 mod issued;
 #[path = "identity/refused.rs"]
 mod refused;
+#[path = "identity/rules.rs"]
+mod rules;
 #[path = "identity/stolen.rs"]
 mod stolen;

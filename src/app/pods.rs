@@ -30,6 +30,8 @@ const EVERY: Duration = Duration::from_secs(60);
 /// How many requests of pods are looked at for each object of other kinds that is: they mostly wait, for what many of
 /// them read together.
 const FOR_EACH: u16 = 32;
+/// How many at most: the API server lets no account have more under way than it has room for.
+const MOST: u16 = 512;
 
 /// Whoever answers nodes.
 struct Desk {
@@ -49,7 +51,8 @@ impl Station {
         client: Client,
         signing: Arc<signer::reconcile::Context>,
     ) -> LocalBoxFuture<'static, ()> {
-        let lookout = Lookout::new(Talk::new(client.clone()), signing.observer.clone());
+        let lookout =
+            Lookout::new(Talk::new(client.clone()), signing.observer.clone(), Arc::clone(&signing.now));
         let trust_domain = settings.trust_domain.clone();
         let context = Arc::new(Context { signing, lookout, trust_domain, pace: Pace::default() });
         let telemetry = self.telemetry(Kind::PodCertificates);
@@ -101,7 +104,7 @@ impl Desk {
         let sight = (&self.clock, &self.watches);
         let Asking { store, queue, task } = requests::<K>(&self.client, SIGNER, K::brief, sight);
         let (context, telemetry) = (Arc::clone(&self.context), self.telemetry.clone());
-        let workers = self.workers.saturating_mul(FOR_EACH);
+        let workers = self.workers.saturating_mul(FOR_EACH).min(MOST);
         drive(store, queue, context, workers, telemetry, reconcile::<K>).await;
         drop(task);
     }

@@ -36,8 +36,8 @@ struct Waiting {
     is_warning: bool,
     reason: &'static str,
     note: String,
-    /// Whether it may happen many times a second: then not each is sent.
-    is_frequent: bool,
+    /// Where it may happen many times a second, and not each is sent: what is told together.
+    kind: Option<String>,
 }
 
 impl Waiting {
@@ -81,14 +81,14 @@ impl Events {
     /// Tells that something happened to a grant. `reason` is one word, `note` a sentence.
     pub fn tell(&self, grant: &PartnerGrant, is_warning: bool, reason: &'static str, note: &str) {
         let (about, note) = (grant.object_ref(&()), note.to_owned());
-        self.send(Waiting { about, is_warning, reason, note, is_frequent: false });
+        self.send(Waiting { about, is_warning, reason, note, kind: None });
     }
 
-    /// Tells of something ordinary that may happen many times a second. The first of its reason is told at once, what
-    /// follows within ten seconds as how many there were, and the last of them.
-    pub fn tell_of_many(&self, grant: &PartnerGrant, reason: &'static str, note: &str) {
-        let (about, note) = (grant.object_ref(&()), note.to_owned());
-        self.send(Waiting { about, is_warning: false, reason, note, is_frequent: true });
+    /// Tells of something ordinary that may happen many times a second. The first of its reason and kind is told at
+    /// once, what follows within ten seconds as how many there were, and the last of them.
+    pub fn tell_of_many(&self, grant: &PartnerGrant, (reason, kind): (&'static str, &str), note: &str) {
+        let (about, note, kind) = (grant.object_ref(&()), note.to_owned(), Some(kind.to_owned()));
+        self.send(Waiting { about, is_warning: false, reason, note, kind });
     }
 
     fn send(&self, waiting: Waiting) {
@@ -115,7 +115,7 @@ impl Outbox {
             let due = gathering.next();
             tokio::select! {
                 told = waiting.recv() => {
-                    let Some(told) = told else { return };
+                    let Some(told) = told else { break };
                     if let Some(now) = gathering.take(told, Instant::now()) {
                         self.send(now).await;
                     }
@@ -126,6 +126,9 @@ impl Outbox {
                     }
                 }
             }
+        }
+        for told in gathering.all() {
+            self.send(told).await;
         }
     }
 

@@ -5,6 +5,8 @@
 //! applied: everything in them is the signer's, so what others added has to go.
 #![expect(clippy::disallowed_types, reason = "this is where the signer talks to the API server")]
 
+use std::time::Duration;
+
 use http::Request as HttpRequest;
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
@@ -12,12 +14,16 @@ use kube::core::{ClusterResourceScope, ObjectList, PartialObjectMeta, Request};
 use kube::{Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::decide::Doomed;
 use super::error::SignError;
 use crate::api::name;
 use crate::cluster::readable::Readable;
+
+/// How long an answer is waited for: others may wait for what is asked for here.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A kind that lives in namespaces.
 pub trait Namespaced: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned {}
@@ -181,11 +187,10 @@ impl Talk {
     }
 
     async fn send(&self, request: HttpRequest<Vec<u8>>, what: &str) -> Result<Zeroizing<String>, SignError> {
-        self.client
-            .request_text(request)
-            .await
-            .map(Zeroizing::new)
-            .map_err(|error| SignError::of(what, error))
+        match timeout(PATIENCE, self.client.request_text(request)).await {
+            Ok(answer) => answer.map(Zeroizing::new).map_err(|error| SignError::of(what, error)),
+            Err(_elapsed) => Err(SignError::Unreachable { what: what.to_owned() }),
+        }
     }
 }
 
@@ -267,6 +272,15 @@ mod tests {
         api.put(&format!("{boundaries}/broken"), broken);
         let all = talk.list_cluster_wide::<SharingBoundary>().await;
         assert!(matches!(all, Err(SignError::Unreadable { .. })), "it isn't left out");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_comes_holds_nobody_for_ever() {
+        let (service, _silent) =
+            tower_test::mock::pair::<http::Request<kube::client::Body>, http::Response<kube::client::Body>>();
+        let talk = Talk::new(kube::Client::new(service, "default"));
+        let error = talk.get::<Pod>("home", "p").await.unwrap_err();
+        assert!(matches!(error, SignError::Unreachable { .. }), "{error:?}");
     }
 
     #[tokio::test]

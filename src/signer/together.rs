@@ -37,18 +37,35 @@ impl<K: Clone + Eq + Hash, T> Together<K, T> {
     where
         F: Future<Output = Result<T, E>>,
     {
-        let line = Arc::clone(self.lock().entry(key.clone()).or_default());
-        let given = line.read(read).await;
-        let mut lines = self.lock();
-        // One that nobody else stands in is forgotten, with what was read.
-        if Arc::strong_count(&line) == 2 {
-            lines.remove(&key);
+        let line = Some(Arc::clone(self.lock().entry(key.clone()).or_default()));
+        let place = Place { together: self, key, line };
+        match &place.line {
+            Some(line) => line.read(read).await,
+            // Nobody takes it away before this ends.
+            None => read().await.map(Arc::new),
         }
-        given
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<K, Arc<Line<T>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place in a line, for as long as somebody stands there, however they leave.
+struct Place<'a, K: Clone + Eq + Hash, T> {
+    together: &'a Together<K, T>,
+    key: K,
+    line: Option<Arc<Line<T>>>,
+}
+
+impl<K: Clone + Eq + Hash, T> Drop for Place<'_, K, T> {
+    fn drop(&mut self) {
+        let mut lines = self.together.lock();
+        drop(self.line.take());
+        // One that nobody stands in any more is forgotten, with what was read.
+        if lines.get(&self.key).is_some_and(|line| Arc::strong_count(line) == 1) {
+            lines.remove(&self.key);
+        }
     }
 }
 
@@ -111,6 +128,17 @@ mod tests {
         assert!(together.0.lock().unwrap().is_empty(), "and nothing is kept");
         source.let_through.add_permits(2);
         assert_eq!((ask().await, ask().await), (Ok(2), Ok(3)), "who asks later is given what is read later");
+    }
+
+    #[tokio::test]
+    async fn who_leaves_before_anything_was_read_leaves_nothing_behind() {
+        let source = Source { reads: AtomicUsize::new(0), let_through: Semaphore::new(0) };
+        let together = Together::<&str, usize>::default();
+        let mut asking = Box::pin(together.read("key", || source.read()));
+        assert!(futures::poll!(asking.as_mut()).is_pending());
+        assert_eq!(together.0.lock().unwrap().len(), 1);
+        drop(asking);
+        assert!(together.0.lock().unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -39,20 +39,20 @@ pub(super) fn find() -> Result<PathBuf> {
     Ok(home.join("helm"))
 }
 
-/// It, if nothing has to be built.
-fn at_hand() -> Option<PathBuf> {
-    let cached = || Some(cache::home().ok()?.join("helm").join(version().ok()?).join("helm"));
-    program::find("helm").or_else(|| cached().filter(|file| file.is_file()))
-}
-
 fn version() -> Result<String> {
     let module = "helm.sh/helm/v4";
     required(MODULE, module).ok_or_else(|| Error::Failed(format!("e2e/helm/go.mod doesn't require {module}")))
 }
 
-/// What it prints when it is called like this; `None` where there is none.
+/// What it prints when it is called like this; `None`, with a word about why, where it can't be had.
 pub fn helm<Argument: AsRef<OsStr>>(arguments: impl IntoIterator<Item = Argument>) -> Result<Option<String>> {
-    let Some(found) = at_hand() else { return Ok(None) };
+    let found = match find() {
+        Ok(found) => found,
+        Err(error) => {
+            crate::skipped(format!("there is no helm on the PATH, and none can be built: {error}"));
+            return Ok(None);
+        }
+    };
     let mut command: Command = bound(found);
     command.args(arguments);
     program::output("helm", command).map(Some)

@@ -30,7 +30,11 @@ fn answering(node: &Node, request: &PodCertificateRequest) -> Result<Attempt> {
 
 /// What a node asks another signer for, for a pod that nothing of Comity's holds: from Kubernetes 1.37 on the pod has to
 /// mount that.
-async fn of_another_signer(cluster: &Cluster, node: &Node, key: &KeyPair) -> Result<PodCertificateRequest> {
+pub async fn of_another_signer(
+    cluster: &Cluster,
+    node: &Node,
+    key: &KeyPair,
+) -> Result<PodCertificateRequest> {
     let place = cluster.namespace("elsewhere", &[]).await?;
     let mut part = certificate();
     part["podCertificate"]["signerName"] = json!(OTHER);

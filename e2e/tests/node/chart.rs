@@ -34,7 +34,7 @@ pub async fn the_chart_runs_as_pods(node: Arc<Node>) -> Result<()> {
         if env::var("COMITY_E2E_NODE").is_ok_and(|asked| asked == "require") {
             return Err(Error::Failed(missing.to_owned()));
         }
-        eprintln!("\nSKIPPED: {missing}\n");
+        e2e::skipped(missing);
         return Ok(());
     };
     node.take(&binary().await?, REPOSITORY, Some(TAG))?;

@@ -35,10 +35,10 @@ pub fn has_tools() -> bool {
     let is_there = |tool: &&str| std::env::split_paths(&path).any(|folder| folder.join(tool).is_file());
     let missing: Vec<&str> = TOOLS.into_iter().filter(|tool| !is_there(tool)).collect();
     if !missing.is_empty() {
-        eprintln!(
-            "SKIPPED: the commands of the pages take {}, which isn't installed here",
+        e2e::skipped(format!(
+            "the commands of the pages take {}, which isn't installed here",
             missing.join(", ")
-        );
+        ));
     }
     missing.is_empty()
 }

@@ -11,8 +11,8 @@ use super::Waiting;
 /// For how long what follows is gathered.
 pub const FOR: Duration = Duration::from_secs(10);
 
-/// What is told together: what one object is told of, for one reason.
-type Kind = (String, &'static str);
+/// What is told together: what one object is told of, for one reason, and what kind of it.
+type Kind = (String, &'static str, String);
 
 /// What was told not long ago, and what came since.
 #[derive(Debug, Default)]
@@ -32,21 +32,25 @@ struct Gathered {
 impl Gathering {
     /// Takes what happened at this moment; gives it back if it is to be told at once.
     pub fn take(&mut self, waiting: Waiting, now: Instant) -> Option<Waiting> {
-        if !waiting.is_frequent {
-            return Some(waiting);
-        }
-        if let Some(gathered) = self.0.get_mut(&kind(&waiting)) {
+        let Some(kind) = kind(&waiting) else { return Some(waiting) };
+        if let Some(gathered) = self.0.get_mut(&kind) {
             gathered.count += 1;
             gathered.last = Some(waiting);
             return None;
         }
-        self.0.insert(kind(&waiting), Gathered { until: now + FOR, count: 0, last: None });
+        self.0.insert(kind, Gathered { until: now + FOR, count: 0, last: None });
         Some(waiting)
     }
 
     /// When there is something to tell, or to forget; `None`: there is nothing.
     pub fn next(&self) -> Option<Instant> {
         self.0.values().map(|gathered| gathered.until).min()
+    }
+
+    /// All that was gathered, whenever it is due: nothing more comes.
+    pub fn all(self) -> impl Iterator<Item = Waiting> {
+        let gathered = self.0.into_values();
+        gathered.filter_map(|Gathered { last, count, .. }| last.map(|last| last.of_several(count)))
     }
 
     /// What is to be told at this moment of what was gathered. Kinds of which nothing came are forgotten.
@@ -62,8 +66,10 @@ impl Gathering {
     }
 }
 
-fn kind(waiting: &Waiting) -> Kind {
-    (waiting.about.uid.clone().unwrap_or_default(), waiting.reason)
+/// What it is told together with; `None`: it is told by itself.
+fn kind(waiting: &Waiting) -> Option<Kind> {
+    let whose = waiting.about.uid.clone().unwrap_or_default();
+    Some((whose, waiting.reason, waiting.kind.clone()?))
 }
 
 #[cfg(test)]
@@ -74,7 +80,13 @@ mod tests {
 
     fn issued(uid: &str, note: &str) -> Waiting {
         let about = ObjectReference { uid: Some(uid.to_owned()), ..ObjectReference::default() };
-        Waiting { about, is_warning: false, reason: "Issued", note: note.to_owned(), is_frequent: true }
+        Waiting {
+            about,
+            is_warning: false,
+            reason: "Issued",
+            note: note.to_owned(),
+            kind: Some("a".to_owned()),
+        }
     }
 
     fn note(waiting: &Waiting) -> &str {
@@ -89,6 +101,8 @@ mod tests {
             assert!(gathering.take(issued("a", &format!("number {number}")), now).is_none());
         }
         assert!(gathering.take(issued("b", "another's"), now).is_some(), "another object is another matter");
+        let first = Waiting { kind: Some("b".to_owned()), ..issued("a", "of another kind") };
+        assert!(gathering.take(first, now).is_some(), "what is common hides nothing else");
         assert!(gathering.due(now).is_empty(), "it isn't time");
         let then = gathering.next().unwrap();
         assert_eq!(then, now + FOR);
@@ -103,10 +117,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_gathered_is_told_before_nobody_can_any_more() {
+        let (mut gathering, now) = (Gathering::default(), Instant::now());
+        for number in 0..3 {
+            drop(gathering.take(issued("a", &format!("number {number}")), now));
+        }
+        let told: Vec<Waiting> = gathering.all().collect();
+        assert_eq!(told.iter().map(note).collect::<Vec<_>>(), ["2 more; the last: number 2"]);
+    }
+
+    #[tokio::test]
     async fn what_is_rare_is_told_as_it_comes() {
         let (mut gathering, now) = (Gathering::default(), Instant::now());
         for _ in 0..3 {
-            let rare = Waiting { is_frequent: false, ..issued("a", "it is closed") };
+            let rare = Waiting { kind: None, ..issued("a", "it is closed") };
             assert!(gathering.take(rare, now).is_some());
         }
         assert_eq!(gathering.next(), None);

@@ -165,9 +165,10 @@ impl Desk {
             order.by.said(),
             request.name_any(),
         );
+        let (events, reason) = (&self.signing.events, order.by.reason());
         match order.by {
-            By::Certificate(_) => self.signing.events.tell_of_many(order.grant, order.by.reason(), &note),
-            _ => self.signing.events.tell(order.grant, false, order.by.reason(), &note),
+            By::Certificate(_) => events.tell_of_many(order.grant, (reason, leaf.id().as_str()), &note),
+            _ => events.tell(order.grant, false, reason, &note),
         }
     }
 }

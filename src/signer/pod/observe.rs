@@ -12,6 +12,7 @@ use super::request::Asked;
 use super::stand;
 use crate::api::PartnerGrant;
 use crate::pki::policy::{self, Standing, Wish};
+use crate::signer::Now;
 use crate::signer::error::SignError;
 use crate::signer::observe::{Found, Observer};
 use crate::signer::opening::Opening;
@@ -30,6 +31,8 @@ struct Ground {
 pub struct Lookout {
     talk: Talk,
     observer: Observer,
+    /// What time it is.
+    now: Now,
     /// Those who read how a stage stands, by its namespace.
     readers: Together<String, (Opening, Option<Site>)>,
     /// Those who read how a stage stands for a ServiceAccount, by its namespace and name.
@@ -37,9 +40,10 @@ pub struct Lookout {
 }
 
 impl Lookout {
-    /// Reads through `talk`, and of stages through `observer`.
-    pub fn new(talk: Talk, observer: Observer) -> Self {
-        Self { talk, observer, readers: Together::default(), accounts: Together::default() }
+    /// Reads through `talk`, and of stages through `observer`. What is read is judged as of the time that it is read
+    /// at, which may be later than that at which somebody asked.
+    pub fn new(talk: Talk, observer: Observer, now: Now) -> Self {
+        Self { talk, observer, now, readers: Together::default(), accounts: Together::default() }
     }
 
     /// Whose a namespace is, as the watches last told.
@@ -64,12 +68,11 @@ impl Lookout {
         grant: &PartnerGrant,
         opening: &Opening,
         wish: &Wish,
-        now: Timestamp,
     ) -> Result<(Opening, Standing), SignError> {
         let place = opening.place();
         let key = (place.clone(), wish.account.name.clone());
         let (ground, pod) = try_join!(
-            self.accounts.read(key, || Box::pin(self.ground(grant, opening, &wish.account.name, now))),
+            self.accounts.read(key, || Box::pin(self.ground(grant, opening, &wish.account.name))),
             self.talk.get::<Pod>(&place, &wish.pod.name),
         )?;
         let (opening, site): &(Opening, Option<Site>) = &ground.stage;
@@ -87,11 +90,10 @@ impl Lookout {
         grant: &PartnerGrant,
         opening: &Opening,
         account: &str,
-        now: Timestamp,
     ) -> Result<Ground, SignError> {
         let place = opening.place();
         let (stage, account) = try_join!(
-            self.readers.read(place.clone(), || Box::pin(self.observer.live(grant, opening, now))),
+            self.readers.read(place.clone(), || Box::pin(self.observer.live(grant, opening, (self.now)()))),
             self.talk.get::<ServiceAccount>(&place, account),
         )?;
         Ok(Ground { stage, account: account.and_then(|account| account.uid()) })

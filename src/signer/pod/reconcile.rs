@@ -124,7 +124,7 @@ impl Context {
         now: Timestamp,
     ) -> Result<Verdict, SignError> {
         let (opening, standing): (Opening, Standing) =
-            Box::pin(self.lookout.standing(grant, opening, wish, now)).await?;
+            Box::pin(self.lookout.standing(grant, opening, wish)).await?;
         match policy::decide(wish, &standing, now) {
             Decision::Issue { key, lifetime, why } => {
                 self.issue(Order { wish, opening: &opening, key, lifetime, why }, now).await
@@ -196,7 +196,8 @@ impl Context {
                     told.why.word(),
                 );
                 if let Some(grant) = said.grant {
-                    self.signing.events.tell_of_many(grant, "PodCertificateIssued", &note);
+                    let kind = format!("{} {}", told.id, told.why.word());
+                    self.signing.events.tell_of_many(grant, ("PodCertificateIssued", &kind), &note);
                 }
             }
             (Answer::Issued { .. }, None) => {}

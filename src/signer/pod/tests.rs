@@ -2,6 +2,7 @@
 //! trouble is never said.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -46,6 +47,8 @@ struct Desk {
     api: FakeApi,
     context: Arc<Context>,
     place: String,
+    /// How many seconds after it was asked something is read.
+    late: Arc<AtomicI64>,
 }
 
 impl Desk {
@@ -93,7 +96,8 @@ impl Desk {
         let mut story = Story::with_open(Stage::Sandbox);
         story.world.grant = Known::grant(Stage::Sandbox);
         let place = story.journal.openings[0].namespace.clone();
-        let desk = Self { context: context(&api, &known, story.world.now), api, place };
+        let late = Arc::new(AtomicI64::new(0));
+        let desk = Self { context: context(&api, &known, story.world.now, &late), api, place, late };
         desk.stands(&story);
         desk.is_told(&story, &mut known);
         desk
@@ -198,9 +202,11 @@ impl Desk {
     }
 }
 
-fn context(api: &FakeApi, known: &Known, now: Timestamp) -> Arc<Context> {
+fn context(api: &FakeApi, known: &Known, now: Timestamp, late: &Arc<AtomicI64>) -> Arc<Context> {
     let talk = Talk::new(api.client());
     let observer = Observer::new(talk.clone(), Arc::clone(&known.catalogue), SYSTEM);
+    let late = Arc::clone(late);
+    let read_at = move || now + SignedDuration::from_secs(late.load(Ordering::SeqCst));
     let now: crate::signer::Now = Arc::new(move || now);
     let signing = signing::Context {
         observer: observer.clone(),
@@ -211,9 +217,22 @@ fn context(api: &FakeApi, known: &Known, now: Timestamp) -> Arc<Context> {
         meter: Box::new(Nothing),
         memory: Memory::default(),
     };
-    let lookout = Lookout::new(talk, observer);
+    let lookout = Lookout::new(talk, observer, Arc::new(read_at));
     let trust_domain = TRUST_DOMAIN.to_owned();
     Arc::new(Context { signing: Arc::new(signing), lookout, trust_domain, pace: Pace::default() })
+}
+
+#[tokio::test]
+async fn what_is_read_later_is_judged_as_of_then() {
+    let desk = Desk::new();
+    desk.asked(|_| ());
+    desk.late.store(100 * 365 * 86_400, Ordering::SeqCst);
+    let (_, writes) = desk.pass().await;
+    assert!(desk.answer().is_none_or(|(type_, _)| type_ != "Issued"), "{writes:?}");
+    desk.late.store(0, Ordering::SeqCst);
+    desk.asked(|_| ());
+    desk.pass().await.0.unwrap();
+    assert_eq!(desk.answer().unwrap().0, "Issued", "it is for what was read that nothing was issued");
 }
 
 fn settled() -> Action {
