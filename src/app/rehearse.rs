@@ -69,6 +69,7 @@ async fn shift(
     let doors = Some(name::REHEARSER_BINDING);
     let watched = Watched { kinds: &kinds, doors, admission: Admission::default() };
     let (mut feeds, queues) = Feeds::start(client, watched, station.sight());
+    let (heartbeat, clock) = (Arc::clone(&telemetry.heartbeat), station.clock.clone());
     let context = Context {
         catalogue: Arc::clone(&feeds.catalogue),
         trial: Trial::new(client.clone(), Outside::new(&settings.cluster_cidrs)),
@@ -76,6 +77,8 @@ async fn shift(
         events: events.clone(),
         home: Home { installation: installation(settings), trust_domain: settings.trust_domain.clone() },
         turns: Semaphore::new(usize::from(station.workers)),
+        last_turns: Semaphore::new(usize::from(station.workers)),
+        goes_on: Box::new(move || heartbeat.goes_on(clock.now())),
     };
     let at_once = station.workers.saturating_mul(BESIDE).min(MOST).max(station.workers);
     feeds.filled().await;

@@ -108,6 +108,11 @@ impl Trial {
         self.send(Some(user), (method, "application/json"), path, body).await
     }
 
+    /// What `user` sees at a path of the API.
+    pub async fn see(&self, user: &str, path: &str) -> Result<Answer, WriteError> {
+        self.send(Some(user), ("GET", "application/json"), path, &Value::Null).await
+    }
+
     async fn send(
         &self,
         user: Option<&str>,
@@ -120,7 +125,8 @@ impl Trial {
         if let Some(user) = user {
             request = request.header("impersonate-user", user);
         }
-        let request = request.body(body.to_string().into_bytes());
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let request = request.body(body);
         let request = request.map_err(|error| WriteError::new(what(), kube::Error::HttpError(error)))?;
         match in_time(self.client.request::<Value>(request)).await {
             Ok(object) => Ok(Answer::Yes(object)),

@@ -54,6 +54,11 @@ impl Heartbeat {
         }
     }
 
+    /// It has done a part of an object that takes long. Each object may say so once only, or one that never ends would hide.
+    pub fn goes_on(&self, now: Timestamp) {
+        self.beat(now);
+    }
+
     /// It has done with an object, well or badly.
     pub fn finished(&self, now: Timestamp) {
         self.busy.fetch_sub(1, Ordering::AcqRel);
@@ -212,6 +217,8 @@ mod tests {
         assert_eq!(heart.trouble(at(71), SILENCE), Some(Trouble::Silent(SignedDuration::from_secs(61))));
         heart.finished(at(72));
         assert_eq!(heart.trouble(at(72), SILENCE), None);
+        heart.goes_on(at(130));
+        assert_eq!(heart.trouble(at(190), SILENCE), None);
     }
 
     #[test]

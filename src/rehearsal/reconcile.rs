@@ -57,6 +57,10 @@ pub struct Context {
     pub home: Home,
     /// How many rehearsals ask the API server at once. One whose probe is waited for isn't among them, and holds up no other.
     pub turns: Semaphore,
+    /// How many of those do whose probe has told: so that none waits for all that have begun since.
+    pub last_turns: Semaphore,
+    /// Called when one has had its first turn: it goes on, although none may be done for a while.
+    pub goes_on: Box<dyn Fn() + Send + Sync>,
 }
 
 /// One pass over a grant. A rehearsal that is cut short is begun anew: nothing that it tries has an effect.
@@ -67,6 +71,8 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
         return Ok(wait);
     }
     let turn = context.turns.acquire().await.ok();
+    // What people wrote while it waited counts.
+    let Some(grant) = as_it_is_now(&grant, &context.catalogue) else { return Ok(wait) };
     let Some(standing) = Standing::of(&grant, &context) else { return Ok(wait) };
     let Some(due) = standing.due(&grant, &context.catalogue) else { return Ok(wait) };
     let now = standing.now;
@@ -79,7 +85,12 @@ pub async fn reconcile(grant: Arc<PartnerGrant>, context: Arc<Context>) -> Resul
         clock: &context.clock,
     };
     let cases = observer.cases(&grant, &due, turn).await?;
-    let _turn = context.turns.acquire().await.ok();
+    (context.goes_on)();
+    let _turn = context.last_turns.acquire().await.ok();
+    // A stage that was shut meanwhile lets nobody in, and nothing of it is reported.
+    if !is_still_due(&grant, &due, &context) {
+        return Ok(wait);
+    }
     let tried = rehearse(cases, &due.opening.namespace, &grant, &context).await?;
     // What was shut or agreed anew meanwhile refuses for reasons that are none of what was tried.
     if is_still_due(&grant, &due, &context) {
@@ -136,10 +147,14 @@ impl Standing {
     }
 }
 
+/// This very grant, by what the watches told last.
+fn as_it_is_now(grant: &PartnerGrant, catalogue: &Catalogue) -> Option<Arc<PartnerGrant>> {
+    catalogue.grants.get(&ObjectRef::from_obj(grant)).filter(|found| found.uid() == grant.uid())
+}
+
 /// Whether what was begun is due by what stands now, too.
 fn is_still_due(begun: &PartnerGrant, tried: &Due<'_>, context: &Context) -> bool {
-    let found = context.catalogue.grants.get(&ObjectRef::from_obj(begun));
-    let Some(grant) = found.filter(|found| found.uid() == begun.uid()) else { return false };
+    let Some(grant) = as_it_is_now(begun, &context.catalogue) else { return false };
     let Some(standing) = Standing::of(&grant, context) else { return false };
     standing
         .due(&grant, &context.catalogue)

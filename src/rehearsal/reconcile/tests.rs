@@ -1,11 +1,12 @@
 //! When there is a report, and of what, by the requests that are made.
 
+mod dials;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::contract::Probe;
 use crate::api::report::CaseOutcome;
 use crate::api::stage::Stage;
 use crate::cluster::outside::Outside;
@@ -48,6 +49,8 @@ impl Rehearsal {
             events: Events::start(client, name::REHEARSE, Box::new(|_| ())),
             home: Home { installation: installation(), trust_domain: "comity.local".to_owned() },
             turns: Semaphore::new(1),
+            last_turns: Semaphore::new(1),
+            goes_on: Box::new(|| ()),
         };
         Self { play, context: Arc::new(context) }
     }
@@ -85,97 +88,6 @@ impl Rehearsal {
             name::REHEARSER_BINDING
         )
     }
-}
-
-impl Rehearsal {
-    /// One whose contract names what dials, where the API server and the story's data listen.
-    async fn due_and_dialled() -> Self {
-        let image = format!("registry.retail.example/partners/comity@sha256:{}", "0".repeat(64));
-        let known = known::Known::changed(|world| {
-            let rehearsal = world.contract.spec.rehearsal.get_or_insert_default();
-            rehearsal.probe = Some(Probe { image: image.as_str().into() });
-        });
-        let rehearsal = Self::due_in(Play::of(known)).await;
-        let slice = json!({"metadata": {"name": "kubernetes"}, "addressType": "IPv4",
-            "ports": [{"port": 6443}], "endpoints": [{"addresses": ["10.0.0.1"]}]});
-        let slices =
-            |namespace: &str| format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices/one");
-        rehearsal.play.api.put(&slices("default"), slice);
-        let slice = json!({"metadata": {"name": "one"}, "addressType": "IPv4",
-            "ports": [{"port": 8443}], "endpoints": [{"addresses": ["10.0.0.2"]}]});
-        rehearsal.play.api.put(&slices("risk-data"), slice);
-        let dns = json!({"metadata": {"name": "kube-dns", "namespace": "kube-system"},
-            "spec": {"selector": {"k8s-app": "kube-dns"}, "ports": [{"port": 53, "protocol": "TCP"}]}});
-        rehearsal.context.catalogue.services.put(&serde_json::from_value(dns).unwrap());
-        let slice = json!({"metadata": {"name": "dns"}, "addressType": "IPv4",
-            "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
-            "endpoints": [{"addresses": ["10.0.0.3"]}, {"addresses": ["10.0.0.4"]}]});
-        rehearsal.play.api.put(&slices("kube-system"), slice);
-        rehearsal
-    }
-
-    /// A case of the report.
-    fn case(&self, name: &str) -> Value {
-        let cases = self.reports()[0]["spec"]["statement"]["predicate"]["cases"].clone();
-        cases.as_array().unwrap().iter().find(|case| case["name"] == name).unwrap().clone()
-    }
-
-    /// What the report says of dialling somebody.
-    fn dialled(&self, name: &str) -> (String, String) {
-        let case = self.case(name);
-        let text = |field: &str| case[field].as_str().unwrap().to_owned();
-        (text("outcome"), text("observed"))
-    }
-
-    /// A pass, in which the Job's pod stands so from when there is a Job.
-    async fn runs(&self, mut pod: Value) {
-        let path = format!("/api/v1/namespaces/{}/pods/probe", self.play.place().unwrap());
-        let api = self.play.api.clone();
-        let controllers = tokio::spawn(async move {
-            loop {
-                let job = api.objects().into_iter().find(|(path, _)| path.contains("/jobs/"));
-                if let Some((_, job)) = job {
-                    let owner = json!({"uid": job["metadata"]["uid"], "controller": true});
-                    pod["metadata"] = json!({"name": "probe", "ownerReferences": [owner]});
-                    pod["spec"]["containers"] = job["spec"]["template"]["spec"]["containers"].clone();
-                    return api.put(&path, pod);
-                }
-                tokio::task::yield_now().await;
-            }
-        });
-        self.pass().await.unwrap();
-        controllers.await.unwrap();
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_a_probe_left_is_reported_and_nothing_of_it_stays() {
-    for (left, outcome) in [("no answer", "Passed"), ("open", "Failed"), ("refused", "NotExecutable")] {
-        let rehearsal = Rehearsal::due_and_dialled().await;
-        let told = ["10.0.0.2:8443 open 7", "10.0.0.3:53 open 12", "10.0.0.4:53 open 1203"].join("\n");
-        let left = format!("10.0.0.1:6443 {left} 4999\n{told}\n");
-        let ended = json!({"state": {"terminated": {"exitCode": 0, "message": left}}});
-        let status = json!({"phase": "Succeeded", "containerStatuses": [ended]});
-        rehearsal.runs(json!({"spec": {"nodeName": "one"}, "status": status})).await;
-        let came = rehearsal.dialled("dial-api-server");
-        assert_eq!(came.0, outcome, "{came:?}");
-        let dns = ("Passed".to_owned(), "allowed: 10.0.0.3:53, 10.0.0.4:53 answer".to_owned());
-        assert_eq!(rehearsal.dialled("dial-dns"), dns);
-        let took = ["dial-api-server", "dial-dns"].map(|name| rehearsal.case(name)["milliseconds"].clone());
-        assert_eq!(took, [json!(4999), json!(1203)], "as long as the slowest address");
-        let made = rehearsal.play.api.objects().into_keys().find(|path| path.contains("/jobs/"));
-        assert_eq!(made, None);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn where_no_node_takes_a_probe_nothing_was_dialled() {
-    let rehearsal = Rehearsal::due_and_dialled().await;
-    rehearsal.runs(json!({"spec": {}, "status": {}})).await;
-    let (outcome, why) = rehearsal.dialled("dial-api-server");
-    assert!(outcome == "NotExecutable" && why.contains("nobody here runs pods"), "{outcome}: {why}");
-    let deleted = rehearsal.play.api.requests().into_iter().filter(|request| request.starts_with("DELETE"));
-    assert_eq!(deleted.count(), 1);
 }
 
 fn installation() -> Installation {
@@ -346,22 +258,26 @@ async fn an_api_server_that_takes_long_for_its_errors_is_asked_again_for_no_long
     assert_eq!(asked, cases.count(), "once, as that took all the time that there is");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_rehearsal_whose_probe_is_waited_for_holds_up_no_other() {
-    let rehearsal = Rehearsal::due_and_dialled().await;
-    let pass =
-        || tokio::spawn(reconcile(Arc::new(rehearsal.play.grant.clone()), Arc::clone(&rehearsal.context)));
-    let others = rehearsal.context.turns.acquire().await.unwrap();
-    let waits = pass();
-    for _ in 0..1000 {
+#[tokio::test]
+async fn what_was_written_while_a_rehearsal_waited_for_its_turn_counts() {
+    for first in [true, false] {
+        let mut rehearsal = Rehearsal::due().await;
+        let (gone_on, goes_on) = std::sync::mpsc::channel();
+        Arc::get_mut(&mut rehearsal.context).unwrap().goes_on = Box::new(move || gone_on.send(()).unwrap());
+        let context = Arc::clone(&rehearsal.context);
+        let turns = if first { &context.turns } else { &context.last_turns };
+        let others = turns.acquire().await.unwrap();
+        let grant = Arc::new(rehearsal.play.grant.clone());
+        let pass = tokio::spawn(reconcile(grant, Arc::clone(&context)));
         tokio::task::yield_now().await;
+        while !first && goes_on.try_recv().is_err() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(rehearsal.asked() == 0, first, "only the first turn comes before anything is asked");
+        rehearsal.play.grant.spec.suspend = true;
+        rehearsal.play.known.tell(&rehearsal.play.grant);
+        drop(others);
+        pass.await.unwrap().unwrap();
+        assert_eq!((rehearsal.asked(), rehearsal.reports().len()), (0, 0), "first: {first}");
     }
-    assert_eq!(rehearsal.asked(), 0, "it is somebody else's turn");
-    drop(others);
-    while !rehearsal.play.api.objects().keys().any(|path| path.contains("/jobs/")) {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(rehearsal.context.turns.available_permits(), 1);
-    waits.await.unwrap().unwrap();
-    assert_eq!((rehearsal.reports().len(), rehearsal.context.turns.available_permits()), (1, 1));
 }
