@@ -10,14 +10,16 @@ mod commands;
 #[path = "docs/markdown.rs"]
 #[expect(dead_code, reason = "shared with what looks at the pages themselves")]
 mod markdown;
+#[path = "../src/testing/skipped.rs"]
+mod skipped;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use commands::{commands, is_local};
 use folder::copy;
 use markdown::{pages, root};
+use skipped::skipped;
 
 /// What somebody stands in who shares from Git.
 const GITOPS: &str = "examples/gitops";
@@ -127,11 +129,6 @@ fn kustomize(folder: &Path) -> bool {
     starts("chmod +x kustomize")
 }
 
-/// Says what wasn't tried; not by `eprintln!`, which is shown of tests that fail alone.
-fn skipped(what: &str) {
-    drop(writeln!(std::io::stderr(), "SKIPPED: {what}"));
-}
-
 #[test]
 fn the_commands_of_the_pages_that_need_no_cluster_do_what_they_say() {
     let tools = Scene::new("tools");
@@ -142,7 +139,7 @@ fn the_commands_of_the_pages_that_need_no_cluster_do_what_they_say() {
         let blocks = page.fences.iter().filter(|(language, _)| language == "sh");
         for command in blocks.flat_map(|(_, block)| commands(block)).filter(|command| is_local(command)) {
             if command.contains("kustomize ") && !has_kustomize {
-                skipped(&format!("{command} ({}): there is neither kustomize nor kubectl here", page.path));
+                skipped(format!("{command} ({}): there is neither kustomize nor kubectl here", page.path));
                 continue;
             }
             let shares = ["overlays/", "base/", "--recursive", "git commit"];

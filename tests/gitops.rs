@@ -3,13 +3,15 @@
 #![cfg(test)]
 
 mod folder;
+#[path = "../src/testing/skipped.rs"]
+mod skipped;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use folder::copy;
 use serde_json::Value;
+use skipped::skipped;
 
 const SCRIPT: &str = "charts/comity/files/argocd-health.lua";
 const EXAMPLE: &str = "examples/gitops";
@@ -48,17 +50,12 @@ fn argo_cd_is_taught_the_script_for_every_kind_that_has_conditions() {
     }
 }
 
-/// Says what wasn't tried; not by `eprintln!`, which is shown of tests that fail alone.
-fn skipped(what: &str) {
-    drop(writeln!(std::io::stderr(), "SKIPPED: {what}"));
-}
-
 /// Runs a program; `None`, and a word about `what`, where it isn't there.
 fn run(command: &mut Command, what: &str) -> Option<Output> {
     match command.output() {
         Ok(output) => Some(output),
         Err(error) => {
-            skipped(&format!("{} doesn't start ({error}), so {what}", command.get_program().display()));
+            skipped(format!("{} doesn't start ({error}), so {what}", command.get_program().display()));
             None
         }
     }
@@ -78,7 +75,7 @@ fn argo_cd_and_kstatus_read_every_status_as_it_is_meant() {
     };
     let Some(fetched) = go(&["mod", "download"]) else { return };
     if !fetched.status.success() {
-        skipped(&format!("the modules of e2e/health can't be fetched, so {what}: {}", told(&fetched)));
+        skipped(format!("the modules of e2e/health can't be fetched, so {what}: {}", told(&fetched)));
         return;
     }
     let tested = go(&["test", "./..."]).expect("Go has just started");

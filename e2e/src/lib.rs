@@ -27,6 +27,7 @@ pub mod liar;
 pub mod node;
 pub mod process;
 mod scratch;
+#[path = "../../src/testing/skipped.rs"]
 mod skipped;
 pub mod wait;
 pub mod witness;

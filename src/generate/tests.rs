@@ -1,8 +1,9 @@
 //! What is generated is what is committed, and says what it was made from.
 
-use std::{collections::BTreeMap, io::Write as _, path::Path, process::Command};
+use std::{collections::BTreeMap, path::Path, process::Command};
 
 use super::*;
+use crate::testing::skipped::skipped;
 
 #[test]
 fn what_is_committed_is_what_the_types_say() {
@@ -56,9 +57,7 @@ fn rendered(settings: &[&str], what: &str) -> Option<String> {
         .arg(chart)
         .output();
     let Ok(rendered) = rendered else {
-        // Not by `eprintln!`, which is shown of tests that fail alone.
-        let where_from = "https://helm.sh/docs/intro/install";
-        drop(writeln!(std::io::stderr(), "SKIPPED: no helm on the PATH ({where_from}), so {what}"));
+        skipped(format!("no helm on the PATH (https://helm.sh/docs/intro/install), so {what}"));
         return None;
     };
     assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));

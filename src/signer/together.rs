@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Those who ask, by what they ask for.
 #[derive(Debug)]
-pub struct Together<K, T>(Mutex<HashMap<K, Arc<Line<T>>>>);
+pub struct Together<K, T>(Mutex<Lines<K, T>>);
+
+/// The lines that somebody stands in, each with how many do.
+type Lines<K, T> = HashMap<K, (usize, Arc<Line<T>>)>;
 
 /// Those who ask for the same.
 #[derive(Debug)]
@@ -37,16 +40,17 @@ impl<K: Clone + Eq + Hash, T> Together<K, T> {
     where
         F: Future<Output = Result<T, E>>,
     {
-        let line = Some(Arc::clone(self.lock().entry(key.clone()).or_default()));
-        let place = Place { together: self, key, line };
-        match &place.line {
-            Some(line) => line.read(read).await,
-            // Nobody takes it away before this ends.
-            None => read().await.map(Arc::new),
-        }
+        let line = {
+            let mut lines = self.lock();
+            let (standing, line) = lines.entry(key.clone()).or_default();
+            *standing += 1;
+            Arc::clone(line)
+        };
+        let _place = Place { together: self, key };
+        line.read(read).await
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, Arc<Line<T>>>> {
+    fn lock(&self) -> MutexGuard<'_, Lines<K, T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -55,15 +59,15 @@ impl<K: Clone + Eq + Hash, T> Together<K, T> {
 struct Place<'a, K: Clone + Eq + Hash, T> {
     together: &'a Together<K, T>,
     key: K,
-    line: Option<Arc<Line<T>>>,
 }
 
 impl<K: Clone + Eq + Hash, T> Drop for Place<'_, K, T> {
     fn drop(&mut self) {
         let mut lines = self.together.lock();
-        drop(self.line.take());
+        let Some((standing, _)) = lines.get_mut(&self.key) else { return };
+        *standing -= 1;
         // One that nobody stands in any more is forgotten, with what was read.
-        if lines.get(&self.key).is_some_and(|line| Arc::strong_count(line) == 1) {
+        if *standing == 0 {
             lines.remove(&self.key);
         }
     }

@@ -4,3 +4,4 @@ pub mod api;
 pub mod known;
 pub mod rehearsed;
 pub mod schema;
+pub mod skipped;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::generate::reference::reasons;
+use crate::testing::skipped::skipped;
 
 /// A file that the chart hands on.
 fn file(name: &str) -> PathBuf {
@@ -127,10 +128,8 @@ fn promtool(arguments: &[&str], input: &str) {
     let mut command = Command::new("promtool");
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let Ok(mut asked) = command.spawn() else {
-        // Not by `eprintln!`, which is shown of tests that fail alone.
-        drop(writeln!(
-            std::io::stderr(),
-            "SKIPPED: no promtool on the PATH (apt-get install prometheus), so nobody asked Prometheus: {}",
+        skipped(format!(
+            "no promtool on the PATH (apt-get install prometheus), so nobody asked Prometheus: {}",
             arguments.join(" ")
         ));
         return;

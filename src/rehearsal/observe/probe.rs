@@ -71,6 +71,8 @@ async fn patiently(
     object: &Value,
 ) -> Result<Result<Value, String>, WriteError> {
     let began = clock.now();
+    // A right may have come while the first answer, however slow, was waited for.
+    let mut is_first = true;
     loop {
         let answer = match user {
             Some(user) => trial.act(user, "POST", path, object).await,
@@ -79,8 +81,8 @@ async fn patiently(
         let waited = clock.now().duration_since(began);
         match answer {
             Ok(Answer::Yes(object)) => return Ok(Ok(object)),
-            Ok(Answer::No(words)) if waited >= FOR_RIGHTS => return Ok(Err(words)),
-            Ok(Answer::Absent) if waited >= FOR_RIGHTS => {
+            Ok(Answer::No(words)) if waited >= FOR_RIGHTS && !is_first => return Ok(Err(words)),
+            Ok(Answer::Absent) if waited >= FOR_RIGHTS && !is_first => {
                 return Ok(Err("its namespace isn't there".to_owned()));
             }
             Ok(_) => {}
@@ -91,6 +93,7 @@ async fn patiently(
             }
             Err(error) => return Err(error),
         }
+        is_first = false;
         sleep(EVERY).await;
     }
 }

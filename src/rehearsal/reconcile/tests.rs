@@ -236,14 +236,31 @@ fn an_answer_that_nobody_could_work_out_passes_for_nothing() {
     assert_eq!(outcome(&case(Expected::Refused(NO_ACCESS)), &answered(Known::No)), CaseOutcome::Passed);
 }
 
+/// Later than all that was seen before, and each time that somebody looks, seconds have passed.
+fn slow() -> Timestamp {
+    static LOOKS: AtomicI64 = AtomicI64::new(0);
+    let passed = SignedDuration::from_secs(5 * LOOKS.fetch_add(1, Ordering::Relaxed));
+    known::now() + SignedDuration::from_mins(20) + passed
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_right_that_comes_while_the_first_answer_is_waited_for_is_used() {
+    let outcome = async |refusals| {
+        let mut rehearsal = Rehearsal::due().await;
+        Arc::get_mut(&mut rehearsal.context).unwrap().clock = Clock::told_by(slow);
+        rehearsal.play.api.fail("/deployments", 422, refusals);
+        rehearsal.pass().await.unwrap();
+        let cases = rehearsal.reports()[0]["spec"]["statement"]["predicate"]["cases"].clone();
+        let deployment =
+            cases.as_array().unwrap().iter().find(|case| case["name"] == "object-deployment").cloned();
+        deployment.unwrap()["outcome"].clone()
+    };
+    assert_eq!(outcome(1).await, "Passed", "it is asked once more, however slow the answer was");
+    assert_eq!(outcome(usize::MAX).await, "Failed");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_api_server_that_takes_long_for_its_errors_is_asked_again_for_no_longer() {
-    /// Later than all that was seen before, and each time that somebody looks, seconds have passed.
-    fn slow() -> Timestamp {
-        static LOOKS: AtomicI64 = AtomicI64::new(0);
-        let passed = SignedDuration::from_secs(5 * LOOKS.fetch_add(1, Ordering::Relaxed));
-        known::now() + SignedDuration::from_mins(20) + passed
-    }
     let mut rehearsal = Rehearsal::due().await;
     Arc::get_mut(&mut rehearsal.context).unwrap().clock = Clock::told_by(slow);
     rehearsal.play.api.fail(REVIEWS, 500, usize::MAX);

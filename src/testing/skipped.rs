@@ -1,4 +1,4 @@
-//! What wasn't tried, said where it is seen.
+//! What wasn't tried, said where it is seen. Shared by the tests of both packages.
 
 use std::fmt::Display;
 use std::io::{Write as _, stderr};
