@@ -15,8 +15,8 @@ use tokio::sync::OnceCell;
 
 use super::story::{Story, Wish};
 
-/// How long credentials live.
-pub const TTL: Duration = Duration::from_secs(20);
+/// How long credentials live: a sixth of a CA, at most.
+pub const TTL: Duration = Duration::from_secs(36);
 /// How long anything about CAs takes at most here.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 /// The group of those who look after CAs.
