@@ -22,7 +22,7 @@ use super::{
 use crate::{Cluster, Error, Result, cluster::await_gone, comity::people::PER, eventually};
 
 /// How long a narrower contract may take to be in force.
-const NARROWED_WITHIN: Duration = Duration::from_secs(5);
+const NARROWED_WITHIN: Duration = Duration::from_secs(20);
 
 /// How long a reviewer leaves until the end.
 const NOTICE: SignedDuration = SignedDuration::from_secs(4);

@@ -20,7 +20,7 @@ use crate::{Cluster, Error, Result, cluster::identity::service_account_user, eve
 
 /// How long the partner may have access past the recorded end before it counts as a failure. The
 /// figure itself is told.
-const OUT_WITHIN: Duration = Duration::from_secs(2);
+const OUT_WITHIN: Duration = Duration::from_secs(20);
 
 /// How long clearing may take: the namespace controller works for seconds.
 const CLEARED_WITHIN: Duration = Duration::from_secs(30);

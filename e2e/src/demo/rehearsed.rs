@@ -18,7 +18,7 @@ use super::{
 use crate::{Cluster, Error, Result, comity::people::OLGA};
 
 /// How long a rehearsal may take. What has to be allowed and isn't is tried again for two seconds.
-const WITHIN: Duration = Duration::from_secs(20);
+const WITHIN: Duration = Duration::from_secs(60);
 
 /// What runs the pods that the contract agrees to.
 const RUNTIME_CLASS: &str = "demo/01-runtime-class.yaml";
