@@ -1,5 +1,7 @@
 //! Whether anybody can use anything of a stage, by asking the API server and nobody else.
 
+use std::time::Duration;
+
 use comity::api::name;
 use e2e::{Result, cluster::await_gone, eventually};
 use k8s_openapi::api::core::v1::Namespace;
@@ -73,7 +75,12 @@ pub async fn shut_and_kept(story: &Story, place: &str) -> Result<()> {
 
 /// Awaits that nobody can use a stage in any way.
 pub async fn shut(story: &Story, place: &str) -> Result<()> {
-    eventually(&format!("{place} to be shut"), SOON, async || {
+    shut_within(story, place, SOON).await
+}
+
+/// The same, for as long as `within`.
+pub async fn shut_within(story: &Story, place: &str, within: Duration) -> Result<()> {
+    eventually(&format!("{place} to be shut"), within, async || {
         let ways = ways_in(story, place).await.map_err(|error| error.to_string())?;
         if ways.is_empty() { Ok(()) } else { Err(format!("{ways:?}")) }
     })

@@ -4,15 +4,18 @@
 use std::time::Duration;
 
 use comity::api::condition::{ConditionType, Reason};
+use comity::api::decision::DecisionAction;
 use comity::api::grant::{OpeningState, PartnerGrantStatus};
 use comity::api::record::RecordEvent;
 use comity::api::{GrantRecord, PartnerGrant, Stage, name};
+use e2e::comity::people::OLGA;
 use e2e::{Result, eventually, refused, throughout};
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 use super::access::{cleared, shut, shut_and_kept, usable};
+use super::consent::decided;
 use super::story::{SOON, Story, Wish, ensure};
 
 #[tokio::test]
@@ -39,10 +42,11 @@ async fn a_lost_status_is_rebuilt_and_changes_nothing() -> Result<()> {
 #[tokio::test]
 async fn an_old_status_reopens_nothing() -> Result<()> {
     let story = Story::begin().await?;
-    let wish = Wish { times: ["8s", "1h", "1h"], ..Wish::up_to(Stage::Sandbox) };
+    let wish = Wish::up_to(Stage::Sandbox);
     let grant = story.ask(&wish).await?;
     let opened = story.opened(&wish, Stage::Sandbox).await?;
     let old = story.api::<PartnerGrant>().get(&wish.name).await?.status;
+    decided(&story, OLGA, &OLGA.decision(&grant, DecisionAction::Expire), Reason::Taken).await?;
     story.told(&wish, ConditionType::Ready, true, Reason::Ended).await?;
     cleared(&story, &opened.namespace.0).await?;
     let lines = story.journal(&grant).await?.len();

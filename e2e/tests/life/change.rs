@@ -42,7 +42,10 @@ impl Live {
             .await?;
         eventually(&format!("{lost:?} to be written down"), SOON, async || {
             let journal = self.story.journal(&self.grant).await.map_err(|error| error.to_string())?;
-            let newest = journal.iter().rfind(|line| line.event == RecordEvent::Narrowed);
+            // What was lost before was resumed since.
+            let both = [RecordEvent::Narrowed, RecordEvent::Resumed];
+            let newest = journal.iter().rfind(|line| both.contains(&line.event));
+            let newest = newest.filter(|line| line.event == RecordEvent::Narrowed);
             let message = newest.and_then(|line| line.message.clone()).unwrap_or_default();
             if message.contains(lost) { Ok(()) } else { Err(message) }
         })

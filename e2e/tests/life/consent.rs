@@ -24,9 +24,7 @@ pub async fn asked() -> Result<(Story, Wish, PartnerGrant)> {
 
 /// The same, where the ground says something else in places.
 pub async fn asked_under(changes: &[(&str, &str)]) -> Result<(Story, Wish, PartnerGrant)> {
-    let story = Story::begin().await?;
-    let ground = changes.iter().fold(story.ground(), |ground, (from, to)| ground.replace(from, to));
-    story.cluster.apply_yaml(&ground).await?;
+    let story = Story::begin_where(changes).await?;
     let wish = Wish::up_to(Stage::Production);
     story.ask(&wish).await?;
     story.told(&wish, ConditionType::Approved, false, Reason::ConsentPending).await?;

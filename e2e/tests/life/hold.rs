@@ -1,12 +1,15 @@
 //! Access that is closed for the time being: by `suspend`, by a lower stage, and by whatever the
 //! grant depends on. The end doesn't move, and what heals heals without touching the grant.
 
+use std::time::Duration;
+
 use comity::api::condition::{ConditionType, Reason};
 use comity::api::grant::{OpeningState, OpeningStatus};
 use comity::api::record::{RecordEvent, RecordReason};
-use comity::api::{Dataset, Partner, PartnerGrant, SharingBoundary, SharingContract, Stage};
-use e2e::Result;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use comity::api::{Dataset, GrantRecord, Partner, PartnerGrant, SharingBoundary, SharingContract, Stage};
+use e2e::{Result, throughout};
+use kube::ResourceExt;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::access::{cleared, shut, shut_and_kept, usable};
@@ -115,16 +118,30 @@ async fn what_a_grant_needs_may_come_in_any_order() -> Result<()> {
     story.ask(&wish).await?;
     story.told(&wish, ConditionType::Accepted, false, Reason::UnknownContract).await?;
     let ground = story.ground();
+    let mut newest = 0;
     for document in ground.split("\n---\n").collect::<Vec<_>>().iter().rev() {
-        let waits = story.look(&wish, "nothing to be open", |grant| match &grant.status {
-            Some(status) if status.openings.is_empty() => Ok(()),
-            other => Err(format!("{other:?}")),
-        });
-        waits.await?;
-        story.cluster.apply_yaml(document).await?;
+        // Comity may see each alone.
+        throughout("nothing to be open", Duration::from_millis(300), async || {
+            let now = story.api::<PartnerGrant>().get(&wish.name).await?;
+            let openings = now.status.map(|status| status.openings).unwrap_or_default();
+            ensure(openings.is_empty(), || format!("{openings:?}"))
+        })
+        .await?;
+        let applied = story.cluster.apply_yaml(document).await?;
+        newest = applied.iter().map(version).max().unwrap_or(newest);
     }
     let opened = story.opened(&wish, Stage::Sandbox).await?;
+    let records = story.api::<GrantRecord>().list(&ListParams::default()).await?.items;
+    let first = records.iter().find(|record| record.spec.event == RecordEvent::Opened).map(version);
+    ensure(first.is_some_and(|first| first > newest), || {
+        format!("{first:?}, and the last came as {newest}")
+    })?;
     usable(&story, &opened.namespace.0).await
+}
+
+/// The API server's number of how an object stands. One store holds all of them, so it says what came first.
+fn version(object: &impl ResourceExt) -> u64 {
+    object.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default()
 }
 
 /// Anybody who may write grants may write any number that nobody accepts.

@@ -3,24 +3,28 @@
 use std::time::Duration;
 
 use comity::api::record::{RecordEvent, RecordReason};
-use comity::api::{PartnerGrant, Stage};
+use comity::api::{PartnerGrant, Stage, name};
 use e2e::cluster::await_gone;
 use e2e::{Result, eventually, throughout};
-use kube::api::DeleteParams;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::ResourceExt as _;
+use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 
 use super::access::{cleared, shut_and_kept, usable};
-use super::order::writes;
-use super::story::{SOON, Story, Wish, ensure, told};
+use super::order::{short, writes};
+use super::story::{SOON, Story, Wish, ensure, over, told};
 
 #[tokio::test]
 async fn closing_waits_for_no_record_and_opening_does() -> Result<()> {
-    let story = Story::begin().await?;
-    let wish = Wish { times: ["20s", "1h", "1h"], ..Wish::up_to(Stage::Sandbox) };
+    // One purpose more, for what is asked for first once nothing can be recorded.
+    let story = Story::begin_where(&[("model-quality]", "model-quality, churn]")]).await?;
+    let wish = Wish { times: ["45s", "1h", "1h"], ..Wish::up_to(Stage::Sandbox) };
     let grant = story.ask(&wish).await?;
     let deleted = Wish { purpose: "model-quality", ..Wish::up_to(Stage::Sandbox).called("deleted") };
     story.ask(&deleted).await?;
-    let place = story.opened(&wish, Stage::Sandbox).await?.namespace.0;
+    let opened = story.opened(&wish, Stage::Sandbox).await?;
+    let place = opened.namespace.0;
     let other = story.opened(&deleted, Stage::Sandbox).await?.namespace.0;
     no_more_records(&story).await?;
 
@@ -30,6 +34,7 @@ async fn closing_waits_for_no_record_and_opening_does() -> Result<()> {
     await_gone(&story.api::<PartnerGrant>(), "deleted", SOON).await?;
     cleared(&story, &other).await?;
 
+    over(opened.expires_at.0).await?;
     cleared(&story, &place).await?;
     let length = told(&story.journal(&grant).await?).len();
     assert_eq!(length, 2, "nothing could be written");
@@ -39,20 +44,35 @@ async fn closing_waits_for_no_record_and_opening_does() -> Result<()> {
         ensure(now - before < 10, || format!("{} writes", now - before))
     })
     .await?;
-    let third = Wish { purpose: "model-quality", ..Wish::up_to(Stage::Sandbox).called("third") };
-    story.ask(&third).await?;
-    throughout("nothing to be opened", Duration::from_secs(2), async || {
-        let now = story.api::<PartnerGrant>().get("third").await?;
-        let opened = now.status.is_some_and(|status| !status.openings.is_empty());
-        ensure(!opened, || "a stage was opened without a record".to_owned())
-    })
-    .await?;
+    let third = Wish { purpose: "churn", ..Wish::up_to(Stage::Sandbox).called("third") };
+    let unrecorded = story.ask(&third).await?;
+    opens_nothing(&story, &unrecorded).await?;
 
     records_again(&story).await?;
     let journal = story.recorded(&grant, RecordEvent::Ended, Some(RecordReason::NothingLeft)).await?;
     assert_eq!(told(&journal)[2], (RecordEvent::Closed, Some(Stage::Sandbox), Some(RecordReason::Expired)));
-    let opened = story.agreed(&third, Stage::Sandbox).await?;
+    let opened = story.opened(&third, Stage::Sandbox).await?;
     usable(&story, &opened.namespace.0).await
+}
+
+/// Awaits that a grant's first record was refused, and watches that nothing is opened without it.
+async fn opens_nothing(story: &Story, grant: &PartnerGrant) -> Result<()> {
+    let uid = grant.uid().unwrap_or_default();
+    let first = name::record(&uid, 1);
+    eventually("the first record to be refused", SOON, async || {
+        let writes = writes(story, &[]).map_err(|error| error.to_string())?;
+        let tried = writes.iter().any(|write| write.name == first && write.code >= 400);
+        if tried { Ok(()) } else { Err(format!("{:?}", writes.iter().map(short).collect::<Vec<_>>())) }
+    })
+    .await?;
+    let own = ListParams::default().labels(&format!("{}={uid}", name::LABEL_GRANT_UID));
+    throughout("nothing to be opened", Duration::from_secs(2), async || {
+        let now = story.api::<PartnerGrant>().get(&grant.name_any()).await?;
+        let opened = now.status.map(|status| status.openings).unwrap_or_default();
+        let places = story.everywhere::<Namespace>().list(&own).await?.items;
+        ensure(opened.is_empty() && places.is_empty(), || format!("{opened:?} without a record"))
+    })
+    .await
 }
 
 /// From now on it takes them again.

@@ -8,6 +8,7 @@ use comity::api::grant::{OpeningState, OpeningStatus};
 use comity::api::record::{GrantRecordSpec, RecordEvent, RecordReason};
 use comity::api::{GrantRecord, PartnerGrant, RehearsalReport, Stage};
 use e2e::{Cluster, Comity, Error, Result, cluster::await_object, comity::people, eventually};
+use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt as _};
@@ -82,6 +83,15 @@ impl Story {
     pub async fn begin() -> Result<Self> {
         let (cluster, _) = Comity::shared().await?;
         Self::on(&cluster).await
+    }
+
+    /// The same, where what it stands on says something else in places, from the beginning.
+    pub async fn begin_where(changes: &[(&str, &str)]) -> Result<Self> {
+        let (cluster, _) = Comity::shared().await?;
+        let story = Self::without_ground(&cluster).await?;
+        let ground = changes.iter().fold(story.ground(), |ground, (from, to)| ground.replace(from, to));
+        story.cluster.apply_yaml(&ground).await?;
+        Ok(story)
     }
 
     /// A story on this cluster, and all that it stands on.
@@ -251,6 +261,15 @@ impl Story {
         })
         .await
     }
+}
+
+/// Awaits that a moment is over.
+pub async fn over(moment: Timestamp) -> Result<()> {
+    eventually(&format!("{moment} to pass"), SOON, async || {
+        let now = Timestamp::now();
+        if now > moment { Ok(()) } else { Err(format!("it is {now}")) }
+    })
+    .await
 }
 
 /// A journal in short: what happened to what, and why.
