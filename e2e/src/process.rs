@@ -256,7 +256,8 @@ mod tests {
             std::fs::write(&started, port.to_string())?;
             let (log, started) = (log.clone(), started.clone());
             let ready = async move || {
-                let ready = std::fs::read_to_string(&log)?.contains("ready") && started.exists();
+                let said = std::fs::read_to_string(&log)?;
+                let ready = said.lines().any(|line| line == "ready") && started.exists();
                 if ready { Ok(()) } else { Err(Error::Failed("it isn't ready".to_owned())) }
             };
             Ok((command, ready))

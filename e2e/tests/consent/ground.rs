@@ -40,6 +40,10 @@ impl Ground {
         let olga = ground.admin.as_user("olga", &["security"])?;
         // RBAC sees the bindings a moment late.
         eventually("olga to be let in", SOON, || decided.do_as(&olga)).await?;
+        // Each kind is seen in its order: once the last Role and the last binding are, all are.
+        let wanda = ground.admin.as_user("wanda", &[])?;
+        let live = Attempt::reading(&format!("{}/live", ground.path("partnergrants")));
+        eventually("wanda to be let in", SOON, || live.do_as(&wanda)).await?;
         Ok(ground)
     }
 

@@ -137,7 +137,11 @@ async fn vanish(cluster: &Cluster) -> Result<()> {
     let grants: Api<PartnerGrant> = Api::namespaced(cluster.client(), HOME);
     grants.delete(GRANT, &DeleteParams::default()).await?;
     let strip = Patch::Merge(json!({"metadata": {"finalizers": []}}));
-    grants.patch(GRANT, &PatchParams::default(), &strip).await?;
+    match grants.patch(GRANT, &PatchParams::default(), &strip).await {
+        // Comity was faster.
+        Err(kube::Error::Api(status)) if status.code == 404 => {}
+        answer => drop(answer?),
+    }
     await_gone(&grants, GRANT, SOON).await
 }
 
