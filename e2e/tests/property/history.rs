@@ -75,13 +75,18 @@ const TICK: SignedDuration = SignedDuration::from_millis(500);
 /// All objects are in one store, so the numbers that it gives them say what came first, whatever kind
 /// they are of.
 pub fn in_order(history: &[Seen], until: Timestamp) -> Vec<Seen> {
-    let known = history.iter().filter(|seen| seen.at <= until);
+    // What the API server took before the last that was seen by then belongs to it, though its watch was behind.
+    let last = history.iter().filter(|seen| seen.at <= until).filter_map(|seen| seen.revision).max();
+    let known = history.iter().filter(|seen| match seen.revision {
+        Some(_) => seen.revision <= last,
+        None => seen.at <= until,
+    });
     let (mut objects, deeds): (Vec<Seen>, Vec<Seen>) =
         known.cloned().partition(|seen| seen.revision.is_some());
     objects.sort_by_key(|seen| seen.revision);
     let mut latest = Timestamp::MIN;
     for seen in &mut objects {
-        latest = latest.max(seen.at);
+        latest = latest.max(seen.at).min(until);
         seen.at = latest;
     }
     let ticks = ticks(history.first().map_or(until, |first| first.at), until);
@@ -119,8 +124,13 @@ fn what_the_api_server_took_first_comes_first_whoever_told_it_first() {
         revision: Some(revision),
         what: What::Stands(Kind::Secret, Arc::new(Value::Null)),
     };
-    let all = in_order(&[stands(10, 2), stands(11, 1), stands(900, 3)], at(800));
+    let seen = [stands(10, 2), stands(11, 1), stands(700, 5), stands(850, 4), stands(900, 6)];
+    let all = in_order(&seen, at(800));
     let told: Vec<_> = all.iter().filter_map(|seen| Some((seen.revision?, seen.at))).collect();
-    assert_eq!(told, [(1, at(11)), (2, at(11))]);
+    assert_eq!(
+        told,
+        [(1, at(11)), (2, at(11)), (4, at(800)), (5, at(800))],
+        "the fourth came before the fifth"
+    );
     assert_eq!(all.iter().filter(|seen| matches!(seen.what, What::Tick)).count(), 3);
 }

@@ -87,16 +87,22 @@ fn sound(report: Report) -> Result<Report> {
     Err(Error::Failed(format!("{} promises are broken:\n{}", all.len(), all.join("\n"))))
 }
 
-/// Awaits that nothing is left of what `left` names, and nothing is broken meanwhile.
+/// Awaits that nothing is left of what `left` names, and nothing is broken meanwhile. What is broken is told
+/// at once, and not only once the time is over.
 async fn at_rest(story: &Story<'_>, what: &str, left: impl Fn(&Report) -> Vec<String>) -> Result<Report> {
     let found = eventually(what, REST_WITHIN, async || {
         let report = judge(&story.witness.history(), Timestamp::now() - BEHIND);
+        if !report.violations.is_empty() {
+            return look(story)
+                .await
+                .map_or_else(|broken| Ok(Err(broken)), |()| Err("a watch is behind".to_owned()));
+        }
         let left = left(&report);
-        if left.is_empty() || !report.violations.is_empty() { Ok(report) } else { Err(format!("{left:?}")) }
+        if left.is_empty() { Ok(Ok(report)) } else { Err(format!("{left:?}")) }
     })
-    .await?;
+    .await;
     look(story).await?;
-    Ok(found)
+    found?
 }
 
 /// What was written down last, or done at `mended`, where that is so lately that more may come of it.

@@ -213,7 +213,7 @@ impl Steps {
     fn pass(&mut self) -> Step {
         let stands = std::mem::take(&mut self.may_stand) && self.dice.chance(35);
         let spans = [(6, (0, 100)), (6, (200, 900)), (2, (1200, 2500))];
-        let (least, most) = if stands { (7500, 8500) } else { self.dice.weighted(&spans) };
+        let (least, most) = if stands { (13_500, 14_500) } else { self.dice.weighted(&spans) };
         Step::Pass(Duration::from_millis(self.dice.between(least, most).into()))
     }
 
