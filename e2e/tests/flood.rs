@@ -15,6 +15,7 @@ use comity::api::decision::DecisionAction;
 use comity::api::grant::OpeningState;
 use comity::api::record::{GrantRecordSpec, RecordEvent};
 use comity::api::{GrantDecision, PartnerGrant, Stage};
+use e2e::cluster::await_object;
 use e2e::comity::Daemon;
 use e2e::comity::people::{Decider, OLGA, PER};
 use e2e::{Cluster, Comity, Error, Result, eventually, throughout};
@@ -32,7 +33,7 @@ const DECISIONS: usize = 10_000;
 const IN_FLIGHT: usize = 32;
 /// How soon somebody's decision about another grant has to hold meanwhile, with the API server and all
 /// who decide on the same processors.
-const OTHERS_WITHIN: Duration = Duration::from_secs(30);
+const OTHERS_WITHIN: Duration = Duration::from_secs(90);
 /// How long all of it may take on a machine that is busy with everything else.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How much more memory `comity run` may hold then, in KiB: what is kept of a decision and of what is
@@ -174,7 +175,12 @@ async fn meanwhile(flooded: &Flooded, other: &Story, wish: &Wish) -> Result<Dura
     let grant = other.api::<PartnerGrant>().get(&wish.name).await?;
     let start = Instant::now();
     OLGA.decide(&other.cluster, &OLGA.decision(&grant, DecisionAction::Quarantine)).await?;
-    other.opening(wish, Stage::Sandbox, OpeningState::Held).await?;
+    await_object(&other.api::<PartnerGrant>(), &wish.name, "it to be held", PATIENCE, |now| {
+        let openings = now.status.as_ref().map(|status| &status.openings).ok_or("no status yet")?;
+        let is_held = openings.iter().any(|opening| opening.state == OpeningState::Held);
+        if is_held { Ok(()) } else { Err(format!("{openings:?}")) }
+    })
+    .await?;
     Ok(start.elapsed())
 }
 
