@@ -40,6 +40,8 @@ struct Scene(PathBuf);
 impl Scene {
     fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("comity-commands-{}-{name}", std::process::id()));
+        // Of a run that was killed, and had the same number.
+        drop(std::fs::remove_dir_all(&folder));
         std::fs::create_dir_all(&folder).expect("it can be made");
         Self(folder)
     }

@@ -89,6 +89,8 @@ impl Repository {
     /// `None` where git isn't there.
     fn new() -> Option<Self> {
         let folder = std::env::temp_dir().join(format!("comity-gitops-{}", std::process::id()));
+        // Of a run that was killed, and had the same number.
+        drop(std::fs::remove_dir_all(&folder));
         let repository = Self(folder);
         copy(&root().join(EXAMPLE), &repository.0);
         repository.git(&["init", "--quiet", "--initial-branch=main"])?;

@@ -108,7 +108,7 @@ async fn the_api_server_takes_it_and_gives_the_rights_that_are_rendered() -> Res
     let may_file = "certificatesigningrequests.certificates.k8s.io";
     assert!(!cluster.can(&sign, "create", may_file, None).await?, "before it is switched on");
     cluster.apply_yaml(&on).await?;
-    eventually("comity sign to be let file requests", std::time::Duration::from_secs(20), async || {
+    eventually("comity sign to be let file requests", std::time::Duration::from_secs(60), async || {
         let may = cluster.can(&sign, "create", may_file, None).await.map_err(|error| error.to_string())?;
         if may { Ok(()) } else { Err("not yet".to_owned()) }
     })

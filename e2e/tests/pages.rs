@@ -17,7 +17,7 @@ mod reader;
 
 use std::time::Duration;
 
-use comity::api::PartnerGrant;
+use comity::api::{PartnerGrant, Stage};
 use e2e::cluster::await_object;
 use e2e::comity::await_stamps;
 use e2e::controlplane::Settings;
@@ -39,7 +39,7 @@ const BEGINNING: [&str; 6] = [
 ];
 const FIRST: &str = "docs/install.md";
 const GOING_ON: [&str; 7] = [
-    "docs/decide-about-a-grant.md",
+    DECIDED,
     "docs/verify-without-trusting-us.md",
     "docs/gitops.md",
     "docs/rotate-a-ca.md",
@@ -48,8 +48,10 @@ const GOING_ON: [&str; 7] = [
     "docs/uninstall.md",
 ];
 
-/// How long a grant may take until people are asked for its production.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// After whose commands people have agreed to production.
+const DECIDED: &str = "docs/decide-about-a-grant.md";
+/// How long a grant may take until people are asked for its production, and until that is open.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 #[tokio::test]
 async fn who_follows_the_pages_gets_through() -> Result<()> {
@@ -71,6 +73,9 @@ async fn who_follows_the_pages_gets_through() -> Result<()> {
     people_are_asked(&cluster).await?;
     for page in GOING_ON {
         reader.follow(page).await?;
+        if page == DECIDED {
+            production_opens(&cluster).await?;
+        }
     }
     reader.came_through()
 }
@@ -87,6 +92,16 @@ async fn people_are_asked(cluster: &Cluster) -> Result<()> {
         if is_asked { Ok(()) } else { Err(format!("{said:#?}")) }
     };
     await_object(&grants, "northpay-fraud", "people to be asked", PATIENCE, look).await
+}
+
+/// Awaits that production is open: whoever agreed to it last may be told before it is.
+async fn production_opens(cluster: &Cluster) -> Result<()> {
+    let grants: Api<PartnerGrant> = Api::namespaced(cluster.client(), "risk-data");
+    let look = |grant: &PartnerGrant| {
+        let open = grant.status.as_ref().map(|status| status.open_stages.clone()).unwrap_or_default();
+        if open.contains(&Stage::Production) { Ok(()) } else { Err(format!("{open:?}")) }
+    };
+    await_object(&grants, "northpay-fraud", "production to be open", PATIENCE, look).await
 }
 
 #[test]

@@ -28,7 +28,7 @@ use kube::{
 use refusal::{Expected, Refusal};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 /// The namespace of the story.
 const NAMESPACE: &str = "risk-data";
 /// The grant of the story.

@@ -63,13 +63,16 @@ mod tests {
         let addresses = [there];
         let (dialled, came) = dial(&addresses, LONG).await[0];
         assert!((dialled, came.word) == (there, word::OPEN) && came.took < LONG, "{came:?}");
-        drop(listener);
+        // Bound, so that nobody else takes it, and refusing until it listens.
+        let held = tokio::net::TcpSocket::new_v4().unwrap();
+        held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let addresses = [held.local_addr().unwrap()];
         let short = Duration::from_millis(250);
         let (_, came) = dial(&addresses, short).await[0];
         assert!(came.word == word::REFUSED && (short..LONG).contains(&came.took), "{came:?}");
         let later = async {
             tokio::task::yield_now().await;
-            tokio::net::TcpListener::bind(there).await.unwrap()
+            held.listen(1).unwrap()
         };
         let (came, _listening) = tokio::join!(dial(&addresses, LONG), later);
         assert_eq!(came[0].1.word, word::OPEN);

@@ -133,6 +133,7 @@ mod tests {
     #[test]
     fn stale_and_left_over_files_are_found_and_mended() {
         let root = std::env::temp_dir().join(format!("comity-generate-{}", std::process::id()));
+        drop(std::fs::remove_dir_all(&root));
         std::fs::create_dir_all(root.join("crds")).expect("a folder");
         std::fs::write(root.join("crds/old.yaml"), "old").expect("a file");
         let file = GeneratedFile { path: "docs/reference/new.md".to_owned(), contents: "new\n".to_owned() };

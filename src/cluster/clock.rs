@@ -140,8 +140,10 @@ mod tests {
         let seen = Timestamp::from_second(1_000_000).expect("in range");
         clock.saw(seen);
         let later = Clock { begun: long_ago.checked_sub(Duration::from_secs(30)), ..clock.clone() };
-        assert_eq!(later.now().duration_since(seen).as_secs(), 30, "nobody told of it");
+        // This machine may take its time between two lines.
+        let passed = || later.now().duration_since(seen).as_secs();
+        assert!((30..60).contains(&passed()), "nobody told of it: {}", passed());
         later.saw(Timestamp::UNIX_EPOCH);
-        assert_eq!(later.now().duration_since(seen).as_secs(), 30, "what is told doesn't take it away");
+        assert!((30..60).contains(&passed()), "what is told doesn't take it away: {}", passed());
     }
 }

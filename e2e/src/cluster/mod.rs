@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// How long the control plane's own controllers may take for what they do at once.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A cluster, as one identity sees it. Cheap to clone.
 #[derive(Clone)]

@@ -23,7 +23,7 @@ use crate::{Cluster, ControlPlane, Explain as _, Result, attempt, clock::Clock, 
 pub const TRUST_DOMAIN: &str = "comity.local";
 
 /// How long a process may take until it is ready.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_secs(180);
 
 /// Comity, running against a cluster.
 pub struct Comity {

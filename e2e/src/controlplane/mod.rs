@@ -35,7 +35,7 @@ use crate::{Explain as _, Result, eventually, process::Process, scratch::Scratch
 use flags::Layout;
 
 /// How long a control plane may take to come up before something must be wrong with it.
-const START_WITHIN: Duration = Duration::from_secs(90);
+const START_WITHIN: Duration = Duration::from_secs(300);
 
 /// A running control plane. Dropping it stops it: the API server before etcd.
 #[derive(Debug)]

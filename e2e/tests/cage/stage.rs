@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use e2e::attempt::{Attempt, apply, attempts, create, patch};
 
 /// How long the API server may take to see what it was told.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(60);
 /// Where Comity is installed.
 pub const SYSTEM: &str = "comity-system";
 

@@ -44,6 +44,7 @@ impl Targets {
         let roles = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles", stage.namespace);
         create(&roles, role).do_as(&caged.admin).await?;
         let closing = closing(caged).await?;
+        in_force(caged, &other).await?;
         Ok(Self { stage, closing, other, grants })
     }
 
@@ -57,6 +58,21 @@ impl Targets {
         ];
         attempts(text, &names)
     }
+}
+
+/// Awaits that the API server sees who was bound, and the class that pods ask for.
+async fn in_force(caged: &Caged, other: &str) -> Result<()> {
+    eventually("mallory to be let in", SOON, async || {
+        let may = caged.admin.can("mallory", "delete", "partnergrants.comity.dev", None).await;
+        if matches!(may, Ok(true)) { Ok(()) } else { Err(format!("{may:?}")) }
+    })
+    .await?;
+    let first = json!({
+        "metadata": {"name": "first"},
+        "spec": {"priorityClassName": "story-first", "containers": [{"name": "first", "image": "example"}]},
+    });
+    let first = create(&format!("/api/v1/namespaces/{other}/pods"), first);
+    eventually("the priority class to be known", SOON, || first.try_as(&caged.admin)).await.map(drop)
 }
 
 /// A stage that is closing, and that the API server knows to be.

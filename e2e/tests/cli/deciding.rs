@@ -67,8 +67,9 @@ async fn two_people_approve_and_production_opens() -> Result<()> {
     let again = ["Not needed: olga@retail.example agrees already"];
     olga.hears(&said(&["approve", "northpay"]), 0, &again).await?;
     ensure(written(&story).await? == 1, || "what isn't needed is written all the same".to_owned())?;
-    let blind = ["you may not read partners, sharingboundaries", "Production is open until"];
+    let blind = ["you may not read partners, sharingboundaries", "is taken up as record"];
     per.hears(&said(&["approve", "northpay", "production"]), 0, &blind).await?;
+    story.opened(&wish, Stage::Production).await?;
     story.told(&wish, ConditionType::Approved, true, Reason::ConsentGiven).await?;
     olga.hears(&["status", "northpay"], 0, &["Production open until"]).await.map(drop)
 }

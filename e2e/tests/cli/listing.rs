@@ -40,10 +40,10 @@ async fn a_journal_is_told_as_a_timeline_and_where_it_breaks() -> Result<()> {
     let olga = Desk::of(&story.cluster, OLGA, &story.namespace).await?;
     let words = ["the chain holds", "Requested", "Opened      Sandbox", "Opened      Rehearsal", "until"];
     olga.hears(&["history", "northpay"], 0, &words).await?;
+    let records = story.journal(&grant).await?.len();
     let told = olga.hears(&["history", "northpay", "-o", "json"], 0, &[]).await?.out;
     let told: Value = serde_json::from_str(&told)?;
     let journal = &told["journals"][0];
-    let records = story.journal(&grant).await?.len();
     let as_many = journal["records"].as_array().is_some_and(|lines| lines.len() >= records);
     ensure(journal["holds"] == true && journal["isThere"] == true && as_many, || told.to_string())?;
     olga.hears(&["history", "northpai"], 1, &["there is no journal of a grant northpai"]).await?;

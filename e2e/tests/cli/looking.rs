@@ -4,10 +4,10 @@ use comity::api::Stage;
 use comity::api::condition::{ConditionType, Reason};
 use e2e::comity::command::Desk;
 use e2e::comity::people::OLGA;
-use e2e::{Error, Result};
+use e2e::{Error, Result, eventually};
 use serde_json::Value;
 
-use super::story::{Story, Wish, ensure};
+use super::story::{SOON, Story, Wish, ensure};
 
 /// Lets a group read what is in no namespace.
 pub(super) async fn let_see(story: &Story, group: &str) -> Result<()> {
@@ -16,7 +16,16 @@ pub(super) async fn let_see(story: &Story, group: &str) -> Result<()> {
          roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: \"comity:viewer\"}}\n\
          subjects: [{{kind: Group, apiGroup: rbac.authorization.k8s.io, name: {group}}}]\n"
     );
-    story.cluster.apply_yaml(&binding).await.map(drop)
+    story.cluster.apply_yaml(&binding).await?;
+    let groups = [group.to_owned()];
+    eventually(&format!("{group} to be let see"), SOON, async || {
+        let may = story
+            .cluster
+            .can_in_groups("anybody", &groups, "list", "sharingboundaries.comity.dev", None)
+            .await;
+        if matches!(may, Ok(true)) { Ok(()) } else { Err(format!("{may:?}")) }
+    })
+    .await
 }
 
 /// A grant whose production waits for people, and one of them, who may read all that it stands on.

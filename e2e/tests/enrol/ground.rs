@@ -2,6 +2,7 @@
 //! whose contract lets workloads enrol and nothing else.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use comity::api::decision::{DecisionAction, Enrolment};
 use comity::api::grant::OpeningStatus;
@@ -48,9 +49,19 @@ async fn alone() -> Result<(Cluster, &'static Shared)> {
     Ok((alone.cluster.anew()?, alone))
 }
 
+/// A port that is free, and below those that are given out to whoever asks for any (`ip_local_port_range`): nobody takes
+/// it before Comity does.
+fn free_port() -> Result<u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let own = u16::try_from(std::process::id() % 10_000).unwrap_or_default();
+    let first = 10_000 + own + NEXT.fetch_add(1, Ordering::Relaxed);
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    (first..30_000).find(is_free).ok_or_else(|| Error::Failed("no port is free".to_owned()))
+}
+
 async fn start() -> Result<Shared> {
     let cluster = Cluster::start(Settings::default()).await?;
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    let port = free_port()?;
     let (listen, url) =
         (format!("--enrol-listen=127.0.0.1:{port}"), format!("--enrol-url=https://localhost:{port}"));
     let rights: Vec<String> = process::enrolment(SYSTEM).iter().map(ToString::to_string).collect();

@@ -20,7 +20,7 @@ async fn an_ended_grant_that_git_brings_back_gets_no_access_without_new_consent(
     let (cluster, _) = Comity::shared().await?;
     let story = Story::without_ground(&cluster).await?;
     let mut pipeline = Pipeline::of(&story, Pace::AllTheTime).await?;
-    let wish = Wish { times: ["30s", "15s", "1h"], ..Wish::up_to(Stage::Rehearsal) };
+    let wish = Wish { times: ["5m", "30s", "1h"], ..Wish::up_to(Stage::Rehearsal) };
     pipeline.merge(&directory(&story, &wish)).await?;
     let before = story.opened(&wish, Stage::Rehearsal).await?.namespace.0;
     let ended = story.api::<PartnerGrant>().get(&wish.name).await?;

@@ -27,7 +27,7 @@ pub const MANAGER: &str = "argocd-controller";
 /// How often everything is applied again.
 const EVERY: Duration = Duration::from_millis(100);
 /// How long nothing may be written for it to be at rest.
-const QUIET: Duration = Duration::from_millis(1500);
+const QUIET: Duration = Duration::from_secs(3);
 /// The partner's sponsor at the platform's side.
 const SVEN: Decider = Decider { name: "sven@retail.example", group: "sponsors" };
 

@@ -65,6 +65,8 @@ async fn where_the_contract_doesnt_say_so_no_pod_asks_and_both_ways_stand_side_b
 -> Result<()> {
     let (cluster, _) = shared().await?;
     let without = Ground::on(&cluster, "12h", "[Secret]").await?;
+    let plain = attempt(without.place(), &json!({"configMap": {"name": "comity-trust-stage"}}))?;
+    eventually("pods to be let in", SOON, || plain.try_as(&cluster)).await?;
     for Tried { set, says } in tried()? {
         let part = &set["/spec/volumes/1"]["projected"]["sources"][0];
         refused(&attempt(without.place(), part)?, &cluster, &[&says]).await?;

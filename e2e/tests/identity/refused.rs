@@ -1,11 +1,13 @@
 //! What is refused, and in which words.
 
+use std::time::Duration;
+
 use comity::api::PartnerGrant;
 use comity::api::decision::DecisionAction;
 use comity::api::record::RecordEvent;
 use e2e::cluster::await_gone;
 use e2e::comity::people::OLGA;
-use e2e::{Cluster, Comity, Result};
+use e2e::{Cluster, Comity, Result, throughout};
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use kube::api::{Api, DeleteParams};
 use rcgen::{DnType, KeyPair};
@@ -62,7 +64,11 @@ async fn with_less_than_an_hour_left_a_new_pod_is_refused_and_one_that_runs_is_l
     let refresh = ground.node.ask(&Ask::ordinary(&running, &key)).await?;
     let answer = ground.node.answer(&ground.node.ask(&Ask::ordinary(&new, &key)).await?).await?;
     answer.refused("TooCloseToTheEnd", "in less than an hour")?;
-    ensure(ground.node.look(&refresh).await?.conditions.is_none(), || "a refresh was answered".to_owned())
+    throughout("no answer to a refresh", Duration::from_secs(4), async || {
+        let now = ground.node.look(&refresh).await?;
+        ensure(now.conditions.is_none(), || "a refresh was answered".to_owned())
+    })
+    .await
 }
 
 /// With a Comity of its own, which is away while what was asked for changes.

@@ -148,7 +148,7 @@ impl Signer {
             (off("notBefore", 1)?, "must be set to the NotBefore time encoded in the leaf"),
             (off("notAfter", LIFE - 1)?, "must be set to the NotAfter time encoded in the leaf"),
             (self.over((-360, LIFE))?, "must be set to within 5 minutes of kube-apiserver's current time"),
-            (self.over((360, LIFE))?, "must be set to within 5 minutes of kube-apiserver's current time"),
+            (self.over((1800, LIFE))?, "must be set to within 5 minutes of kube-apiserver's current time"),
             (self.over((0, 3599))?, "leaf certificate lifetime must be >= 1 hour"),
             (self.over((0, MOST + 1))?, "leaf certificate lifetime must be <= spec.maxExpirationSeconds"),
             (off("beginRefreshAt", 599)?, "must be at least 10 minutes after status.notBefore"),

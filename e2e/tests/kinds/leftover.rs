@@ -20,7 +20,7 @@ use serde_json::json;
 
 use super::told::Story;
 
-const SOON: Duration = Duration::from_secs(40);
+const SOON: Duration = Duration::from_secs(60);
 const HOME: &str = "risk-data";
 const GRANT: &str = "northpay-fraud";
 

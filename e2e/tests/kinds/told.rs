@@ -7,7 +7,7 @@ use http::Request;
 use serde_json::{Value, json};
 
 /// How long Comity may take to say what changed.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// One object of the story.
 #[derive(Clone, Debug)]

@@ -15,8 +15,9 @@ use tokio::sync::OnceCell;
 
 use super::story::{Story, Wish};
 
-/// How long credentials live: a sixth of a CA, at most.
-pub const TTL: Duration = Duration::from_secs(36);
+/// How long credentials live: long enough that a slow machine renews them in time, and short enough that a CA is old
+/// before the one after the next is made.
+pub const TTL: Duration = Duration::from_secs(30);
 /// How long anything about CAs takes at most here.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 /// The group of those who look after CAs.
@@ -29,7 +30,7 @@ pub async fn shared() -> Result<(Cluster, &'static Comity)> {
     static SHARED: OnceCell<Comity> = OnceCell::const_new();
     let cluster = Cluster::shared().await?;
     let start = || async {
-        let comity = Comity::start_signing(&cluster, &["--ca-lifetime=4m"]).await?;
+        let comity = Comity::start_signing(&cluster, &["--ca-lifetime=5m"]).await?;
         appoint(&cluster).await?;
         Ok::<_, Error>(comity)
     };

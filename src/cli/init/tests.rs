@@ -127,6 +127,7 @@ fn answers_that_nothing_stands_with_are_refused_before_anything_is_written() {
 #[test]
 fn a_file_that_is_there_is_left() {
     let folder = std::env::temp_dir().join(format!("comity-init-{}", std::process::id()));
+    drop(std::fs::remove_dir_all(&folder));
     let files = files(&answers());
     write(&folder, &files).expect("there is none");
     std::fs::remove_file(folder.join("grant.yaml")).expect("it was written");

@@ -95,7 +95,7 @@ fn installation() -> Installation {
     Installation { system_namespace: "comity-system".to_owned(), dns_namespace, ..Installation::default() }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_due_is_tried_once_and_reported() {
     let rehearsal = Rehearsal::due().await;
     let stored = || {
