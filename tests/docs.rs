@@ -101,6 +101,40 @@ fn every_reason_has_a_row_that_says_what_to_do() {
     assert!(silent.is_empty(), "docs/troubleshoot.md says nothing of {silent:?}");
 }
 
+/// Decisions have one of their own, of which another page tells.
+#[test]
+fn every_condition_of_a_grant_has_a_row_that_says_what_it_means() {
+    let text = std::fs::read_to_string(root().join("docs/read-a-status.md")).expect("it is there");
+    let (_, section) = text.split_once("\n## Conditions\n").expect("the heading is there");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let mut conditions = words("Conditions");
+    conditions.retain(|condition| condition != "Taken");
+    assert!(conditions.len() > 7, "{conditions:?}");
+    let silent: Vec<&String> =
+        conditions.iter().filter(|condition| !section.contains(&format!("\n| `{condition}` | "))).collect();
+    assert!(silent.is_empty(), "docs/read-a-status.md says nothing of {silent:?}");
+}
+
+/// What a security team reads: each promise with a test that fails where it is broken, and each process.
+#[test]
+fn every_promise_has_a_test_and_every_process_is_looked_at_as_stolen() {
+    let text = std::fs::read_to_string(root().join("docs/security-model.md")).expect("it is there");
+    for number in 1..=10 {
+        let (_, promise) = text.split_once(&format!("\n### P{number}: ")).expect("it is promised");
+        let promise = promise.split("\n##").next().unwrap_or_default();
+        for word in ["**Held by**", "**See it**", ".rs::"] {
+            assert!(promise.contains(word), "P{number} has no {word}");
+        }
+    }
+    for process in ["run", "sign", "rehearse"] {
+        let (_, cage) = text.split_once(&format!("\n### comity {process}\n")).expect("it is there");
+        let cage = cage.split("\n##").next().unwrap_or_default();
+        for word in ["| writes |", "| can't |", "**with its token stolen**", ".rs::"] {
+            assert!(cage.contains(word), "comity {process} has no {word}");
+        }
+    }
+}
+
 #[test]
 fn what_nothing_holds_yet_is_said_where_people_begin() {
     for file in ["README.md", "charts/comity/templates/NOTES.txt"] {
