@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod folder;
+mod kustomize;
 
 #[path = "docs/commands.rs"]
 mod commands;
@@ -18,6 +19,7 @@ use std::process::{Command, Output};
 
 use commands::{commands, is_local};
 use folder::copy;
+use kustomize::kustomize;
 use markdown::{pages, root};
 use skipped::skipped;
 
@@ -113,22 +115,6 @@ fn is_expected(command: &str, code: Option<i32>) -> bool {
         Some(3..=5) => command.contains("comity diff "),
         _ => false,
     }
-}
-
-/// Puts a kustomize into a folder, where there is none, which is the one that kubectl is built with. Whether
-/// there is one now.
-fn kustomize(folder: &Path) -> bool {
-    let starts = |command: &str| run(command, folder, &[]).status.success();
-    if starts("kustomize version") {
-        return true;
-    }
-    if !starts("kubectl version --client") {
-        return false;
-    }
-    let script = folder.join("kustomize");
-    std::fs::write(&script, "#!/usr/bin/env bash\n[ \"$1\" = build ] && exec kubectl kustomize \"${@:2}\"\n")
-        .expect("it can be written");
-    starts("chmod +x kustomize")
 }
 
 #[test]
