@@ -91,7 +91,7 @@ impl Arguments {
         let (old, new) = (Side::read(&old, reading)?, Side::read(&new, reading)?);
         let whole = Whole::of(&old, &new, &boundaries)?;
         let text = match output {
-            Format::Text => whole.text(colours.are_shown()),
+            Format::Text => whole.page().text(colours.are_shown()),
             Format::Json => plain_json(&serde_json::to_string_pretty(&whole.json())?) + "\n",
             Format::Sarif => {
                 let sarif = annotate::sarif("comity diff", &whole.findings(), about);

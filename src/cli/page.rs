@@ -129,10 +129,16 @@ fn acts(letter: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const HOSTILE: &str = "ok\u{1b}[2J\r\u{7f}\u{9b}31m\u{202e}gpj\u{200b}\u{e0041}\nnext";
+    /// What somebody may write who wants to draw on a reader's terminal.
+    pub(in crate::cli) const HOSTILE: &str = "ok\u{1b}[2J\r\u{7f}\u{9b}31m\u{202e}gpj\u{200b}\u{e0041}\nnext";
+
+    /// Whether a text of lines has nothing in it that a terminal acts on.
+    pub(in crate::cli) fn is_plain(text: &str) -> bool {
+        !text.chars().any(|letter| letter != '\n' && acts(letter))
+    }
 
     #[test]
     fn what_a_terminal_acts_on_is_spelled_out() {
@@ -147,7 +153,7 @@ mod tests {
         let mut page = Page::default();
         page.styled(Style::Bad, HOSTILE).then(Style::Plain, HOSTILE).gap();
         page.line("last");
-        assert!(!page.text(false).chars().any(|letter| letter != '\n' && acts(letter)));
+        assert!(is_plain(&page.text(false)));
         assert_eq!(page.text(false).lines().count(), 3);
         assert_eq!(page.text(true).matches('\u{1b}').count(), 2, "a colour and its end");
     }
@@ -156,7 +162,7 @@ mod tests {
     fn json_says_the_same_without_them() {
         let value = serde_json::json!({"reason": HOSTILE});
         let told = plain_json(&serde_json::to_string_pretty(&value).expect("JSON"));
-        assert!(!told.chars().any(|letter| letter != '\n' && acts(letter)), "{told}");
+        assert!(is_plain(&told), "{told}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&told).expect("JSON"), value);
     }
 }

@@ -12,6 +12,7 @@ use super::Failure;
 use super::files::document::{Document, documents};
 use super::files::place::Map;
 use super::files::read::{Source, sources};
+use super::page::plain;
 use super::person::{FAILED, MISUSED, Stop};
 use crate::api::Stage;
 
@@ -74,7 +75,14 @@ impl Arguments {
 #[derive(Debug)]
 struct Edit {
     text: String,
+    /// A line for a terminal.
     told: String,
+}
+
+impl Edit {
+    fn new(text: String, told: &str) -> Self {
+        Self { text, told: plain(told) }
+    }
 }
 
 /// `source` with another stage of a grant in it.
@@ -90,7 +98,7 @@ fn edited(source: &Source, grant: &str, namespace: Option<&str>, to: Stage) -> R
     let line = place.line;
     if from == to.to_string() {
         let told = format!("{name}:{line}: {grant} may come to {to} already");
-        return Ok(Edit { text: source.text.clone(), told });
+        return Ok(Edit::new(source.text.clone(), &told));
     }
     let text = replaced(&source.text, line, place.column, from, &to.to_string());
     let text = text.filter(|text| changes_only_the_stage(source, text, &document, to));
@@ -102,7 +110,7 @@ fn edited(source: &Source, grant: &str, namespace: Option<&str>, to: Stage) -> R
     } else {
         "commit it; what applies it promotes the partner"
     };
-    Ok(Edit { text, told: format!("{name}:{line}: {grant}: {from} → {to}; {then}") })
+    Ok(Edit::new(text, &format!("{name}:{line}: {grant}: {from} → {to}; {then}")))
 }
 
 /// The one document that is meant.
@@ -178,6 +186,7 @@ fn changes_only_the_stage(source: &Source, text: &str, changed: &Document, to: S
 #[cfg(test)]
 mod tests {
     use super::super::files::document::tests::source;
+    use super::super::page::tests::is_plain;
     use super::*;
 
     const FILE: &str = "\
@@ -260,5 +269,14 @@ spec:
         let text = "# Göteborg\r\nkind: PartnerGrant\r\nmetadata: {name: a}\r\nspec: {justification: \"für\", stage: Sandbox}\r\n";
         let edit = promoted(text, "a", Stage::Rehearsal).expect("it is there");
         assert_eq!(edit.text, text.replace("Sandbox", "Rehearsal"));
+    }
+
+    #[test]
+    fn what_the_file_says_draws_nothing_where_it_is_told() {
+        let text = "kind: PartnerGrant\nmetadata: {name: \"a\u{202e}\"}\nspec: {stage: \"Sandbox\u{202e}\u{200b}\"}\n";
+        let edit = promoted(text, "a\u{202e}", Stage::Rehearsal).expect("it is there");
+        assert!(is_plain(&edit.told) && edit.told.contains("Sandbox\\u{202e}"), "{}", edit.told);
+        let same = promoted(&edit.text, "a\u{202e}", Stage::Rehearsal).expect("it is there");
+        assert!(is_plain(&same.told) && same.told.contains("already"), "{}", same.told);
     }
 }

@@ -4,6 +4,7 @@
 use std::io::{self, BufRead, Write};
 
 use crate::api::value::Text;
+use crate::cli::page::plain;
 use crate::cli::person::{MISUSED, NOT_CONFIRMED, Stop};
 
 /// The most characters that a reason has.
@@ -48,7 +49,7 @@ pub(in crate::cli) fn ask(
     if said.yes {
         return Ok(given);
     }
-    write!(to, "{what}? Type yes to go on: ").and_then(|()| to.flush()).map_err(unanswered)?;
+    write!(to, "{}? Type yes to go on: ", plain(what)).and_then(|()| to.flush()).map_err(unanswered)?;
     let mut answer = String::new();
     from.read_line(&mut answer).map_err(unanswered)?;
     if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {

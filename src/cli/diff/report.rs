@@ -1,19 +1,23 @@
 //! What is told of two objects: what differs, what that does, and who has to approve it. Pure.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 
 use super::grant;
 use super::object::Object;
 use super::side::{Entry, Side};
 use crate::api::{SharingBoundary, SharingContract, Stage};
+use crate::cli::page::{Page, Style};
 use crate::cluster::services::facts;
 use crate::policy::consent::ConsentRule;
 use crate::policy::lattice::{self, Change, Comparison, Difference};
 
-/// How sections are told apart on a terminal.
-const PLAIN: &str = "\u{1b}[0m";
+/// The effects in the order in which they are told, and what is said above the changes that have each.
+const SECTIONS: [(Comparison, Style, &str); 4] = [
+    (Comparison::Narrower, Style::Good, "Narrower, at once and for every grant that is live:"),
+    (Comparison::Wider, Style::Warn, "Wider, once it is rehearsed and approved:"),
+    (Comparison::Both, Style::Bad, "Different, so that only what both allow is left until it is approved:"),
+    (Comparison::Equal, Style::Faint, "Only reworded:"),
+];
 
 /// What is told of an object.
 #[derive(Debug)]
@@ -143,58 +147,48 @@ fn contract_of<'a>(side: &'a Side, entry: &'a Entry) -> Option<&'a SharingContra
 }
 
 impl Report<'_> {
-    /// In sentences, in colours or not.
-    pub(super) fn text(&self, coloured: bool) -> String {
-        let mut text = format!("{} {}: {}\n", self.entry.identity.kind, self.name, self.comparison);
-        for (effect, colour, title) in [
-            (Comparison::Narrower, "\u{1b}[32m", "Narrower, at once and for every grant that is live:"),
-            (Comparison::Wider, "\u{1b}[33m", "Wider, once it is rehearsed and approved:"),
-            (
-                Comparison::Both,
-                "\u{1b}[35m",
-                "Different, so that only what both allow is left until it is approved:",
-            ),
-            (Comparison::Equal, "\u{1b}[2m", "Only reworded:"),
-        ] {
-            let (on, off) = if coloured { (colour, PLAIN) } else { ("", "") };
-            let told: Vec<&Change> = self.changes.iter().filter(|change| change.effect == effect).collect();
-            if !told.is_empty() {
-                let _ = writeln!(text, "\n{on}{title}{off}");
+    /// In sentences.
+    pub(super) fn tell(&self, page: &mut Page) {
+        page.line(format!("{} {}: {}", self.entry.identity.kind, self.name, self.comparison));
+        for (effect, style, title) in SECTIONS {
+            let mut told = self.changes.iter().filter(|change| change.effect == effect).peekable();
+            if told.peek().is_some() {
+                page.gap().styled(style, title);
             }
             for change in told {
-                let _ = writeln!(text, "  {}", change.said());
+                page.line(format!("  {}", change.said()));
             }
         }
-        text + &self.consent()
+        self.consent(page);
     }
 
     /// Who has to approve, in sentences.
-    fn consent(&self) -> String {
+    fn consent(&self, page: &mut Page) {
         if self.comparison == Comparison::Equal {
-            return String::new();
+            return;
         }
+        page.gap();
         if !self.comparison.gains() {
-            return "\nNobody has to approve what is narrower.\n".to_owned();
+            page.line("Nobody has to approve what is narrower.");
+            return;
         }
-        let mut text = String::new();
         match &self.approvals {
             Approvals::Known { stages, is_whole } => {
-                text.push_str(
-                    "\nBefore it opens, it has to be approved, by the rules of OLD and of NEW, by:\n",
-                );
+                page.line("Before it opens, it has to be approved, by the rules of OLD and of NEW, by:");
                 for (stage, rule) in stages {
-                    let _ = writeln!(text, "  {:10}  {}", stage.to_string(), people(rule));
+                    page.line(format!("  {:10}  {}", stage.to_string(), people(rule)));
                 }
                 if !is_whole {
-                    text.push_str("A boundary may ask for more: name it with --boundary.\n");
+                    page.line("A boundary may ask for more: name it with --boundary.");
                 }
             }
-            Approvals::OfContracts => text.push_str(
-                "\nEvery grant that depends on it waits for the approvals of its contract and boundaries.\n",
-            ),
+            Approvals::OfContracts => {
+                page.line(
+                    "Every grant that depends on it waits for the approvals of its contract and boundaries.",
+                );
+            }
         }
-        text.push_str("Nobody who wrote the change or asked for the grant counts among them.\n");
-        text
+        page.line("Nobody who wrote the change or asked for the grant counts among them.");
     }
 
     /// For programs.

@@ -5,6 +5,8 @@ use super::whole::{Whole, about};
 use super::{Arguments, Colours, Comparison, Format, boundaries, exit_code};
 use crate::cli::files::annotate;
 use crate::cli::files::document::tests::source;
+use crate::cli::page::plain_json;
+use crate::cli::page::tests::{HOSTILE, is_plain};
 
 const CONTRACT: &str = include_str!("../../../examples/fraud-scoring/05-contract.yaml");
 const BOUNDARY: &str = include_str!("../../../examples/fraud-scoring/02-boundary.yaml");
@@ -35,7 +37,7 @@ fn told<T>(old: &str, new: &str, beside: &[&str], tell: impl FnOnce(&Whole<'_>) 
 }
 
 fn text(old: &str, new: &str, boundaries: &[&str]) -> String {
-    told(old, new, boundaries, |whole| whole.text(false))
+    told(old, new, boundaries, |whole| whole.page().text(false))
 }
 
 /// Everything that the story stands on, and its grant.
@@ -106,8 +108,9 @@ fn each_kind_is_compared_and_each_outcome_has_its_code() {
             "waits for the approvals",
         ),
     ] {
-        let (found, plain, coloured) =
-            told(old, &new, &[], |whole| (whole.comparison, whole.text(false), whole.text(true)));
+        let (found, plain, coloured) = told(old, &new, &[], |whole| {
+            (whole.comparison, whole.page().text(false), whole.page().text(true))
+        });
         assert_eq!((found, exit_code(found)), (comparison, code), "{plain}");
         assert!(plain.contains(says), "{plain}");
         assert!(!plain.contains('\u{1b}'), "no colours where there is no terminal");
@@ -255,4 +258,64 @@ fn each_change_is_told_on_its_line() {
     assert_eq!(rules.map(Vec::len), Some(3), "{sarif:#}");
     let gone = findings(&story(), CONTRACT);
     assert!(gone.iter().any(|finding| finding.file == "old.yaml"), "what is gone is where it was");
+}
+
+/// A text as YAML has it in quotes, whatever is in it.
+fn quoted(text: &str) -> String {
+    let letters: Vec<String> = text.chars().map(|letter| format!("\\U{:08x}", u32::from(letter))).collect();
+    format!("\"{}\"", letters.concat())
+}
+
+/// Every text that is told of both.
+fn every_text(old: &str, new: &str) -> [String; 3] {
+    told(old, new, &[], |whole| {
+        let text = |coloured| whole.page().text(coloured);
+        let drawn = ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m"];
+        let own = drawn.iter().fold(text(true), |text, code| text.replace(code, ""));
+        let github = annotate::github(&whole.findings());
+        assert_eq!(own, text(false), "the same but for its own colours");
+        for value in [whole.json(), annotate::sarif("comity diff", &whole.findings(), about)] {
+            assert!(is_plain(&plain_json(&serde_json::to_string_pretty(&value).expect("JSON"))));
+        }
+        [text(false), own, github]
+    })
+}
+
+#[test]
+fn what_somebody_wrote_draws_nothing_wherever_it_is_told() {
+    let hostile = quoted(HOSTILE);
+    let field = format!("[{hostile}, device_hash]");
+    let group = format!("    - {{name: {hostile}, atLeast: 1}}\n");
+    let contract = edited(
+        CONTRACT,
+        &[
+            ("name: fraud-scoring", &format!("name: {hostile}")),
+            ("device_hash]", "device_hash, hostile]"),
+            ("[amount_band, merchant_category, device_hash, hostile]", &field),
+            ("    - {name: security, atLeast: 1}\n", &group),
+            ("06:00", "05:00"),
+        ],
+    );
+    let line = "\nEverybody has agreed to it.\n";
+    let forged = quoted(&format!("{HOSTILE}\n{line}"));
+    let agreed = "justification: Real-time fraud scores for card-not-present orders";
+    let justification = |text: &str| edited(GRANT, &[(agreed, &format!("justification: {text}"))]);
+    let all = format!(
+        "{contract}\n---\n{}",
+        edited(GRANT, &[("name: northpay-fraud", &format!("name: {hostile}"))])
+    );
+    for (old, new) in [
+        (CONTRACT, contract.as_str()),
+        (GRANT, &justification(&forged)),
+        (&justification("a"), &justification(&forged)),
+        (&story(), &all),
+        (&all, &story()),
+    ] {
+        let texts = every_text(old, new);
+        assert!(texts[0].contains("ok\\u{1b}[2J"), "{}", texts[0]);
+        for text in texts {
+            assert!(is_plain(&text), "{text}");
+            assert!(!text.contains(line), "nobody forges a line of the verdict: {text}");
+        }
+    }
 }

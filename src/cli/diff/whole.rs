@@ -6,6 +6,7 @@ use super::report::{Approvals, Both, Report, people};
 use super::side::Side;
 use crate::api::SharingBoundary;
 use crate::cli::files::finding::{Finding, Severity};
+use crate::cli::page::Page;
 use crate::policy::lattice::{Change, Comparison};
 
 /// What is told of two sides.
@@ -48,16 +49,24 @@ impl<'a> Whole<'a> {
         Ok(Self { both, is_one: false, reports, same, comparison })
     }
 
-    /// In sentences, in colours or not.
-    pub(super) fn text(&self, coloured: bool) -> String {
-        let told: Vec<String> = self.reports.iter().map(|report| report.text(coloured)).collect();
-        let told = told.join("\n");
+    /// In sentences.
+    pub(super) fn page(&self) -> Page {
+        let mut page = Page::default();
+        for (index, report) in self.reports.iter().enumerate() {
+            if index > 0 {
+                page.gap();
+            }
+            report.tell(&mut page);
+        }
         if self.is_one {
-            return told;
+            return page;
+        }
+        if !self.reports.is_empty() {
+            page.gap();
         }
         let (changed, same) = (self.reports.len(), self.same);
-        let gap = if told.is_empty() { "" } else { "\n" };
-        format!("{told}{gap}All of it: {}; {changed} changed, {same} the same\n", self.comparison)
+        page.line(format!("All of it: {}; {changed} changed, {same} the same", self.comparison));
+        page
     }
 
     /// As one JSON object.

@@ -5,6 +5,7 @@ use std::io::{BufRead, Write};
 use clap::Args;
 use jiff::{Timestamp, ToSpan as _};
 
+use crate::cli::page::plain;
 use crate::cli::person::{MISUSED, NOT_CONFIRMED, Stop};
 
 /// How often somebody is asked the same.
@@ -123,7 +124,7 @@ impl<R: BufRead, W: Write> Somebody<'_, R, W> {
             let answer = self.ask(asked, usual.as_deref())?;
             match read(&answer) {
                 Ok(read) => return Ok(read),
-                Err(why) => self.say(&format!("  {why}\n"))?,
+                Err(why) => self.say(&format!("  {}\n", plain(&why)))?,
             }
         }
         Err(Stop::new(NOT_CONFIRMED, format!("{asked}? wasn't answered; nothing was written")))
