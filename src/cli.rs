@@ -47,7 +47,8 @@ const EXIT_CODES: &str = "Exit codes:
   7  a decision, or an order of ca, was written, and hadn't taken effect when --timeout was over
   8  the question wasn't answered with yes, so nothing was written
   9  report, and rehearse with a grant: production doesn't open by it. A case failed, or one couldn't be
-     executed and the contract asks for all of them";
+     executed and the contract asks for all of them; or the journal doesn't go by just this report, or what
+     is agreed now is something else";
 
 /// Shares data and models with partners for as long, and for as much, as was agreed.
 #[derive(Debug, Parser)]

@@ -5,26 +5,32 @@ mod tell;
 mod tests;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
-use kube::ResourceExt as _;
 
 use super::Failure;
 use super::format::Format;
 use super::person::{FAILED, Person, REFUSED, Stop, to_its_end, watch};
-use crate::api::{GrantRecord, PartnerGrant, RehearsalReport, SharingContract};
+use crate::api::{GrantRecord, RehearsalReport};
 use crate::cli::grant::clusterroles_to_read;
 use crate::cluster::caller::{CallError, Caller};
 use crate::cluster::readable::Readable;
-pub(super) use tell::{Beside, Order, Told};
+use crate::cluster::reading::{Reading, records_of};
+use crate::cluster::records::Records;
+use tell::{Beside, Today};
+pub(super) use tell::{Order, Told};
 
 /// Show what the newest rehearsal of a grant tried and saw
 ///
-/// Cases that failed come first, then those that nothing can execute here, then those that passed. Whether the
-/// grant's journal took just this report is told too: comity history shows whether the journal holds.
+/// The newest of what is agreed now is shown; where there is none, the newest of whatever was agreed before. Cases that
+/// failed come first, then those that nothing can execute here, then those that passed. Whether the grant's journal took
+/// just this report is told too: comity history shows whether the journal holds.
 ///
 /// Exits with 0 if production opens by it as far as it goes, 9 if it doesn't: a case failed, or one couldn't be executed
-/// and the contract asks for all of them. Exits with 1 if there is no report.
+/// and the contract asks for all of them; or what is agreed now is another revision, or nothing; or the journal doesn't
+/// hold, took no such report, or asks for another rehearsal. What you may not read of these isn't looked at, which is told.
+/// Exits with 1 if there is no report.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   comity report northpay-fraud -n risk-data
@@ -50,7 +56,7 @@ impl Arguments {
     async fn tell(self) -> Result<(), Failure> {
         let caller = self.person.connect().await?;
         let (reports, beside) = futures::join!(reports(&caller), beside(&caller, &self.grant));
-        let Some(told) = Told::newest(&self.grant, &reports?, &beside) else {
+        let Some(told) = Told::newest(&self.grant, &reports?, &beside?) else {
             let namespace = &caller.namespace;
             let message =
                 format!("there is no report of a rehearsal of {} in namespace {namespace}", self.grant);
@@ -62,20 +68,15 @@ impl Arguments {
     }
 }
 
-/// What is read beside reports of a grant.
-pub(super) async fn beside(caller: &Caller, grant: &str) -> Beside {
-    let (records, grant) = futures::join!(records(caller), caller.get::<Readable<PartnerGrant>>(grant));
-    let grant = grant.ok().and_then(|grant| grant.0.ok());
-    let contract = match &grant {
-        Some(grant) => caller.get::<Readable<SharingContract>>(&grant.spec.contract_ref.name.0).await.ok(),
-        None => None,
+/// What is read beside reports of a grant. What can't be had for another reason than the caller's rights is no answer.
+pub(super) async fn beside(caller: &Caller, grant: &str) -> Result<Beside, Failure> {
+    let today = match Box::pin(Reading::of(caller, grant)).await {
+        Ok(reading) => return Ok(Beside::of(&reading)),
+        Err(CallError::Absent { .. }) => Today::Gone,
+        Err(CallError::Forbidden { .. }) => Today::Unread,
+        Err(error) => return Err(error.into()),
     };
-    let rule = contract.and_then(|contract| contract.0.ok()).map(|contract| contract.spec.rehearsal);
-    Beside {
-        living: grant.and_then(|grant| grant.uid()),
-        records,
-        require: rule.map(|rule| rule.map_or_else(Default::default, |rule| rule.require)),
-    }
+    Ok(Beside { today, records: records(caller).await?, ..Beside::default() })
 }
 
 /// Every report of the namespace that can be read.
@@ -90,8 +91,11 @@ async fn reports(caller: &Caller) -> Result<Vec<RehearsalReport>, Failure> {
     Ok(reports.into_iter().filter_map(|report| report.0.ok()).collect())
 }
 
-/// Every record of the namespace that can be read; `None` where none may be.
-async fn records(caller: &Caller) -> Option<Vec<GrantRecord>> {
-    let records = caller.list::<Readable<GrantRecord>>().await.ok()?;
-    Some(records.into_iter().filter_map(|record| record.0.ok()).collect())
+/// The journals of the namespace; `None` where they may not be read.
+async fn records(caller: &Caller) -> Result<Option<Arc<Records>>, Failure> {
+    match caller.list::<Readable<GrantRecord>>().await {
+        Ok(told) => Ok(Some(Arc::new(records_of(told)))),
+        Err(CallError::Forbidden { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }

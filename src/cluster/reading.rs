@@ -184,7 +184,7 @@ impl Note {
 }
 
 /// Journals of these records. One with a record that can't be read doesn't hold.
-pub(super) fn records_of(told: Vec<Readable<GrantRecord>>) -> Records {
+pub fn records_of(told: Vec<Readable<GrantRecord>>) -> Records {
     let records = Records::default();
     for record in told {
         let (namespace, name) = (record.namespace().unwrap_or_default(), record.name_any());

@@ -33,7 +33,7 @@ impl Following<'_> {
         // Where it isn't taken in time, what is told says so.
         let _taken_or_not = tokio::time::timeout(GRACE, self.taken(&report)).await;
         let name = grant.name_any();
-        let beside = beside(self.caller, &name).await;
+        let beside = beside(self.caller, &name).await?;
         let Some(told) = Told::newest(&name, &[report], &beside) else {
             return Err(
                 Stop::new(REFUSED, format!("{name} was made again meanwhile: it is another grant")).into()

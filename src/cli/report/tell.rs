@@ -1,16 +1,22 @@
 //! A report as it is told: what failed first, and what the journal says of it. Pure.
 
+use std::sync::Arc;
+
 use kube::ResourceExt as _;
 use serde::Serialize;
 
+use crate::api::condition::ConditionType;
 use crate::api::contract::RehearsalRequirement;
 use crate::api::record::{RecordEvent, TakenReport};
 use crate::api::report::{CaseOutcome, Counts, RehearsalReportSpec, TriedCase};
-use crate::api::{GrantRecord, RehearsalReport, name};
+use crate::api::{RehearsalReport, name};
+use crate::cli::grant::{Picture, Seen};
 use crate::cli::moment::Watch;
 use crate::cli::page::{Page, Style};
 use crate::cli::person::{FAILED, Stop, UNREHEARSED};
 use crate::cli::table::Table;
+use crate::cluster::reading::Reading;
+use crate::cluster::records::Records;
 use crate::journal::rehearsal::{Shown, Told as Counted};
 use crate::policy::digest::report_digest;
 
@@ -18,11 +24,85 @@ use crate::policy::digest::report_digest;
 #[derive(Debug, Default)]
 pub(in crate::cli) struct Beside {
     /// The UID of the grant that has the name now, if there is one that may be read.
-    pub(in crate::cli) living: Option<String>,
-    /// The records of the namespace, where they may be read.
-    pub(in crate::cli) records: Option<Vec<GrantRecord>>,
+    pub(super) living: Option<String>,
+    /// What is agreed now.
+    pub(super) today: Today,
+    /// The journals of the namespace, where they may be read.
+    pub(super) records: Option<Arc<Records>>,
     /// Which cases the contract asks for, where it may be read.
-    pub(in crate::cli) require: Option<RehearsalRequirement>,
+    pub(super) require: Option<RehearsalRequirement>,
+}
+
+/// What a grant asks for now, as far as somebody may see it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) enum Today {
+    /// The grant may not be read.
+    #[default]
+    Unread,
+    /// There is no grant of that name.
+    Gone,
+    /// It isn't agreed, for this reason.
+    NotAgreed(String),
+    /// This revision of it is.
+    Agreed(String),
+}
+
+impl Beside {
+    /// What there is to know of a grant that was read.
+    pub(super) fn of(reading: &Reading) -> Self {
+        let picture = Picture::of(reading);
+        let today = match (picture.seen(), picture.digest()) {
+            (Seen::Differs(digest), _) => Today::Agreed(digest),
+            (Seen::NotAgreed(why), _) => Today::NotAgreed(why),
+            (Seen::Same | Seen::Unread, Some(digest)) => Today::Agreed(digest.to_owned()),
+            (Seen::Same | Seen::Unread, None) => {
+                let said = picture.condition(ConditionType::Accepted).map(|said| said.message.clone());
+                Today::NotAgreed(said.unwrap_or_else(|| "Comity hasn't said so yet".to_owned()))
+            }
+        };
+        Self {
+            living: reading.grant.uid(),
+            today,
+            records: reading.has_journal().then(|| Arc::clone(&reading.records)),
+            require: reading.contract.as_ref().map(|contract| {
+                contract.spec.rehearsal.as_ref().map_or_else(Default::default, |rule| rule.require)
+            }),
+        }
+    }
+
+    /// Whether a report is of what is agreed now.
+    fn is_of_today(&self, report: &RehearsalReport) -> bool {
+        matches!(&self.today, Today::Agreed(digest) if report.spec.digest.as_str() == digest)
+    }
+
+    /// Why nothing opens by a report, whatever it shows; `None` also where that may not be read.
+    fn opens_nothing(&self, report: &RehearsalReport) -> Option<String> {
+        match &self.today {
+            Today::Gone => return Some("there is no grant of that name any more".to_owned()),
+            Today::NotAgreed(why) => return Some(format!("what the grant asks for isn't agreed: {why}")),
+            Today::Agreed(digest) if !self.is_of_today(report) => {
+                return Some(format!("what is agreed now is {digest}, another revision"));
+            }
+            Today::Agreed(_) | Today::Unread => {}
+        }
+        let spec = &report.spec;
+        let namespace = report.namespace().unwrap_or_default();
+        let journal = match self.records.as_ref()?.journal(&namespace, &spec.grant.uid.0) {
+            Ok(journal) => journal,
+            Err(broken) => return Some(format!("the journal doesn't hold: {broken}")),
+        };
+        let digest = spec.digest.as_str();
+        match (journal.rehearsals.newest(digest), journal.rehearsals.due(digest)) {
+            (_, Some(cause)) if cause > spec.cause => {
+                Some(format!("record {cause} asks for another rehearsal, which isn't in the journal yet"))
+            }
+            (Some(taken), None) if Some(&taken.uid) == report.uid().as_ref() => None,
+            (Some(taken), None) if taken.cause > spec.cause => {
+                Some(format!("the journal goes by {}, which is newer", taken.name))
+            }
+            _ => Some("no record takes this report".to_owned()),
+        }
+    }
 }
 
 /// In which order cases are told.
@@ -51,6 +131,9 @@ pub(in crate::cli) struct Told {
     /// Which cases the contract asks for as it stands; where it is missing, it can't be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) require: Option<RehearsalRequirement>,
+    /// Why nothing opens by it, whatever it shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) opens_nothing: Option<String>,
     /// What it says.
     pub(super) report: RehearsalReportSpec,
     #[serde(skip)]
@@ -61,7 +144,7 @@ pub(in crate::cli) struct Told {
 
 impl Told {
     /// The newest of these reports of a grant: of the one that has the name now, or where there is none, of whichever
-    /// had it.
+    /// had it. What is agreed now comes before what was agreed once.
     pub(in crate::cli) fn newest(grant: &str, reports: &[RehearsalReport], beside: &Beside) -> Option<Self> {
         let of_grant = reports.iter().filter(|report| {
             let spec = &report.spec;
@@ -69,19 +152,22 @@ impl Told {
             let is_living = beside.living.as_ref().is_none_or(|uid| spec.grant.uid.0 == *uid);
             is_its_own && is_living && spec.grant.name.0 == grant
         });
-        let newest = of_grant.max_by_key(|report| (report.spec.finished_at.0, report.spec.cause))?;
+        let newest = of_grant.max_by_key(|report| {
+            (beside.is_of_today(report), report.spec.finished_at.0, report.spec.cause)
+        })?;
         let digest = report_digest(&newest.spec);
-        let taken = beside.records.iter().flatten().filter(|record| {
-            let spec = &record.spec;
-            spec.event == RecordEvent::Rehearsed && spec.grant == newest.spec.grant
-        });
+        let namespace = newest.namespace().unwrap_or_default();
+        let records =
+            beside.records.iter().flat_map(|all| all.of_grant(&namespace, &newest.spec.grant.uid.0));
+        let taken = records.filter(|record| record.event == RecordEvent::Rehearsed);
         let uid = newest.uid();
-        let mut taken = taken.filter_map(|record| Some((record.spec.sequence, record.spec.report.as_ref()?)));
+        let mut taken = taken.filter_map(|record| Some((record.sequence, record.report?)));
         let taken = taken.find(|(_, report)| Some(&report.uid) == uid.as_ref());
         Some(Self {
             name: newest.name_any(),
-            taken_by: taken.map(|(sequence, _)| sequence),
-            is_as_taken: taken.map(|(_, report)| report.digest.as_str() == digest),
+            taken_by: taken.as_ref().map(|(sequence, _)| *sequence),
+            is_as_taken: taken.as_ref().map(|(_, report)| report.digest.as_str() == digest),
+            opens_nothing: beside.opens_nothing(newest),
             digest,
             require: beside.require,
             report: newest.spec.clone(),
@@ -103,7 +189,10 @@ impl Told {
             return Some(Stop::new(FAILED, format!("{} doesn't count its cases right", self.name)));
         };
         let message = match Shown::of(counted, self.require.unwrap_or_default()) {
-            Shown::Nothing | Shown::Passed(_) => return None,
+            Shown::Nothing | Shown::Passed(_) => {
+                let why = self.opens_nothing.as_ref()?;
+                format!("production doesn't open by {}: {why}", self.name)
+            }
             Shown::Incomplete(report) if self.require.is_none() => {
                 format!("{report}; whether the contract asks for all of them can't be read")
             }
@@ -124,6 +213,9 @@ impl Told {
         page.styled(style, format!("  result    {}", counted(*counts)));
         let (style, taken) = self.taken();
         page.styled(style, format!("  journal   {taken}"));
+        if let Some(why) = &self.opens_nothing {
+            page.styled(Style::Warn, format!("  opens     nothing: {why}"));
+        }
         page.gap();
         self.cases(&mut page, order);
         page
@@ -137,7 +229,7 @@ impl Told {
                 (Style::Bad, format!("record {record} takes a report that said something else"))
             }
             _ if self.records_unread => (Style::Warn, "you may not read it".to_owned()),
-            _ => (Style::Warn, "no record takes this report: it opens nothing".to_owned()),
+            _ => (Style::Warn, "no record takes this report".to_owned()),
         }
     }
 
