@@ -83,12 +83,20 @@ async fn apply((api, object): &Located) -> Result<()> {
     applied.map(drop).map_err(|error| Error::Failed(format!("apply {}: {error}", object.name_any())))
 }
 
-/// What is in Git: the namespace, all that a grant stands on, and the grant.
+/// Who takes part, as the example has it.
+const PEOPLE: &str = include_str!("../../../examples/gitops/platform/people.yaml");
+
+/// What is in Git: the namespace, all that a grant stands on, the example's people, and the grant.
 pub fn directory(story: &Story, wish: &Wish) -> String {
     let labels = json!({"comity.dev/shares": "true", "comity.dev/dataset-ingress": "true"});
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
         "metadata": {"name": story.namespace, "labels": labels}});
-    format!("{namespace}\n---\n{}\n---\n{}", story.ground(), wish.grant(story))
+    let ground = story.ground();
+    // The stories without Git bring people of their own.
+    let ground: Vec<&str> =
+        ground.split("\n---\n").filter(|document| !document.contains("kind: RoleBinding")).collect();
+    let people = PEOPLE.replace("risk-data", &story.namespace);
+    format!("{namespace}\n---\n{}\n---\n{people}\n---\n{}", ground.join("\n---\n"), wish.grant(story))
 }
 
 impl Pipeline {
@@ -191,11 +199,35 @@ pub async fn sponsored(story: &Story, wish: &Wish) -> Result<()> {
     if !missing.contains("a person who takes responsibility") {
         return Ok(());
     }
+    let_in(story).await?;
     let grant = story.api::<PartnerGrant>().get(&wish.name).await?;
     let mut decision = SVEN.decision(&grant, DecisionAction::Sponsor);
     let digest = grant.status.and_then(|status| status.request_digest);
     decision.spec.digest = digest.map(|digest| digest.as_str().into());
     SVEN.decide(&story.cluster, &decision).await.map(drop)
+}
+
+/// Awaits that the people in Git may do what they are there for: Sven sponsors, and Olga and Per see what they agree to.
+async fn let_in(story: &Story) -> Result<()> {
+    const CONSENT: &str = "partnergrants.consent.comity.dev";
+    eventually("the people to be let in", SOON, async || {
+        let home = Some(story.namespace.as_str());
+        for (person, verb, resource, place) in [
+            (SVEN, "sponsor", CONSENT, home),
+            (people::OLGA, "approve", CONSENT, home),
+            (people::PER, "approve", CONSENT, home),
+            (people::OLGA, "get", "partners.comity.dev", None),
+            (people::PER, "get", "sharingboundaries.comity.dev", None),
+        ] {
+            let groups = ["system:authenticated", person.group].map(str::to_owned);
+            let may = story.cluster.can_in_groups(person.name, &groups, verb, resource, place).await;
+            if !may.as_ref().is_ok_and(|may| *may) {
+                return Err(format!("{} may not {verb} {resource}: {may:?}", person.name));
+            }
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// What the account of a pipeline may: write what is in Git, and end what is deleted there.
@@ -214,7 +246,7 @@ rules:
   resources: [networkpolicies]
   verbs: [get, list, watch, create, update, patch, delete]
 - apiGroups: [rbac.authorization.k8s.io]
-  resources: [rolebindings]
+  resources: [rolebindings, clusterrolebindings]
   verbs: [get, list, watch, create, update, patch, delete]
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [clusterroles]
@@ -231,10 +263,4 @@ kind: RoleBinding
 metadata: {name: the-pipeline-may-expire, namespace: STORY}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: "comity:expire"}
 subjects: [{kind: ServiceAccount, name: gitops, namespace: STORY}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: sponsors, namespace: STORY}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: "comity:requester"}
-subjects: [{kind: Group, name: sponsors, apiGroup: rbac.authorization.k8s.io}]
 "#;
