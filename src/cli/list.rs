@@ -15,6 +15,7 @@ use super::format::Format;
 use super::grant::{GrantView, Picture, clusterroles_to_read};
 use super::person::{Person, REFUSED, Stop, to_its_end, watch};
 use crate::api::PartnerGrant;
+use crate::api::decision::DecisionAction;
 use crate::cluster::caller::{CallError, Caller};
 use crate::cluster::readable::Readable;
 use crate::cluster::survey::Survey;
@@ -23,6 +24,9 @@ use crate::generate::admission::cel::CONSENT_GROUP;
 /// List grants: what ends soonest first, or what waits for you
 ///
 /// A grant that can't be read is listed as such. Those that have ended are counted, and listed with --ended.
+///
+/// Ends are those of the grants' status. That access closes before its end where nobody answers a review is told by
+/// --waiting-for me, and of each grant by comity status.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   comity list -n risk-data
@@ -39,7 +43,7 @@ pub(super) struct Arguments {
     ending_within: Option<SignedDuration>,
 
     /// Only what waits for the consent of this group; with `me`, for yours: what you may approve, are asked for,
-    /// and haven't agreed to yet
+    /// and haven't agreed to yet; and what closes within a week unless it is confirmed, and you may
     #[arg(long, value_name = "me|GROUP")]
     waiting_for: Option<String>,
 
@@ -101,23 +105,35 @@ async fn waiting(caller: &Caller, everywhere: bool, whom: &str) -> Result<List, 
             rows.push(row);
             continue;
         }
-        let Some(grant) = survey.grant(&row.namespace, &row.name).filter(|_| row.is_pending()) else {
+        let is_meant = row.is_pending() || (whom == ME && row.is_live());
+        let Some(grant) = survey.grant(&row.namespace, &row.name).filter(|_| is_meant) else {
             continue;
         };
         let reading = survey.reading(grant);
         let view = GrantView::of(&Picture::of(&reading));
-        let stages = if whom == ME { view.waits_for_caller() } else { view.waits_for_group(whom) };
-        if stages.is_empty() || (whom == ME && !may_approve(caller, &row).await) {
-            continue;
-        }
-        rows.push(row.asked_for(stages));
+        let row = if whom == ME {
+            for_caller(caller, &view, row).await
+        } else {
+            row.asked_for(view.waits_for_group(whom))
+        };
+        rows.extend(Some(row).filter(Row::waits));
     }
     list.rows = rows;
     Ok(list)
 }
 
-/// Whether the caller may approve a grant. What can't be told isn't claimed.
-async fn may_approve(caller: &Caller, row: &Row) -> bool {
+/// A grant with what it waits for of the caller's.
+async fn for_caller(caller: &Caller, view: &GrantView, row: Row) -> Row {
+    let stages = if row.is_pending() { view.waits_for_caller() } else { Vec::new() };
+    let may_approve = !stages.is_empty() && may(caller, DecisionAction::Approve, &row).await;
+    let review = view.to_be_confirmed();
+    let may_attest = review.is_some() && may(caller, DecisionAction::Attest, &row).await;
+    let row = if may_approve { row.asked_for(stages) } else { row };
+    if may_attest { row.reviewed_by(review) } else { row }
+}
+
+/// Whether the caller may decide so about a grant. What can't be told isn't claimed.
+async fn may(caller: &Caller, action: DecisionAction, row: &Row) -> bool {
     let there = caller.within(&row.namespace);
-    there.may("approve", CONSENT_GROUP, "partnergrants", &row.name).await.unwrap_or(false)
+    there.may(action.verb(), CONSENT_GROUP, "partnergrants", &row.name).await.unwrap_or(false)
 }

@@ -32,6 +32,21 @@ async fn grants_are_listed_by_what_ends_soonest_and_for_whom_they_wait() -> Resu
 }
 
 #[tokio::test]
+async fn a_review_that_is_due_is_listed_to_who_may_answer_it() -> Result<()> {
+    let reviews = "\n  reviews: {every: 20m, grace: 10m}\n  approvals:";
+    let story = Story::begin_where(&[("\n  approvals:", reviews)]).await?;
+    let wish = Wish::up_to(Stage::Sandbox);
+    story.ask(&wish).await?;
+    story.opened(&wish, Stage::Sandbox).await?;
+    let olga = Desk::of(&story.cluster, OLGA, &story.namespace).await?;
+    let how = format!("comity attest northpay --namespace {}", story.namespace);
+    olga.hears(&["status", "northpay"], 0, &["unless somebody confirms", &how]).await?;
+    olga.hears(&["list", "--waiting-for", "me"], 0, &["WAITS FOR", "northpay", "attest before"])
+        .await
+        .map(drop)
+}
+
+#[tokio::test]
 async fn a_journal_is_told_as_a_timeline_and_where_it_breaks() -> Result<()> {
     let story = Story::begin().await?;
     let wish = Wish::up_to(Stage::Rehearsal);

@@ -2,6 +2,7 @@
 //! itself decides by. Pure.
 
 mod picture;
+mod review;
 mod tree;
 mod view;
 mod why;

@@ -10,6 +10,7 @@ use kube::ResourceExt as _;
 
 use super::*;
 use crate::api::condition::{ConditionType, Finding, Reason, merge};
+use crate::api::contract::Reviews;
 use crate::api::enforcement::{EnforcedClause, EnforcementState, Enforcer};
 use crate::api::grant::{OpeningState, OpeningStatus};
 use crate::api::name::{self, ANNOTATION_AUTHORED_BY, ANNOTATION_REQUESTED_BY};
@@ -303,4 +304,53 @@ fn a_reason_from_the_cluster_draws_nothing() {
         assert!(text.contains("quarantined") && text.contains("eve\\u{1b}[2J"), "{text}");
     }
     assert!(told.explained().contains("somebody other than eve"));
+}
+
+/// A sandbox that has to be confirmed every so many hours and is closed a day after that, open for so many.
+fn reviewed(every: &str, open: i64) -> Told {
+    let mut told = Told::story();
+    let reviews = Reviews { every: every.into(), grace: "24h".into() };
+    told.reading.contract.as_mut().expect("a contract").spec.reviews = Some(reviews);
+    told.says(&[]);
+    told.opens(Stage::Sandbox, open);
+    told.pass(1);
+    told
+}
+
+fn to_be_confirmed(told: &Told) -> Option<Timestamp> {
+    GrantView::of(&Picture::of(&told.reading)).to_be_confirmed()
+}
+
+#[test]
+fn a_review_is_told_with_when_it_lapses_and_who_may_answer_it() {
+    let mut told = reviewed("48h", 168);
+    let lapse = told.reading.now + SignedDuration::from_hours(71);
+    assert_eq!(to_be_confirmed(&told), Some(lapse));
+    let status = told.status();
+    let how = "by whoever may attest it (comity:reviewer) and doesn't ask for it: comity attest northpay-fraud --namespace";
+    for words in ["closes 2026-12-04 01:00:00 CET (in 2 days 23 h) unless somebody confirms", how] {
+        assert!(status.contains(words), "{status}");
+    }
+    assert!(told.explained().contains("confirm that it is still wanted, by whoever may attest it"));
+    told.reading.identity.name = "ada@retail.example".to_owned();
+    assert_eq!(to_be_confirmed(&told), None, "who asks for it can't confirm it");
+    assert!(told.status().contains("not by you: ada@retail.example asks for this grant"));
+    told.decides("per@retail.example", "data-owners", RecordEvent::Attested, None);
+    assert!(told.status().contains("closes 2026-12-04 02:00:00 CET"), "{}", told.status());
+}
+
+#[test]
+fn what_needs_no_answer_within_a_week_waits_for_nobody() {
+    let far = reviewed("240h", 24 * 40);
+    assert_eq!(to_be_confirmed(&far), None);
+    assert!(far.status().contains("(in 10 days 23 h) unless somebody confirms"), "{}", far.status());
+    assert!(!far.explained().contains("confirm that it is still wanted, by"));
+    let ends_first = reviewed("48h", 50);
+    assert!(!ends_first.status().contains("unless somebody confirms"), "its end comes first");
+    let mut lapsed = reviewed("48h", 168);
+    lapsed.pass(71);
+    assert!(!lapsed.status().contains("unless somebody confirms"), "it is too late");
+    let mut unread = reviewed("48h", 168);
+    unread.reading.unread.push("grantrecords");
+    assert!(unread.status().contains("you may not read grantrecords") && to_be_confirmed(&unread).is_none());
 }

@@ -1,5 +1,6 @@
 //! `comity status`: a grant as a tree, for people. Pure.
 
+use super::review::who_confirms;
 use super::view::{ApprovalView, Checked, GrantView, OpeningView, StageView, WaitingView};
 use crate::api::condition::Reason;
 use crate::api::grant::OpeningState;
@@ -104,7 +105,7 @@ fn stage_branches(view: &GrantView, stage: &StageView, watch: &Watch, program: &
     let name = stage.stage.to_string();
     let waiting = view.waiting.iter().filter(|waiting| waiting.stage == stage.stage);
     let mut branches: Vec<Branch> =
-        stage.openings.iter().map(|opening| opened(view, &name, opening, watch)).collect();
+        stage.openings.iter().map(|opening| opened(view, &name, opening, watch, program)).collect();
     branches.extend(waiting.map(|waiting| asked(view, waiting, watch, program)));
     if branches.is_empty() {
         let (style, said) = if stage.wanted {
@@ -117,7 +118,7 @@ fn stage_branches(view: &GrantView, stage: &StageView, watch: &Watch, program: &
     branches
 }
 
-fn opened(view: &GrantView, name: &str, opening: &OpeningView, watch: &Watch) -> Branch {
+fn opened(view: &GrantView, name: &str, opening: &OpeningView, watch: &Watch, program: &str) -> Branch {
     let end = watch.tell(opening.expires_at);
     let why = opening.closed_for.map_or_else(String::new, |reason| format!(" ({reason:?})"));
     let (style, said) = match opening.state {
@@ -134,7 +135,21 @@ fn opened(view: &GrantView, name: &str, opening: &OpeningView, watch: &Watch) ->
     if view.digest.as_ref().is_some_and(|digest| *digest != opening.digest) {
         branch.leaves.push((Style::Faint, format!("of another revision: {}", opening.digest)));
     }
+    branch.leaves.extend(reviewed(view, opening, watch, program));
     branch
+}
+
+/// Until when somebody has to confirm that it is still wanted, and who may.
+fn reviewed(view: &GrantView, opening: &OpeningView, watch: &Watch, program: &str) -> Vec<(Style, String)> {
+    let Some(review) = &opening.review else { return Vec::new() };
+    let style = if review.is_soon { Style::Warn } else { Style::Faint };
+    let lapse = watch.tell(review.lapses_at);
+    let mut leaves = vec![
+        (style, format!("closes {lapse} unless somebody confirms before that it is still wanted")),
+        (Style::Plain, who_confirms(&view.namespace, &view.name, program)),
+    ];
+    leaves.extend(review.you_may_not.iter().map(|why| (Style::Faint, format!("not by you: {why}"))));
+    leaves
 }
 
 /// A request that waits for people: who agreed, what is missing, and who can give it.

@@ -6,6 +6,7 @@ use kube::ResourceExt as _;
 use serde::Serialize;
 
 use super::picture::{Picture, Seen};
+use super::review::Review;
 use crate::api::condition::{ConditionType, Reason};
 use crate::api::enforcement::EnforcedClause;
 use crate::api::grant::{OpeningState, OpeningStatus};
@@ -107,6 +108,10 @@ pub(super) struct OpeningView {
     pub(super) expires_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) closed_for: Option<RecordReason>,
+    /// Until when somebody has to confirm that it is still wanted; absent where nobody has to before its end, or
+    /// where records can't be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) review: Option<Review>,
 }
 
 /// A request that waits for people.
@@ -232,6 +237,18 @@ impl GrantView {
         asked.filter(|waiting| !agreed(waiting) && counts(waiting)).map(|waiting| waiting.stage).collect()
     }
 
+    /// The reviews that lapse within a week.
+    pub(super) fn reviews(&self) -> impl Iterator<Item = &Review> {
+        let openings = self.stages.iter().flat_map(|stage| &stage.openings);
+        openings.filter_map(|opening| opening.review.as_ref()).filter(|review| review.is_soon)
+    }
+
+    /// When the first of them lapses that nothing keeps who asks from answering, if they may attest at all.
+    pub(in crate::cli) fn to_be_confirmed(&self) -> Option<Timestamp> {
+        let theirs = self.reviews().filter(|review| review.you_may_not.is_none());
+        theirs.map(|review| review.lapses_at).min()
+    }
+
     /// The stages for which somebody of a group is waited for.
     pub(in crate::cli) fn waits_for_group(&self, group: &str) -> Vec<Stage> {
         let asks =
@@ -285,6 +302,7 @@ fn told(opening: &OpeningStatus) -> OpeningView {
         opened_at: opening.opened_at.0,
         expires_at: opening.expires_at.0,
         closed_for: None,
+        review: None,
     }
 }
 
@@ -303,6 +321,7 @@ fn recorded(picture: &Picture<'_>, opening: &Opening) -> OpeningView {
         opened_at: opening.opened_at,
         expires_at: opening.end,
         closed_for: opening.closed_for(),
+        review: Review::of(picture, opening),
     }
 }
 

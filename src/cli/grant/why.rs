@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::review::who_confirms;
 use super::tree::{agreed, missing, tree, who_can};
 use super::view::{GrantView, Said};
 use crate::api::condition::Reason;
@@ -122,6 +123,10 @@ fn you(view: &GrantView) -> String {
 pub(super) fn next_steps(view: &GrantView, program: &str) -> Vec<String> {
     let mut steps: Vec<String> = view.waiting.iter().map(|waiting| who_can(view, waiting, program)).collect();
     let at = format!("{} --namespace {}", view.name, view.namespace);
+    if view.reviews().next().is_some() {
+        let who = who_confirms(&view.namespace, &view.name, program);
+        steps.push(format!("confirm that it is still wanted, {who}"));
+    }
     if let Some(quarantined) = &view.quarantined {
         steps.push(format!("somebody other than {}: {program} release {at}", quarantined.by));
     }

@@ -6,11 +6,16 @@ use crate::generate::rbac::people::ROLES;
 
 /// The cluster roles that let somebody decide so, in words.
 pub(in crate::cli) fn clusterroles_to_decide(action: DecisionAction) -> String {
+    let roles = roles_to_decide(action).join(" or ");
+    format!("the ClusterRole {roles} gives it, bound in the grant's namespace")
+}
+
+/// The names of the cluster roles that let somebody decide so.
+pub(super) fn roles_to_decide(action: DecisionAction) -> Vec<&'static str> {
     let gives = |rules: &[crate::generate::rbac::Grant]| {
         rules.iter().any(|rule| rule.group == CONSENT_GROUP && rule.verbs.contains(&action.verb()))
     };
-    let roles: Vec<&str> = ROLES.iter().filter(|(_, rules)| gives(rules)).map(|(name, _)| *name).collect();
-    format!("the ClusterRole {} gives it, bound in the grant's namespace", roles.join(" or "))
+    ROLES.iter().filter(|(_, rules)| gives(rules)).map(|(name, _)| *name).collect()
 }
 
 /// The ClusterRole that lets somebody read these resources, in words.

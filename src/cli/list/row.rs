@@ -5,6 +5,7 @@ use kube::ResourceExt as _;
 use serde::Serialize;
 
 use crate::api::condition::{ConditionType, Reason};
+use crate::api::grant::OpeningState;
 use crate::api::{PartnerGrant, Stage};
 use crate::cli::moment::Watch;
 use crate::cli::page::{Page, Style};
@@ -45,12 +46,18 @@ pub(super) struct Row {
     /// The stages for which whoever was asked about is waited for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) waiting: Vec<Stage>,
+    /// When what is open closes unless whoever was asked about confirms before that it is still wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) review_lapses: Option<Timestamp>,
     /// Why it can't be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unreadable: Option<String>,
     /// Whether people are asked.
     #[serde(skip)]
     pending: bool,
+    /// Whether anything was opened that isn't closed.
+    #[serde(skip)]
+    live: bool,
 }
 
 impl List {
@@ -65,7 +72,7 @@ impl List {
     /// always is listed: nobody knows when it ends.
     pub(super) fn narrowed(mut self, within: Option<SignedDuration>, ended: bool) -> Self {
         let limit = within.map(|within| self.now.checked_add(within).unwrap_or(Timestamp::MAX));
-        let is_soon = |row: &Row| limit.is_none_or(|limit| row.ends.is_some_and(|end| end <= limit));
+        let is_soon = |row: &Row| limit.is_none_or(|limit| row.closes().is_some_and(|end| end <= limit));
         self.rows.retain(|row| row.unreadable.is_some() || is_soon(row));
         let before = self.rows.len();
         self.rows.retain(|row| ended || !row.has_ended());
@@ -79,7 +86,7 @@ impl List {
         if with_namespace {
             headings.insert(0, "NAMESPACE");
         }
-        let is_asked = self.rows.iter().any(|row| !row.waiting.is_empty());
+        let is_asked = self.rows.iter().any(Row::waits);
         if is_asked {
             headings.insert(headings.len() - 1, "WAITS FOR");
         }
@@ -90,7 +97,7 @@ impl List {
                 cells.insert(0, row.namespace.clone());
             }
             if is_asked {
-                cells.insert(cells.len() - 1, stages(&row.waiting));
+                cells.insert(cells.len() - 1, row.waits_for(watch));
             }
             table.row(row.style(), &cells);
         }
@@ -126,6 +133,7 @@ impl Row {
         };
         let pending = condition(ConditionType::Approved)
             .is_some_and(|approved| approved.reason == Reason::ConsentPending.to_string());
+        let over = |state: OpeningState| matches!(state, OpeningState::Closing | OpeningState::Closed);
         let state = condition(ConditionType::Ready).map(|ready| ready.reason.clone());
         Self {
             partner: grant.spec.partner_ref.name.0.clone(),
@@ -135,6 +143,7 @@ impl Row {
             ends: status.expires_at.as_ref().map(|end| end.0).filter(|_| !status.open_stages.is_empty()),
             state: state.unwrap_or_else(|| "Unseen".to_owned()),
             pending,
+            live: status.openings.iter().any(|opening| !over(opening.state)),
             ..known
         }
     }
@@ -153,6 +162,33 @@ impl Row {
         self.pending
     }
 
+    /// Whether anything was opened that isn't closed.
+    pub(super) const fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// When the first of what is open closes by what is known here.
+    fn closes(&self) -> Option<Timestamp> {
+        self.ends.into_iter().chain(self.review_lapses).min()
+    }
+
+    /// Whether whoever was asked about is waited for.
+    pub(super) const fn waits(&self) -> bool {
+        !self.waiting.is_empty() || self.review_lapses.is_some()
+    }
+
+    /// What for.
+    fn waits_for(&self, watch: &Watch) -> String {
+        let review = self.review_lapses.map(|lapse| format!("attest before {}", watch.tell(lapse)));
+        let asked = Some(stages(&self.waiting)).filter(|_| !self.waiting.is_empty() || review.is_none());
+        asked.into_iter().chain(review).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The same, closing then unless somebody confirms before that it is still wanted.
+    pub(super) fn reviewed_by(self, review_lapses: Option<Timestamp>) -> Self {
+        Self { review_lapses, ..self }
+    }
+
     /// The same, waiting for somebody to agree to these stages.
     pub(super) fn asked_for(self, waiting: Vec<Stage>) -> Self {
         Self { waiting, ..self }
@@ -162,7 +198,7 @@ impl Row {
         let is = |reason: Reason| self.state == reason.to_string();
         match () {
             () if self.unreadable.is_some() => Style::Bad,
-            () if !self.waiting.is_empty() => Style::Warn,
+            () if self.waits() => Style::Warn,
             () if is(Reason::Ended) => Style::Faint,
             () if is(Reason::Open) => Style::Good,
             () => Style::Plain,

@@ -105,3 +105,27 @@ fn a_thousand_grants_are_listed_in_no_time() {
     println!("1000 grants: {took:?}");
     assert!(took < SignedDuration::from_secs(2), "{took:?}");
 }
+
+#[test]
+fn what_somebody_has_to_confirm_is_listed_with_when_it_closes() {
+    let lapse = instant(NOW) + SignedDuration::from_hours(24 * 3);
+    let rows = || {
+        let mut list = List::of(&all(), instant(NOW));
+        list.rows = list
+            .rows
+            .into_iter()
+            .filter(|row| row.name == "asked")
+            .map(|row| row.asked_for(vec![Stage::Production]).reviewed_by(Some(lapse)))
+            .collect();
+        list
+    };
+    let watch = Watch { now: instant(NOW), zone: TimeZone::UTC };
+    let text = rows().narrowed(None, false).page(&watch, false).text(false);
+    let words = "Production; attest before 2026-12-04 12:00:00 UTC (in 3 days)";
+    assert!(text.contains("WAITS FOR") && text.contains(words), "{text}");
+    let soon = |days: i64| rows().narrowed(Some(SignedDuration::from_hours(24 * days)), false).rows.len();
+    assert_eq!([soon(2), soon(3)], [0, 1], "although its end is forty days off");
+    let told = serde_json::to_value(rows()).expect("JSON");
+    assert_eq!(told["rows"][0]["reviewLapses"], "2026-12-04T12:00:00Z");
+    assert!(!List::of(&all(), instant(NOW)).rows.iter().any(super::row::Row::waits));
+}
