@@ -1,7 +1,6 @@
 //! `comity dial`: what a probe pod runs while a grant is rehearsed.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,24 +10,25 @@ use jiff::SignedDuration;
 use super::process::on_its_own;
 use super::{Failure, moment};
 use crate::app;
-use crate::rehearsal::cases::dials::{MOST, word};
+use crate::rehearsal::cases::dials::{MOST, Place, word};
 
 /// Dial addresses, and tell which answer: what a probe pod runs while a grant is rehearsed
 ///
 /// Each address is dialled by TCP, over and over, until it answers or the time is over. A connection is closed at once, and
-/// nothing is sent.
+/// nothing is sent. What begins with `dns:` is asked a question of the DNS by UDP instead, and anything is an answer.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   comity dial 10.0.0.7:8443
   comity dial --within 10s --tell result.txt 10.0.0.7:8443 [fd00::7]:443
+  comity dial dns:10.96.0.10:53
 
 Each address has a line: itself, `open` or why not, and after how many milliseconds. Whether any is open is nothing that the exit
 code says.")]
 pub(super) struct Arguments {
     /// What is dialled
-    #[arg(value_name = "ADDRESS:PORT", required = true, num_args = 1..=MOST)]
-    addresses: Vec<SocketAddr>,
+    #[arg(value_name = "[dns:]ADDRESS:PORT", required = true, num_args = 1..=MOST)]
+    places: Vec<Place>,
 
     /// For how long each is dialled
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = moment::span)]
@@ -43,10 +43,10 @@ impl Arguments {
     /// Dials, and tells.
     pub(super) fn dial(self) -> Result<ExitCode, Failure> {
         let within = self.within.unsigned_abs();
-        let came = on_its_own(app::dial(&self.addresses, within))?;
+        let came = on_its_own(app::dial(&self.places, within))?;
         let mut lines = Vec::new();
-        for (address, came) in came {
-            writeln!(lines, "{}", word::line(address, came))?;
+        for (place, came) in came {
+            writeln!(lines, "{}", word::line(place, came))?;
         }
         std::io::stdout().lock().write_all(&lines)?;
         // Outside of a pod there is nothing to write to.

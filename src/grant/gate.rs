@@ -1,6 +1,7 @@
 //! Whether the next stage can open, and if not what it waits for. Pure.
 //!
-//! Each gate is one function in the list; people are asked once everything else is given.
+//! Each gate is one function in the list, and all that are shut are told of; people are asked once everything else is
+//! given.
 
 use jiff::Timestamp;
 
@@ -20,12 +21,23 @@ use crate::policy::{Agreement, StageTerms, lattice};
 /// What the next stage waits for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Waiting {
-    /// In a word.
+    /// In a word, where it waits for several things of the first.
     pub reason: Reason,
-    /// For people: what is missing and who or what can supply it.
+    /// For people: all that is missing, and who or what can supply it.
     pub message: String,
-    /// When time alone will have supplied it.
+    /// When time alone will have supplied something of it.
     pub until: Option<Timestamp>,
+}
+
+impl Waiting {
+    /// What waits for all of these; `None`: there are none.
+    fn for_all(all: impl Iterator<Item = Self>) -> Option<Self> {
+        all.reduce(|first, next| Self {
+            reason: first.reason,
+            message: format!("{}; {}", first.message, next.message),
+            until: first.until.into_iter().chain(next.until).min(),
+        })
+    }
 }
 
 /// Everything that gates look at.
@@ -87,7 +99,8 @@ impl Gates<'_> {
             return Ok(None);
         };
         if let Some(waiting) = self.premature(stage) {
-            return Err(waiting);
+            let people = lacks(&self.forum, stage).map(|people| format!("; then it waits for {people}"));
+            return Err(Waiting { message: waiting.message + &people.unwrap_or_default(), ..waiting });
         }
         if let Some(asked) = ask(&self.forum, stage)? {
             return Ok(Some(asked));
@@ -103,7 +116,7 @@ impl Gates<'_> {
         let terms = agreement.stages.get(&stage)?;
         let (before, rehearsals) = (self.before(stage), &journal.rehearsals);
         let candidate = Candidate { stage, terms, agreement, before, rehearsals, now };
-        GATES.iter().find_map(|gate| gate(&candidate))
+        Waiting::for_all(GATES.iter().filter_map(|gate| gate(&candidate)))
     }
 
     /// Whether what is agreed now gives anything that the furthest stage, which is open for what was
@@ -151,11 +164,7 @@ fn ask(forum: &Forum<'_>, stage: Stage) -> Result<Option<Entry>, Waiting> {
     if rule.as_ref().is_some_and(ConsentRule::is_empty) {
         return Ok(None);
     }
-    let missing = match (forum.lacks_sponsor(stage), forum.opening(stage)) {
-        (false, Ok(())) => return Ok(None),
-        (true, _) => "a person who takes responsibility for what automation asks for (Sponsor)".to_owned(),
-        (false, Err(missing)) => missing.to_string(),
-    };
+    let Some(missing) = lacks(forum, stage) else { return Ok(None) };
     let about = |event, reason, message| {
         let entry = Entry::of_grant(event, reason, message);
         Ok(Some(Entry { stage: Some(request.clone()), ..entry }))
@@ -179,6 +188,17 @@ fn ask(forum: &Forum<'_>, stage: Stage) -> Result<Option<Entry>, Waiting> {
     let message =
         format!("{stage} waits for {missing}{in_time}; what they would agree to is {digest}{shown}");
     Err(Waiting { reason: Reason::ConsentPending, message, until })
+}
+
+/// Which people's word a stage lacks; `None`: nobody's.
+fn lacks(forum: &Forum<'_>, stage: Stage) -> Option<String> {
+    if forum.rule(stage).as_ref().is_some_and(ConsentRule::is_empty) {
+        return None;
+    }
+    if forum.lacks_sponsor(stage) {
+        return Some("a person who takes responsibility for what automation asks for (Sponsor)".to_owned());
+    }
+    forum.opening(stage).err().map(|missing| missing.to_string())
 }
 
 /// What a rehearsal showed of what people are asked to agree to.

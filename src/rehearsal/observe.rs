@@ -209,7 +209,7 @@ impl Observer<'_> {
             known.behind.insert((namespace, service), slices);
         }
         let targets = dials::targets(ground.policy, &others, &known);
-        let told = match dials::pod(ground, &dials::addresses(&targets)) {
+        let told = match dials::pod(ground, &dials::places(&targets)) {
             Ok(pod) => dialled(ground, &pod, (self.trial, self.clock)).await?,
             Err(why) => dials::Told::Untried(why),
         };

@@ -29,7 +29,7 @@ use super::story::{Story, Wish, ensure};
 const REPOSITORY: &str = "registry.example/partners/comity";
 const DATA: &str = "dial-dataset-transactions";
 const API_SERVER: &str = "dial-api-server";
-const DNS: &str = "dial-dns";
+const DNS: [&str; 2] = ["dial-dns-by-udp", "dial-dns-by-tcp"];
 const NEIGHBOUR: &str = "dial-pods-of-sandbox";
 
 pub async fn a_rehearsal_dials_for_real(node: Arc<Node>) -> Result<()> {
@@ -47,7 +47,7 @@ pub async fn a_rehearsal_dials_for_real(node: Arc<Node>) -> Result<()> {
     story.told(&wish, ConditionType::Rehearsed, true, Reason::Rehearsed).await?;
     let dialled = dialled(story, &grant).await?;
     let shut = format!("{DATA}-of-production");
-    for name in [DATA, DNS, API_SERVER, NEIGHBOUR, &shut, &format!("{DATA}-of-sandbox")] {
+    for name in [DATA, DNS[0], DNS[1], API_SERVER, NEIGHBOUR, &shut, &format!("{DATA}-of-sandbox")] {
         let passed = dialled.get(name).is_some_and(|(outcome, _)| *outcome == CaseOutcome::Passed);
         ensure(passed, || format!("{name}: {dialled:#?}"))?;
     }

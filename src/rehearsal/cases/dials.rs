@@ -3,6 +3,7 @@
 //!
 //! Only what is known to listen is dialled where it has to be shut: that nobody answers shows nothing elsewhere.
 
+mod place;
 mod told;
 pub mod word;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use serde_json::{Value, json};
 
+pub use self::place::Place;
 pub use self::told::{Told, cases};
 use super::{Ground, pods};
 use crate::api::boundary::Dns;
@@ -38,7 +40,7 @@ const EACH: usize = 3;
 /// How many Services are looked at that lead to the cluster's DNS, and how many of another stage.
 const RESOLVERS: usize = 4;
 const NEIGHBOURS: usize = 2;
-/// The port of DNS (RFC 1035), which is asked by TCP as well (RFC 7766).
+/// The port of DNS (RFC 1035), which is asked by datagrams, and by connections as well (RFC 7766).
 const DNS_PORT: i32 = 53;
 
 const DATASET: &str = "dataScope.datasets.name";
@@ -52,8 +54,8 @@ pub struct Target {
     name: String,
     clause: &'static str,
     tried: String,
-    /// Where it listens, at one address at least; or why that can't be dialled.
-    to: Result<Vec<SocketAddr>, String>,
+    /// Where it listens, at one place at least; or why that can't be dialled.
+    to: Result<Vec<Place>, String>,
     expected: Expected,
 }
 
@@ -133,7 +135,7 @@ pub fn targets(policy: &EffectivePolicy, others: &[(Stage, &EffectivePolicy)], k
             expected: Expected::Refused(SILENT),
         }));
     }
-    targets.push(resolver(policy, known));
+    targets.extend([Protocol::Udp, Protocol::Tcp].map(|protocol| resolver(policy, known, protocol)));
     targets.extend(known.neighbours.iter().filter_map(|neighbour| pods_of(neighbour, known)));
     fit(&mut targets);
     targets
@@ -167,24 +169,24 @@ fn api_server(known: &Known) -> Target {
         name: "dial-api-server".to_owned(),
         clause: EGRESS,
         tried: "a pod of the stage dials the API server".to_owned(),
-        to: listening(known.slices(&service), None),
+        to: listening(known.slices(&service), Protocol::Tcp, None),
         expected: Expected::Refused(SILENT),
     }
 }
 
 /// The cluster's DNS, which answers where the contract lets pods ask it, and nowhere else.
-fn resolver(policy: &EffectivePolicy, known: &Known) -> Target {
+fn resolver(policy: &EffectivePolicy, known: &Known, protocol: Protocol) -> Target {
     let is_asked = policy.destination.dns == Dns::Cluster;
     let slices = known.dns.iter().flat_map(|service| known.slices(service));
     let to = if known.dns.is_empty() {
         Err("no Service leads to the pods that are said to be the cluster's DNS".to_owned())
     } else {
-        listening(slices, Some(DNS_PORT))
+        listening(slices, protocol, Some(DNS_PORT))
     };
     Target {
-        name: "dial-dns".to_owned(),
+        name: format!("dial-dns-by-{}", protocol.as_str().to_lowercase()),
         clause: DNS,
-        tried: "a pod of the stage dials the cluster's DNS by TCP".to_owned(),
+        tried: format!("a pod of the stage asks the cluster's DNS by {}", protocol.as_str()),
         to,
         expected: if is_asked { Expected::Allowed } else { Expected::Refused(SILENT) },
     }
@@ -192,7 +194,7 @@ fn resolver(policy: &EffectivePolicy, known: &Known) -> Target {
 
 /// Pods of another stage of the grant, where any listen: nobody has to run any.
 fn pods_of((stage, service): &(&str, Service), known: &Known) -> Option<Target> {
-    let to = listening(known.slices(service), None).ok()?;
+    let to = listening(known.slices(service), Protocol::Tcp, None).ok()?;
     Some(Target {
         name: format!("dial-pods-of-{stage}"),
         clause: STAGE,
@@ -214,11 +216,11 @@ fn of(endpoint: &EffectiveEndpoint) -> Service {
     (endpoint.namespace.0.clone(), endpoint.service.0.clone())
 }
 
-fn listens(endpoint: &EffectiveEndpoint, known: &Known) -> Result<Vec<SocketAddr>, String> {
+fn listens(endpoint: &EffectiveEndpoint, known: &Known) -> Result<Vec<Place>, String> {
     if endpoint.target.protocol != Protocol::Tcp {
         return Err("only TCP is dialled".to_owned());
     }
-    listening(known.slices(&of(endpoint)), endpoint.target.number)
+    listening(known.slices(&of(endpoint)), Protocol::Tcp, endpoint.target.number)
 }
 
 impl Known {
@@ -231,23 +233,24 @@ impl Known {
 /// A few addresses that are ready, at this port, or at the only one: which of several a name means, only pods know.
 fn listening<'a>(
     slices: impl Iterator<Item = &'a EndpointSlice>,
+    protocol: Protocol,
     number: Option<i32>,
-) -> Result<Vec<SocketAddr>, String> {
-    let mut found: Vec<(usize, SocketAddr)> = slices.flat_map(|slice| ready(slice, number)).collect();
+) -> Result<Vec<Place>, String> {
+    let mut found: Vec<_> = slices.flat_map(|slice| ready(slice, protocol, number)).collect();
     // The first of each slice before the second of any: each family of addresses has slices of its own.
     found.sort_by_key(|(place, _)| *place);
-    let mut some: Vec<SocketAddr> = Vec::new();
-    for (_, address) in found {
-        if some.len() < EACH && !some.contains(&address) {
-            some.push(address);
+    let mut some: Vec<Place> = Vec::new();
+    for (_, place) in found {
+        if some.len() < EACH && !some.contains(&place) {
+            some.push(place);
         }
     }
     if some.is_empty() { Err("nothing that is ready listens there".to_owned()) } else { Ok(some) }
 }
 
-/// The addresses of a slice that are ready, each with its place among them.
-fn ready(slice: &EndpointSlice, number: Option<i32>) -> Vec<(usize, SocketAddr)> {
-    let ports = slice.ports.iter().flatten().filter(|port| is_tcp(port));
+/// The places of a slice that are ready, each with its number among them.
+fn ready(slice: &EndpointSlice, protocol: Protocol, number: Option<i32>) -> Vec<(usize, Place)> {
+    let ports = slice.ports.iter().flatten().filter(|port| is_by(port, protocol));
     let ports: Vec<i32> = ports.filter_map(|port| port.port).collect();
     let port = match (number, ports.as_slice()) {
         (Some(number), ports) => Some(number).filter(|number| ports.contains(number)),
@@ -257,12 +260,16 @@ fn ready(slice: &EndpointSlice, number: Option<i32>) -> Vec<(usize, SocketAddr)>
     let Some(port) = port.and_then(|port| u16::try_from(port).ok()) else { return Vec::new() };
     let ready = slice.endpoints.iter().flatten().filter(|endpoint| is_ready(endpoint));
     let addresses = ready.filter_map(|endpoint| endpoint.addresses.first()?.parse::<IpAddr>().ok());
-    addresses.map(|address| SocketAddr::new(address, port)).enumerate().collect()
+    let by = |address| match protocol {
+        Protocol::Tcp => Place::Tcp(address),
+        Protocol::Udp => Place::Dns(address),
+    };
+    addresses.map(|address| by(SocketAddr::new(address, port))).enumerate().collect()
 }
 
 /// Unknown is TCP (discovery.k8s.io/v1, `EndpointPort`).
-fn is_tcp(port: &EndpointPort) -> bool {
-    port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP")
+fn is_by(port: &EndpointPort, protocol: Protocol) -> bool {
+    port.protocol.as_deref().unwrap_or(Protocol::Tcp.as_str()) == protocol.as_str()
 }
 
 /// Unknown counts as ready (discovery.k8s.io/v1, `EndpointConditions`).
@@ -270,8 +277,8 @@ fn is_ready(endpoint: &Endpoint) -> bool {
     endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true)
 }
 
-/// Each address that a probe has to dial.
-pub fn addresses(targets: &[Target]) -> BTreeSet<SocketAddr> {
+/// Each place that a probe has to dial.
+pub fn places(targets: &[Target]) -> BTreeSet<Place> {
     targets.iter().filter_map(|target| target.to.as_ref().ok()).flatten().copied().collect()
 }
 
@@ -287,7 +294,7 @@ pub fn image<'a>(ground: &Ground<'a>) -> Result<&'a str, String> {
 }
 
 /// The pod that dials them, as strictly held as any; or why there is none.
-pub fn pod(ground: &Ground<'_>, dialled: &BTreeSet<SocketAddr>) -> Result<Value, String> {
+pub fn pod(ground: &Ground<'_>, dialled: &BTreeSet<Place>) -> Result<Value, String> {
     let image = image(ground)?;
     if dialled.is_empty() {
         return Err("nothing listens that could be dialled".to_owned());

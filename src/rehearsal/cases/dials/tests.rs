@@ -19,6 +19,14 @@ fn slice(address: &str, port: i32) -> Vec<EndpointSlice> {
     vec![slice_of(&[address], port)]
 }
 
+/// One where the DNS is asked, by datagrams and by connections.
+fn resolving(address: &str) -> Vec<EndpointSlice> {
+    let mut slices = slice(address, 53);
+    let ports = json!([{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}, {"port": 9153}]);
+    slices[0].ports = serde_json::from_value(ports).expect("ports");
+    slices
+}
+
 /// Addresses that are ready at a port, behind one that isn't.
 fn slice_of(addresses: &[&str], port: i32) -> EndpointSlice {
     let mut endpoints = vec![json!({"addresses": ["10.9.9.9"], "conditions": {"ready": false}})];
@@ -28,8 +36,8 @@ fn slice_of(addresses: &[&str], port: i32) -> EndpointSlice {
     serde_json::from_value(slice).expect("a slice")
 }
 
-fn addresses_of(texts: &[&str]) -> Vec<SocketAddr> {
-    texts.iter().map(|text| text.parse().expect("an address")).collect()
+fn places_of(texts: &[&str]) -> Vec<Place> {
+    texts.iter().map(|text| text.parse().expect("a place")).collect()
 }
 
 /// The story, in which everything that is agreed listens.
@@ -60,12 +68,13 @@ impl Story {
         let dns = vec![("kube-system".to_owned(), "kube-dns".to_owned())];
         let mut known = Known { dns, ..Known::default() };
         for (number, service) in services(self.policy(), &self.others(), &known).into_iter().enumerate() {
-            let port = match service.0.as_str() {
-                "default" => 6443,
-                "kube-system" => 53,
-                _ => 8443,
+            let address = format!("10.0.0.{}", number + 1);
+            let slices = match service.0.as_str() {
+                "default" => slice(&address, 6443),
+                "kube-system" => resolving(&address),
+                _ => slice(&address, 8443),
             };
-            known.behind.insert(service, slice(&format!("10.0.0.{}", number + 1), port));
+            known.behind.insert(service, slices);
         }
         known
     }
@@ -75,7 +84,7 @@ impl Story {
     }
 
     /// What is dialled for one case where all that is known is this.
-    fn dialled(&self, name: &str, known: &Known) -> Result<Vec<SocketAddr>, String> {
+    fn dialled(&self, name: &str, known: &Known) -> Result<Vec<Place>, String> {
         let targets = targets(self.policy(), &self.others(), known);
         targets.into_iter().find(|target| target.name == name).expect("a case").to
     }
@@ -120,7 +129,7 @@ fn the_stages_own_data_has_to_answer_and_nothing_else_may() {
     let expected: Vec<(&str, bool)> =
         targets.iter().map(|target| (target.name.as_str(), target.expected == Expected::Allowed)).collect();
     insta::assert_debug_snapshot!(expected);
-    let tell = |what: &dyn Fn(&Target) -> &'static str| -> BTreeMap<SocketAddr, Came> {
+    let tell = |what: &dyn Fn(&Target) -> &'static str| -> BTreeMap<Place, Came> {
         let told =
             |target: &Target| target.to.clone().unwrap().into_iter().zip(std::iter::repeat(what(target)));
         targets.iter().flat_map(told).map(|(address, word)| (address, came(word))).collect()
@@ -196,14 +205,14 @@ fn what_another_service_leads_to_as_well_still_has_to_be_shut() {
 #[test]
 fn a_probe_is_held_to_what_any_pod_is_and_ends_by_itself() {
     let story = Story::told();
-    let pod = pod(&story.ground(), &addresses(&story.targets())).unwrap();
+    let pod = pod(&story.ground(), &places(&story.targets())).unwrap();
     insta::assert_snapshot!(serde_json::to_string_pretty(&job(&pod)).unwrap());
 }
 
 #[test]
 fn there_is_no_probe_of_another_origin_and_none_that_nobody_named() {
     let mut story = Story::told();
-    let dialled = addresses(&story.targets());
+    let dialled = places(&story.targets());
     let why = |story: &Story| pod(&story.ground(), &dialled).unwrap_err();
     assert!(pod(&story.ground(), &BTreeSet::new()).is_err_and(|why| why.contains("nothing listens")));
     let set = |story: &mut Story, probe| story.world.contract.spec.rehearsal.as_mut().unwrap().probe = probe;
@@ -217,24 +226,26 @@ fn there_is_no_probe_of_another_origin_and_none_that_nobody_named() {
 
 #[test]
 fn of_several_ports_none_is_guessed() {
-    let at = |slices: &[EndpointSlice], number| listening(slices.iter(), number);
+    let at = |slices: &[EndpointSlice], number| listening(slices.iter(), Protocol::Tcp, number);
     let mut slices = slice("10.0.0.1", 8443);
-    assert_eq!(at(&slices, None), Ok(addresses_of(&["10.0.0.1:8443"])));
+    assert_eq!(at(&slices, None), Ok(places_of(&["10.0.0.1:8443"])));
     slices[0].ports.as_mut().unwrap().push(serde_json::from_value(json!({"port": 9090})).unwrap());
     assert!(at(&slices, None).is_err());
-    assert_eq!(at(&slices, Some(9090)), Ok(addresses_of(&["10.0.0.1:9090"])));
+    assert_eq!(at(&slices, Some(9090)), Ok(places_of(&["10.0.0.1:9090"])));
     assert!(at(&slices, Some(9091)).is_err());
     slices[0].ports.as_mut().unwrap()[1].protocol = Some("UDP".to_owned());
-    assert_eq!(at(&slices, None), Ok(addresses_of(&["10.0.0.1:8443"])), "what isn't TCP isn't dialled");
+    assert_eq!(at(&slices, None), Ok(places_of(&["10.0.0.1:8443"])), "what isn't TCP isn't dialled by it");
     assert!(at(&slices, Some(9090)).is_err());
+    let by_datagrams = listening(slices.iter(), Protocol::Udp, Some(9090));
+    assert_eq!(by_datagrams, Ok(places_of(&["dns:10.0.0.1:9090"])));
 }
 
 #[test]
 fn a_few_addresses_of_each_are_dialled_of_every_family() {
     let slices =
         [slice_of(&["10.0.0.1", "10.0.0.2", "10.0.0.3"], 443), slice_of(&["fd00::1", "10.0.0.1"], 443)];
-    let few = addresses_of(&["10.0.0.1:443", "[fd00::1]:443", "10.0.0.2:443"]);
-    assert_eq!(listening(slices.iter(), Some(443)), Ok(few));
+    let few = places_of(&["10.0.0.1:443", "[fd00::1]:443", "10.0.0.2:443"]);
+    assert_eq!(listening(slices.iter(), Protocol::Tcp, Some(443)), Ok(few));
 }
 
 #[test]
@@ -267,14 +278,14 @@ fn at_every_address_has_to_be_seen_what_has_to_be_at_one() {
 #[test]
 fn what_one_probe_tells_fits_and_further_addresses_go_first() {
     let story = Story::told();
-    let target = |number: usize, to: Vec<SocketAddr>| Target {
+    let target = |number: usize, to: Vec<Place>| Target {
         name: number.to_string(),
         to: Ok(to),
         ..story.targets()[0].clone()
     };
     let address = |number: usize, place: usize| {
-        let text = format!("[fd00:1111:2222:3333:4444:5555:{place:x}111:{:x}]:65535", 0x1000 + number);
-        text.parse::<SocketAddr>().unwrap()
+        let text = format!("dns:[fd00:1111:2222:3333:4444:5555:{place:x}111:{:x}]:65535", 0x1000 + number);
+        text.parse::<Place>().unwrap()
     };
     let all = |count: usize| {
         let mut all: Vec<Target> = (0..count)
@@ -284,14 +295,14 @@ fn what_one_probe_tells_fits_and_further_addresses_go_first() {
         all
     };
     let some = all(MOST - 2);
-    let dialled = addresses(&some);
+    let dialled = places(&some);
     assert_eq!(dialled.len(), MOST);
     let counts: Vec<usize> = some.iter().map(|target| target.to.as_ref().unwrap().len()).collect();
     assert_eq!((&counts[..2], counts[2..].iter().max()), (&[2, 2][..], Some(&1)));
     let more = all(MOST + 1);
     assert!(more[..MOST].iter().all(|target| target.to.is_ok()) && more[MOST].to.is_err());
     let longest = Came { word: word::FORBIDDEN, took: Duration::from_secs(100) };
-    let told: String = dialled.iter().map(|address| word::line(*address, longest) + "\n").collect();
+    let told: String = dialled.iter().map(|place| word::line(*place, longest) + "\n").collect();
     assert!(told.len() <= 4096, "{} bytes", told.len());
 }
 
@@ -332,22 +343,28 @@ fn the_dns_is_who_policies_let_pods_ask() {
 #[test]
 fn the_dns_has_to_answer_where_it_may_be_asked_and_only_there() {
     let mut story = Story::told();
-    let expected = |story: &Story| {
-        let found = story.targets().into_iter().find(|target| target.name == "dial-dns").unwrap();
-        (found.to, found.expected)
+    let asked = |story: &Story| {
+        let found = story.targets().into_iter().filter(|target| target.name.starts_with("dial-dns-by-"));
+        found.map(|target| (target.to.unwrap(), target.expected)).collect::<Vec<_>>()
     };
-    let answers = expected(&story);
-    assert_eq!(answers.1, Expected::Allowed);
-    assert!(answers.0.unwrap().iter().all(|address| address.port() == 53));
+    let [(by_datagrams, open), (by_connections, too)] = asked(&story).try_into().unwrap();
+    assert_eq!((open, too), (Expected::Allowed, Expected::Allowed));
+    assert!(matches!(by_datagrams[..], [Place::Dns(at)] if at.port() == 53), "{by_datagrams:?}");
+    assert_eq!(by_connections, [Place::Tcp(by_datagrams[0].address())]);
     for terms in story.agreed.stages.values_mut() {
         terms.policy.destination.dns = Dns::None;
     }
-    assert_eq!(expected(&story).1, Expected::Refused(SILENT));
+    assert!(asked(&story).iter().all(|(_, expected)| *expected == Expected::Refused(SILENT)));
     let mut known = story.known();
+    known.behind.insert(known.dns[0].clone(), slice("10.0.0.5", 53));
+    assert_eq!(story.dialled("dial-dns-by-tcp", &known), Ok(places_of(&["10.0.0.5:53"])));
+    assert!(story.dialled("dial-dns-by-udp", &known).unwrap_err().contains("nothing that is ready"));
     known.behind.insert(known.dns[0].clone(), slice("10.0.0.5", 5353));
-    assert!(story.dialled("dial-dns", &known).unwrap_err().contains("nothing that is ready"));
+    assert!(story.dialled("dial-dns-by-tcp", &known).unwrap_err().contains("nothing that is ready"));
     known.dns.clear();
-    assert!(story.dialled("dial-dns", &known).unwrap_err().contains("no Service leads to"));
+    for name in ["dial-dns-by-udp", "dial-dns-by-tcp"] {
+        assert!(story.dialled(name, &known).unwrap_err().contains("no Service leads to"));
+    }
 }
 
 #[test]
@@ -377,5 +394,5 @@ fn pods_of_another_stage_that_listen_have_to_be_silent() {
         (found[0].name.as_str(), found[0].expected),
         ("dial-pods-of-sandbox", Expected::Refused(SILENT))
     );
-    assert_eq!(found[0].to, Ok(addresses_of(&["10.0.3.1:8080"])));
+    assert_eq!(found[0].to, Ok(places_of(&["10.0.3.1:8080"])));
 }

@@ -1,11 +1,10 @@
 //! What a probe told of the addresses that it dialled, and what that shows.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::word::{self, Came};
-use super::{SILENT, Target};
+use super::{Place, SILENT, Target};
 use crate::rehearsal::case::{Attempt, Case, Expected, Observed};
 
 /// What is said of who doesn't answer, where that shows that nothing gets there. One that refuses may have been reached.
@@ -14,8 +13,8 @@ const SHUT: [&str; 3] = [word::SILENT, word::UNREACHABLE, word::FORBIDDEN];
 /// What a probe told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Told {
-    /// What came of each address.
-    Dialled(BTreeMap<SocketAddr, Came>),
+    /// What came of each place.
+    Dialled(BTreeMap<Place, Came>),
     /// Nobody could dial, for this reason.
     Untried(String),
     /// Nobody did, although somebody could have, for this reason.
@@ -51,8 +50,8 @@ impl Told {
     }
 }
 
-/// An address, and what came of it; `None`: nothing was said of it.
-type One = (SocketAddr, Option<Came>);
+/// A place, and what came of it; `None`: nothing was said of it.
+type One = (Place, Option<Came>);
 
 /// What is to be seen of a target. What has to answer does at every address, and what mustn't at none.
 fn observed(came: &[One], expected: Expected, reached: bool) -> Observed {

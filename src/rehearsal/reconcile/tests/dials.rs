@@ -98,7 +98,9 @@ fn well() -> Value {
 async fn what_a_probe_left_is_reported_and_nothing_of_it_stays() {
     for (left, outcome) in [("no answer", "Passed"), ("open", "Failed"), ("refused", "NotExecutable")] {
         let rehearsal = Rehearsal::due_and_dialled().await;
-        let told = ["10.0.0.2:8443 open 7", "10.0.0.3:53 open 12", "10.0.0.4:53 open 1203"].join("\n");
+        let by_datagrams = ["dns:10.0.0.3:53 open 3", "dns:10.0.0.4:53 open 2"].join("\n");
+        let told = ["10.0.0.2:8443 open 7", "10.0.0.3:53 open 12", "10.0.0.4:53 open 1203", &by_datagrams]
+            .join("\n");
         let left = format!("10.0.0.1:6443 {left} 4999\n{told}\n");
         let ended = json!({"state": {"terminated": {"exitCode": 0, "message": left}}});
         let status = json!({"phase": "Succeeded", "containerStatuses": [ended]});
@@ -106,8 +108,11 @@ async fn what_a_probe_left_is_reported_and_nothing_of_it_stays() {
         let came = rehearsal.dialled("dial-api-server");
         assert_eq!(came.0, outcome, "{came:?}");
         let dns = ("Passed".to_owned(), "allowed: 10.0.0.3:53, 10.0.0.4:53 answer".to_owned());
-        assert_eq!(rehearsal.dialled("dial-dns"), dns);
-        let took = ["dial-api-server", "dial-dns"].map(|name| rehearsal.case(name)["milliseconds"].clone());
+        assert_eq!(rehearsal.dialled("dial-dns-by-tcp"), dns);
+        let dns = ("Passed".to_owned(), "allowed: dns:10.0.0.3:53, dns:10.0.0.4:53 answer".to_owned());
+        assert_eq!(rehearsal.dialled("dial-dns-by-udp"), dns);
+        let took =
+            ["dial-api-server", "dial-dns-by-tcp"].map(|name| rehearsal.case(name)["milliseconds"].clone());
         assert_eq!(took, [json!(4999), json!(1203)], "as long as the slowest address");
         let made = rehearsal.play.api.objects().into_keys().find(|path| path.contains("/jobs/"));
         assert_eq!(made, None);
@@ -151,7 +156,7 @@ async fn nothing_is_believed_of_a_job_that_somebody_changed() {
                 rehearsal.play.api.change(job, |job| job["metadata"][field] = value);
             };
             rehearsal.beside(changed).await;
-            for name in ["dial-api-server", "dial-dns"] {
+            for name in ["dial-api-server", "dial-dns-by-tcp"] {
                 let (outcome, why) = rehearsal.dialled(name);
                 assert!(outcome == "Failed" && why.contains("somebody changed"), "{name} {outcome}: {why}");
             }
