@@ -268,10 +268,13 @@ pub fn decide(wish: &Wish, standing: &Standing, now: Timestamp) -> Decision {
     if let Some(decision) = glance(wish, standing.stage.as_ref(), now) {
         return decision;
     }
-    let Some(stage) = &standing.stage else { return Decision::Deny(Denial::NoStage) };
-    let Some(pod) = standing.pod.as_ref().filter(|pod| pod.uid == wish.pod.uid) else {
-        return Decision::Deny(Denial::OtherPod(quoted(&wish.pod.name)));
+    let pod = standing.pod.as_ref().filter(|pod| pod.uid == wish.pod.uid);
+    let Some(stage) = &standing.stage else {
+        // A namespace that lost its label gets it back: until then, what a pod has goes on.
+        let keeps = || Decision::Wait(Delay::Keeps(Denial::NoStage), later(now));
+        return pod.filter(|pod| pod.has_started).map_or(Decision::Deny(Denial::NoStage), |_| keeps());
     };
+    let Some(pod) = pod else { return Decision::Deny(Denial::OtherPod(quoted(&wish.pod.name))) };
     let case = Case { wish, stage, standing, now };
     match OF_WHAT_STANDS.iter().find_map(|check| check(&case)) {
         Some(denial) if pod.has_started => Decision::Wait(Delay::Keeps(denial), later(now)),

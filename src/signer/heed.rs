@@ -15,6 +15,7 @@ use crate::grant::decide::Records;
 use crate::grant::foresee::Unwritten;
 use crate::journal::Journal;
 use crate::policy::standing::Outlook;
+use crate::signer::witness::{Doubt, SKEW};
 
 /// The journal as it is once it says of every one of these decisions what it closes. It is for one
 /// look: nobody writes it.
@@ -29,6 +30,14 @@ pub fn heeded<'a>(
     foreseen.map_or(Cow::Borrowed(journal), Cow::Owned)
 }
 
+/// Why nothing of a journal is believed, whoever was asked: its newest record is yet to come. Time would be counted from
+/// then, and whatever people decide until then would come too late.
+pub fn ahead(journal: &Journal, now: Timestamp) -> Option<Doubt> {
+    let newest = journal.newest.filter(|newest| newest.duration_since(now) > SKEW)?;
+    let what = format!("says that it was written at {newest}, which is yet to come");
+    Some(Doubt { sequence: journal.next.saturating_sub(1), general: what.clone(), what })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -40,6 +49,19 @@ mod tests {
     use crate::signer::derive::derive;
     use crate::signer::testing::Story;
     use crate::testing::known::Known;
+
+    #[test]
+    fn what_is_yet_to_come_is_believed_of_nobody() {
+        let story = Story::with_open(Stage::Sandbox);
+        let newest = story.journal.newest.unwrap();
+        assert_eq!(ahead(&story.journal, newest), None);
+        assert_eq!(ahead(&story.journal, newest - SKEW), None, "clocks differ");
+        let second = jiff::SignedDuration::from_secs(1);
+        let doubt = ahead(&story.journal, newest - SKEW - second).unwrap();
+        assert_eq!(doubt.sequence, story.journal.next - 1);
+        assert!(doubt.what.contains("yet to come"), "{}", doubt.what);
+        assert_eq!(ahead(&Journal::empty(), newest), None);
+    }
 
     /// A decision of olga's, so many seconds after the story's time.
     fn decided(story: &Story, name: &str, made: i64, says: &serde_json::Value) -> Arc<GrantDecision> {

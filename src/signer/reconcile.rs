@@ -154,15 +154,8 @@ impl Context {
     /// Tells what was done: in the log, in metrics, and, where people should look, in Events.
     fn say(&self, grant: &PartnerGrant, opening: &Opening, outcome: &Outcome) {
         let place = opening.place();
-        for Made { workload, why, took, authority, fingerprint, not_after } in &outcome.issued {
+        for Made { workload, why, took, .. } in &outcome.issued {
             self.meter.issued(*took);
-            let why_word = why.word();
-            tracing::info!(
-                target: "comity::issued",
-                namespace = place, grant = opening.grant, grant_uid = opening.grant_uid, workload,
-                sha256 = fingerprint, %not_after, chest = %opening.chest(), authority, why = why_word,
-                "a certificate was issued"
-            );
             if !why.expected() {
                 let note = format!("the certificate of workload {workload} in {place} was made anew: {why}");
                 self.events.tell(grant, true, "CertificateReplaced", &note);

@@ -24,7 +24,7 @@ use super::site::Site;
 use super::talk::Talk;
 use crate::api::name;
 use crate::pki::rotation::later;
-use crate::pki::{self, Anchor, PkiError, Trust};
+use crate::pki::{self, Anchor, Leaf, PkiError, Trust};
 
 /// What became of a stage.
 #[derive(Debug, Default)]
@@ -52,10 +52,6 @@ pub struct Made {
     pub took: Duration,
     /// The number of the authority that signed it.
     pub authority: u32,
-    /// SHA-256 of the certificate, in hexadecimal digits.
-    pub fingerprint: String,
-    /// Until when it is valid.
-    pub not_after: Timestamp,
 }
 
 /// Whoever tends stages.
@@ -303,17 +299,12 @@ impl Tender {
             read = None;
         }
         let secret = build::workload_secret(opening, &issue.workload, &issued, trust);
+        note(opening, issue, issuer.number, &issued.leaf);
         self.talk.put(&secret, read).await?;
         let wanted = pki::check::Wanted { id: &id, trust, ttl: opening.ttl, end: opening.end };
         outcome.renew_at = decide::earliest(outcome.renew_at, pki::check::renewal(&issued.leaf, &wanted));
-        outcome.issued.push(Made {
-            workload: issue.workload.clone(),
-            why: issue.why,
-            took,
-            authority: issuer.number,
-            fingerprint: issued.leaf.fingerprint(),
-            not_after: issued.leaf.lifetime().not_after(),
-        });
+        let (workload, authority) = (issue.workload.clone(), issuer.number);
+        outcome.issued.push(Made { workload, why: issue.why, took, authority });
         chains.insert(issue.workload.clone(), issued.certificate);
         Ok(())
     }
@@ -341,6 +332,17 @@ struct Signing<'a> {
     issuer: &'a Issuer,
     trust: &'a Trust,
     now: Timestamp,
+}
+
+/// Writes down what was signed, before it is handed out: nothing is, of which nobody knows.
+fn note(opening: &Opening, issue: &Issue, authority: u32, leaf: &Leaf) {
+    tracing::info!(
+        target: "comity::issued",
+        namespace = opening.place(), grant = opening.grant, grant_uid = opening.grant_uid,
+        workload = issue.workload, id = leaf.id().as_str(), serial = leaf.serial(), sha256 = leaf.fingerprint(),
+        not_after = %leaf.lifetime().not_after(), chest = %opening.chest(), authority, why = issue.why.word(),
+        "a certificate was issued"
+    );
 }
 
 /// Whether what is published holds the anchor of what signs.

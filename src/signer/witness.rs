@@ -23,7 +23,7 @@ use crate::policy::consent::ConsentRule;
 use crate::policy::{Agreement, StageTerms};
 
 /// How far ahead of this process's clock that of `comity run` may be.
-const SKEW: SignedDuration = SignedDuration::from_secs(60);
+pub const SKEW: SignedDuration = SignedDuration::from_secs(60);
 
 /// How far a journal was compared with what people decided.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -112,6 +112,9 @@ fn a_node_that_doesnt_say_which_it_is_gets_nothing_although_the_pod_has_none_eit
 fn what_is_nobodys_stage_and_nobodys_pod_is_refused() {
     let nowhere = Standing { stage: None, ..standing() };
     assert_eq!(word(&decide(&wish(), &nowhere, now())), "NotInAStage");
+    let runs = Standing { stage: None, ..started(standing()) };
+    let left = decide(&wish(), &runs, now());
+    assert!(matches!(left, Decision::Wait(Delay::Keeps(Denial::NoStage), _)), "its chain works: {left:?}");
     let mut other = started(standing());
     other.pod.as_mut().unwrap().uid = "made again".to_owned();
     for standing in [other, Standing { pod: None, ..standing() }] {

@@ -186,7 +186,8 @@ impl Desk {
             return Err(Refusal::OtherWorkload);
         }
         let key = RequestedKey::of_signed_request(&call.body)?;
-        let who = format!("{id} for {}", call.path);
+        // By who vouches, and not by what is vouched for: of identities the partner's own CA makes as many as it likes.
+        let who = format!("{} for {}", id.root(), call.path);
         self.paces.tokens.take(who, now).map_err(Refusal::TooOften)?;
         let is_open = |opening: &Opening| opening.stage == target.stage && opening.open;
         let opening = self.opening(&grant, &is_open, &target.workload, now)?;

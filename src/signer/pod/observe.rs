@@ -62,6 +62,16 @@ impl Lookout {
         Ok(!namespace.is_some_and(|namespace| Site::from(namespace).is_a_stages()))
     }
 
+    /// Whether the pod of a wish runs, read at this moment, as far as anybody lets the signer see.
+    pub async fn has_started(&self, place: &str, wish: &Wish) -> Result<bool, SignError> {
+        let found = match self.talk.get::<Pod>(place, &wish.pod.name).await {
+            Err(error) if error.code() == Some(403) => None,
+            found => found?,
+        };
+        let pod = found.as_ref().map(stand::pod);
+        Ok(pod.is_some_and(|pod| pod.uid == wish.pod.uid && pod.has_started))
+    }
+
     /// What stands of a wish, read at this moment, and the opening that it is about.
     pub async fn standing(
         &self,

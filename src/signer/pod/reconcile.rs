@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 
@@ -19,6 +19,9 @@ use crate::signer::error::SignError;
 use crate::signer::observe::Found;
 use crate::signer::opening::Opening;
 use crate::signer::reconcile as signing;
+
+/// How old what stood may be when something is signed by it: an authority, or a ledger, may be waited for meanwhile.
+const FRESH: SignedDuration = SignedDuration::from_secs(15);
 
 /// What every pass needs.
 pub struct Context {
@@ -110,6 +113,9 @@ impl Context {
         match (known, found) {
             (Some((grant, opening)), _) => Box::pin(self.weigh_live(grant, opening, wish, now)).await,
             (None, Found::Nobodys) if self.lookout.is_nowhere(place).await? => {
+                if self.lookout.has_started(place, wish).await? {
+                    return Ok(Verdict::Later(Delay::Keeps(Denial::NoStage), policy::later(now)));
+                }
                 Ok(Verdict::Say(Answer::Denied(Denial::NoStage), None))
             }
             (None, _) => Ok(Verdict::Later(Delay::Unknown, retry_soon(now))),
@@ -158,6 +164,9 @@ impl Context {
         };
         let id = opening.identity(&self.trust_domain, workload)?;
         let began = (self.signing.now)();
+        if began.duration_since(now) > FRESH {
+            return Ok(Verdict::Later(Delay::Unknown, retry_soon(began)));
+        }
         let Certified { certificate, leaf } = certify(&issuer.authority, &id, &key, lifetime).await?;
         let took = (self.signing.now)().duration_since(began).unsigned_abs();
         let refresh = lifetime.refresh(id.as_str(), leaf.serial(), opening.end);
