@@ -106,7 +106,7 @@ mod tests {
         let places = [Place::Dns(server.local_addr().unwrap())];
         let silent = dial(&places, Duration::from_millis(50)).await[0].1;
         assert_eq!(silent.word, word::SILENT);
-        let refuses = async {
+        let answering = async {
             let mut question = [0; 512];
             loop {
                 let (length, asker) = server.recv_from(&mut question).await.unwrap();
@@ -117,7 +117,7 @@ mod tests {
         };
         let came = tokio::select! {
             came = dial(&places, LONG) => came,
-            () = refuses => unreachable!("it goes on"),
+            () = answering => unreachable!("it goes on"),
         };
         assert_eq!((came[0].0, came[0].1.word), (places[0], word::OPEN));
         drop(server);

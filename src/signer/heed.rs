@@ -11,9 +11,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::api::GrantDecision;
+use crate::api::name::stage_namespace;
 use crate::grant::decide::Records;
 use crate::grant::foresee::Unwritten;
-use crate::journal::Journal;
+use crate::journal::{Journal, Opening};
 use crate::policy::standing::Outlook;
 use crate::signer::witness::{Doubt, SKEW};
 
@@ -38,8 +39,19 @@ pub fn ahead(journal: &Journal, now: Timestamp) -> Option<Doubt> {
     Some(Doubt { sequence: journal.next.saturating_sub(1), general: what.clone(), what })
 }
 
+/// Why nothing of a journal is believed that opens a namespace which isn't this grant's: whoever writes a record chooses the
+/// name that is in it.
+pub fn alien(journal: &Journal, grant: &str, uid: &str) -> Option<Doubt> {
+    let is_alien =
+        |opening: &&Opening| opening.namespace != stage_namespace(grant, uid, opening.stage, &opening.digest);
+    let opening = journal.openings.iter().find(is_alien)?;
+    let what = format!("opens {} in a namespace that isn't this grant's", opening.stage);
+    Some(Doubt { sequence: journal.next.saturating_sub(1), general: what.clone(), what })
+}
+
 #[cfg(test)]
 mod tests {
+    use kube::ResourceExt as _;
     use serde_json::json;
 
     use super::*;
@@ -49,6 +61,18 @@ mod tests {
     use crate::signer::derive::derive;
     use crate::signer::testing::Story;
     use crate::testing::known::Known;
+
+    #[test]
+    fn what_is_opened_elsewhere_is_believed_of_nobody() {
+        let story = Story::with_open(Stage::Sandbox);
+        let grant = &story.world.grant;
+        let (own, uid) = (grant.name_any(), grant.uid().unwrap());
+        assert_eq!(alien(&story.journal, &own, &uid), None);
+        for (name, uid) in [("evil", uid.as_str()), (own.as_str(), "another")] {
+            let doubt = alien(&story.journal, name, uid).unwrap();
+            assert!(doubt.what.contains("isn't this grant's"), "{}", doubt.what);
+        }
+    }
 
     #[test]
     fn what_is_yet_to_come_is_believed_of_nobody() {

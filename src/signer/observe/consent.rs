@@ -15,7 +15,7 @@ use crate::journal::{self, Journal};
 use crate::policy::standing::Outlook;
 use crate::signer::decide::Doomed;
 use crate::signer::error::SignError;
-use crate::signer::heed::ahead;
+use crate::signer::heed::{ahead, alien};
 use crate::signer::talk::Talk;
 use crate::signer::testimony::{self, Kept, Known, Testimonies};
 use crate::signer::witness::{Doubt, Testimony, Witness, gives, is_asked, is_late};
@@ -63,7 +63,7 @@ impl Consent {
 
     /// What is doubted of a journal, as the watches last told.
     pub fn cached_doubt(&self, case: Case<'_>) -> Option<Doubt> {
-        if let Some(doubt) = ahead(case.journal, case.now) {
+        if let Some(doubt) = unbelievable(case) {
             return Some(doubt);
         }
         let known = self.testimonies.of(&case.grant.uid().unwrap_or_default()).unwrap_or_default();
@@ -82,7 +82,7 @@ impl Consent {
         case: Case<'_>,
         newer: BTreeMap<i64, GrantRecordSpec>,
     ) -> Result<(Testimony, Option<Doubt>), SignError> {
-        if let Some(doubt) = ahead(case.journal, case.now) {
+        if let Some(doubt) = unbelievable(case) {
             return Ok((Testimony::default(), Some(doubt)));
         }
         if !self.is_asked(case) {
@@ -299,6 +299,12 @@ impl Consent {
         }
         Ok(reports)
     }
+}
+
+/// Why nothing of a journal is believed, whether anybody was asked or not.
+fn unbelievable(case: Case<'_>) -> Option<Doubt> {
+    let uid = case.grant.uid().unwrap_or_default();
+    ahead(case.journal, case.now).or_else(|| alien(case.journal, &case.grant.name_any(), &uid))
 }
 
 /// What no watch has told of.
