@@ -99,8 +99,10 @@ impl Gates<'_> {
             return Ok(None);
         };
         if let Some(waiting) = self.premature(stage) {
-            let people = lacks(&self.forum, stage).map(|people| format!("; then it waits for {people}"));
-            return Err(Waiting { message: waiting.message + &people.unwrap_or_default(), ..waiting });
+            let refused = refusal(&self.forum, stage).map(|refused| refused.message);
+            let people = || lacks(&self.forum, stage).map(|people| format!("then it waits for {people}"));
+            let more = refused.or_else(people).map_or_else(String::new, |more| format!("; {more}"));
+            return Err(Waiting { message: waiting.message + &more, ..waiting });
         }
         if let Some(asked) = ask(&self.forum, stage)? {
             return Ok(Some(asked));
@@ -157,13 +159,10 @@ impl Gates<'_> {
 fn ask(forum: &Forum<'_>, stage: Stage) -> Result<Option<Entry>, Waiting> {
     let (consents, digest) = (&forum.journal.consents, &forum.agreement.digest);
     let request = (stage, digest.clone());
-    if consents.denied.contains(&request) {
-        return Err(refused(stage, consents.lapsed.contains(&request)));
+    if let Some(refused) = refusal(forum, stage) {
+        return Err(refused);
     }
     let rule = forum.rule(stage);
-    if rule.as_ref().is_some_and(ConsentRule::is_empty) {
-        return Ok(None);
-    }
     let Some(missing) = lacks(forum, stage) else { return Ok(None) };
     let about = |event, reason, message| {
         let entry = Entry::of_grant(event, reason, message);
@@ -210,16 +209,21 @@ fn shown(forum: &Forum<'_>, stage: Stage) -> String {
     })
 }
 
-/// What is said of a request that was refused, or that nobody answered.
-fn refused(stage: Stage, lapsed: bool) -> Waiting {
-    let message = if lapsed {
+/// What is said of a request that was refused, or that nobody answered; `None`: it was neither.
+fn refusal(forum: &Forum<'_>, stage: Stage) -> Option<Waiting> {
+    let consents = &forum.journal.consents;
+    let request = (stage, forum.agreement.digest.clone());
+    if !consents.denied.contains(&request) {
+        return None;
+    }
+    let message = if consents.lapsed.contains(&request) {
         format!(
             "nobody answered the request for {stage} in time: change what is asked for, or make a new grant"
         )
     } else {
         format!("{stage} was refused, for good: change what is asked for, or make a new grant")
     };
-    Waiting { reason: Reason::ConsentRefused, message, until: None }
+    Some(Waiting { reason: Reason::ConsentRefused, message, until: None })
 }
 
 /// The stage that opens next for what is agreed now: each opens once for it, since a second opening
@@ -293,10 +297,10 @@ fn it_was_rehearsed(candidate: &Candidate<'_>) -> Option<Waiting> {
     Some(Waiting { reason, message, until: None })
 }
 
-/// The soak begins anew whenever the stage before was closed and opened again. A moment that can't
-/// be told never comes.
+/// The soak begins anew whenever the stage before was closed and opened again: where it isn't open nobody can say when it is
+/// over, and it is waited for anyway. A moment that can't be told never comes.
 fn the_stage_before_has_soaked(candidate: &Candidate<'_>) -> Option<Waiting> {
-    let Before::Opened { opening: before, .. } = candidate.before else { return None };
+    let Before::Opened { opening: before, is_complete: true } = candidate.before else { return None };
     let soak = candidate.agreement.stages.get(&before.stage)?.soak;
     let soaked = before.open_since.checked_add(soak).unwrap_or(Timestamp::MAX);
     if candidate.now >= soaked && soaked < Timestamp::MAX {

@@ -1,10 +1,12 @@
 //! What is tried before production, one sentence a test.
 
 use super::change::{TWO, agreed_to, long, more, open};
+use super::deciding::{ONE, about, asked};
 use super::seen::{condition, events, open_stages, says, told};
 use super::world::{World, agreement};
 use crate::api::condition::Reason;
 use crate::api::contract::RehearsalRequirement;
+use crate::api::decision::DecisionAction;
 use crate::api::record::{GrantRecordSpec, RecordEvent};
 use crate::api::{Stage, name};
 use crate::testing::rehearsed::Observed;
@@ -58,6 +60,31 @@ fn what_failed_keeps_production_closed_and_names_what_failed() {
     world.settle();
     assert_eq!(open_stages(&world), [Stage::Rehearsal], "nobody asked for another one");
     assert!(!events(&world).contains(&(RecordEvent::Opened, Some(Stage::Production))));
+}
+
+#[test]
+fn what_is_missing_is_told_whole_and_whose_word_comes_after_it() {
+    let mut world = asked();
+    let again = |world: &mut World| {
+        world.rehearsal = failing();
+        for suspend in [true, false] {
+            world.grant.spec.suspend = suspend;
+            world.settle();
+        }
+        told(world, "Ready").message
+    };
+    let message = again(&mut world);
+    let rest = "; then it waits for 2 more people";
+    for part in
+        ["1 failed: pod-conforms", "; Production waits until Rehearsal has been open for its soak", rest]
+    {
+        assert!(message.contains(part), "{message}");
+    }
+    let mut world = asked();
+    let denial = about(&world, DecisionAction::Deny, "olga", Stage::Production, ONE);
+    world.decided(denial);
+    let message = again(&mut world);
+    assert!(message.contains("; Production was refused, for good") && !message.contains(rest), "{message}");
 }
 
 #[test]

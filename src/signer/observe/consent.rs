@@ -149,16 +149,11 @@ impl Consent {
         Ok(furthest)
     }
 
-    /// Whether the namespace of an opening is one that Comity made for this very grant. Whoever writes a record chooses the
-    /// name that is in it, and whoever may make namespaces makes one of that name: its label only Comity sets.
+    /// Whether the namespace of an opening, which has the name of this grant's, is one that Comity made for it: whoever may make
+    /// namespaces makes one of that name, and its label only Comity sets.
     async fn is_its_own(&self, grant: &PartnerGrant, opening: &journal::Opening) -> Result<bool, SignError> {
-        let uid = grant.uid().unwrap_or_default();
-        let place = name::stage_namespace(&grant.name_any(), &uid, opening.stage, &opening.digest);
-        if opening.namespace != place {
-            return Ok(false);
-        }
-        let live: Option<Namespace> = self.talk.get_cluster_wide(&place).await?;
-        Ok(live.is_some_and(|live| live.labels().get(name::LABEL_GRANT_UID) == Some(&uid)))
+        let live: Option<Namespace> = self.talk.get_cluster_wide(&opening.namespace).await?;
+        Ok(live.is_some_and(|live| live.labels().get(name::LABEL_GRANT_UID) == grant.metadata.uid.as_ref()))
     }
 
     /// What is known of a grant, read where nobody has looked yet.
